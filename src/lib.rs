@@ -1,0 +1,7 @@
+//! Heddle: an OpenFlow 1.3 controller for Open vSwitch.
+//!
+//! The layers, lowest first; each may use those before it, none looks up:
+//! [`openflow`] → [`flow`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`] → [`cli`].
+//! `docs/ARCHITECTURE.md` is the map.
+
+pub mod openflow;

@@ -1,0 +1,17 @@
+//! The OpenFlow 1.3 wire protocol with the extensions of Open vSwitch that Heddle speaks.
+//!
+//! Pure: bytes in, values out, and back. No I/O, no clock, no logging, no global state. Nothing here
+//! panics on what a peer sends, and no length that a peer chose sizes an allocation before the bytes
+//! it promises are there. One file per message family; only [`codec`] touches offsets.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
+
+pub mod codec;
+pub mod error;
+pub mod ids;
+pub mod mac;
+
+pub use codec::{DecodeError, EncodeError, Reader, Writer};
+pub use error::ErrorCode;
+pub use ids::{Cookie, DatapathId, PortNo, TableId, Xid};
+pub use mac::MacAddr;
