@@ -6,12 +6,22 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
 
+pub mod action;
 pub mod codec;
 pub mod error;
+pub mod flow_mod;
 pub mod ids;
+pub mod instruction;
+pub mod learn;
 pub mod mac;
+pub mod matching;
+pub mod oxm;
 
+pub use action::{Action, Subfield};
 pub use codec::{DecodeError, EncodeError, Reader, Writer};
 pub use error::ErrorCode;
+pub use flow_mod::{FlowFlags, FlowMod, FlowModCommand, FlowStats};
 pub use ids::{Cookie, DatapathId, PortNo, TableId, Xid};
+pub use instruction::Instruction;
 pub use mac::MacAddr;
+pub use matching::Match;
