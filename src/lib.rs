@@ -4,4 +4,6 @@
 //! [`openflow`] → [`flow`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`] → [`cli`].
 //! `docs/ARCHITECTURE.md` is the map.
 
+pub mod flow;
 pub mod openflow;
+pub mod pipeline;

@@ -1,0 +1,62 @@
+//! The difference between what is wanted and what is installed.
+
+use std::sync::Arc;
+
+use super::flow::Flow;
+use super::table::FlowTable;
+
+/// What turns one set of flows into another.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Flows to add; one of an identity that exists replaces it.
+    pub add: Vec<Arc<Flow>>,
+    /// Flows to delete, by identity.
+    pub delete: Vec<Arc<Flow>>,
+}
+
+impl Changes {
+    /// True if nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.delete.is_empty()
+    }
+
+    /// Number of FLOW_MODs that it takes.
+    pub fn len(&self) -> usize {
+        self.add.len() + self.delete.len()
+    }
+}
+
+/// What has to be sent so that `installed` becomes `wanted`: added and changed flows, and deletes.
+/// In the order in which people read flows, so that equal inputs give equal messages.
+pub fn diff(wanted: &FlowTable, installed: &FlowTable) -> Changes {
+    let differs = |flow: &Arc<Flow>, other: &FlowTable| {
+        other.get(&flow.key()).is_none_or(|there| !Arc::ptr_eq(there, flow) && there != flow)
+    };
+    let mut add: Vec<_> = wanted.iter().filter(|flow| differs(flow, installed)).cloned().collect();
+    let mut delete: Vec<_> = installed.iter().filter(|flow| wanted.get(&flow.key()).is_none()).cloned().collect();
+    for flows in [&mut add, &mut delete] {
+        flows
+            .sort_unstable_by(|a, b| (a.table, b.priority, a.match_tlvs()).cmp(&(b.table, a.priority, b.match_tlvs())));
+    }
+    Changes { add, delete }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openflow::{Cookie, Match, PortNo, TableId};
+
+    fn flow(port: u32, cookie: u64) -> Arc<Flow> {
+        let matching = Match::new().in_port(PortNo(port));
+        Arc::new(Flow::new(TableId(0), 1, &matching, Cookie(cookie), &[], None).unwrap())
+    }
+
+    #[test]
+    fn only_what_differs_is_sent() {
+        let wanted: FlowTable = [flow(1, 0), flow(2, 0), flow(3, 5)].into_iter().collect();
+        let installed: FlowTable = [flow(1, 0), flow(3, 4), flow(4, 0)].into_iter().collect();
+        let changes = diff(&wanted, &installed);
+        assert_eq!(changes, Changes { add: vec![flow(2, 0), flow(3, 5)], delete: vec![flow(4, 0)] });
+        assert!(diff(&wanted, &wanted.clone()).is_empty());
+    }
+}

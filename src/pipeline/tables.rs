@@ -1,0 +1,33 @@
+//! Table numbers. Names and meanings for people stand in `flows/tables.toml`; a test holds the two
+//! together.
+
+use crate::openflow::TableId;
+
+/// Entry of every bridge.
+pub const LOCAL_SWITCHING: TableId = TableId(0);
+
+/// `br-int`: one flow that no packet hits; its absence tells that the switch lost its flows.
+pub const CANARY: TableId = TableId(23);
+/// `br-int`: ARP and neighbour advertisements, only for a port's own addresses.
+pub const ARP_SPOOF: TableId = TableId(24);
+/// `br-int`: source MAC, only a port's own.
+pub const MAC_SPOOF: TableId = TableId(25);
+/// `br-int`: packet rate limits.
+pub const PACKET_RATE_LIMIT: TableId = TableId(58);
+/// `br-int`: bandwidth limits.
+pub const BANDWIDTH_RATE_LIMIT: TableId = TableId(59);
+/// `br-int`: to the firewall, or straight on.
+pub const TRANSIENT: TableId = TableId(60);
+
+/// `br-tun`: from `br-int`, unicast or not.
+pub const PATCH_LV_TO_TUN: TableId = TableId(2);
+/// `br-tun`: VXLAN VNI to local VLAN.
+pub const VXLAN_TUN_TO_LV: TableId = TableId(4);
+/// `br-tun`: learns where a MAC address came from.
+pub const LEARN_FROM_TUN: TableId = TableId(10);
+/// `br-tun`: known and learnt unicast.
+pub const UCAST_TO_TUN: TableId = TableId(20);
+/// `br-tun`: answers ARP requests.
+pub const ARP_RESPONDER: TableId = TableId(21);
+/// `br-tun`: to every peer of the network.
+pub const FLOOD_TO_TUN: TableId = TableId(22);
