@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::flow::Flow;
 use super::table::FlowTable;
+use crate::openflow::{Match, PortNo, TableId};
 
 /// What turns one set of flows into another.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -12,17 +13,40 @@ pub struct Changes {
     pub add: Vec<Arc<Flow>>,
     /// Flows to delete, by identity.
     pub delete: Vec<Arc<Flow>>,
+    /// Learnt flows to delete.
+    pub forget: Vec<LearntScope>,
+}
+
+/// Some of the flows that the switch learnt by itself: those in `table` that `matching` contains and
+/// that have an output to `out_port` ([`PortNo::ANY`]: whatever they do).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LearntScope {
+    /// Where `learn` puts them.
+    pub table: TableId,
+    /// What they have in common.
+    pub matching: Match,
+    /// Where they lead.
+    pub out_port: PortNo,
 }
 
 impl Changes {
     /// True if nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.add.is_empty() && self.delete.is_empty()
+        self.add.is_empty() && self.delete.is_empty() && self.forget.is_empty()
+    }
+
+    /// Drops deletes of an identity that is added too: the ADD replaces the flow. Call it once both
+    /// lists are complete.
+    pub fn settle(&mut self) {
+        if !self.add.is_empty() && !self.delete.is_empty() {
+            let added: FlowTable = self.add.iter().cloned().collect();
+            self.delete.retain(|flow| added.get(&flow.key()).is_none());
+        }
     }
 
     /// Number of FLOW_MODs that it takes.
     pub fn len(&self) -> usize {
-        self.add.len() + self.delete.len()
+        self.add.len() + self.delete.len() + self.forget.len()
     }
 }
 
@@ -38,13 +62,13 @@ pub fn diff(wanted: &FlowTable, installed: &FlowTable) -> Changes {
         flows
             .sort_unstable_by(|a, b| (a.table, b.priority, a.match_tlvs()).cmp(&(b.table, a.priority, b.match_tlvs())));
     }
-    Changes { add, delete }
+    Changes { add, delete, forget: Vec::new() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openflow::{Cookie, Match, PortNo, TableId};
+    use crate::openflow::Cookie;
 
     fn flow(port: u32, cookie: u64) -> Arc<Flow> {
         let matching = Match::new().in_port(PortNo(port));
@@ -56,7 +80,7 @@ mod tests {
         let wanted: FlowTable = [flow(1, 0), flow(2, 0), flow(3, 5)].into_iter().collect();
         let installed: FlowTable = [flow(1, 0), flow(3, 4), flow(4, 0)].into_iter().collect();
         let changes = diff(&wanted, &installed);
-        assert_eq!(changes, Changes { add: vec![flow(2, 0), flow(3, 5)], delete: vec![flow(4, 0)] });
+        assert_eq!(changes, Changes { add: vec![flow(2, 0), flow(3, 5)], delete: vec![flow(4, 0)], forget: vec![] });
         assert!(diff(&wanted, &wanted.clone()).is_empty());
     }
 }

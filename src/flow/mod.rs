@@ -8,6 +8,6 @@ mod diff;
 mod flow;
 mod table;
 
-pub use diff::{Changes, diff};
+pub use diff::{Changes, LearntScope, diff};
 pub use flow::{Flow, FlowKey};
 pub use table::FlowTable;

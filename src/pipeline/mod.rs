@@ -1,4 +1,19 @@
 //! The wanted flows of each bridge, as a pure function of topology and bindings.
+//!
+//! [`View`] is the input. Every flow belongs to an [`Object`]; [`Desired`] keeps the flows of each and
+//! makes anew those of the objects that a change concerns ([`View::objects_of_port`] and its like say
+//! which). `docs/PIPELINE.md` explains table by table.
 
 pub mod cookie;
+mod desired;
+mod impact;
+mod integration;
+mod object;
+mod physical;
 pub mod tables;
+mod tunnel;
+mod view;
+
+pub use desired::{Desired, all_flows};
+pub use object::{Object, Unencodable};
+pub use view::{Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};

@@ -1,0 +1,66 @@
+//! Which objects a change of the input concerns.
+
+use crate::topology::{NetworkKind, Port};
+
+use super::object::Object;
+use super::view::View;
+
+impl View<'_> {
+    /// Every object that may have flows.
+    pub fn objects(&self) -> impl Iterator<Item = Object> {
+        let physical = self.layout.physical_networks.iter().cloned().map(Object::Physical);
+        let networks = self.bindings.local_vlans.keys();
+        let with_ports = networks.flat_map(|network| self.objects_of_network(network));
+        let peers = self.bindings.tunnels.keys().cloned().map(Object::Peer);
+        let ports = self.bindings.ports.keys().cloned().map(Object::Port);
+        [Object::Host].into_iter().chain(physical).chain(peers).chain(with_ports).chain(ports)
+    }
+
+    /// A network came into use, went out of use, or changed its segment: the network and all its ports.
+    pub fn objects_of_network(&self, network: &str) -> impl Iterator<Item = Object> {
+        let members = self.topology.members(network).map(|port| Object::Port(port.name.clone()));
+        [Object::Network(network.into())].into_iter().chain(members)
+    }
+
+    /// A tunnel port to `node` came, went or changed its number: what is reached through it.
+    pub fn objects_of_tunnel(&self, node: &str) -> Vec<Object> {
+        let mut objects = vec![Object::Peer(node.into())];
+        for network in self.topology.networks_on(node).filter(|network| self.local_vlan(network).is_some()) {
+            objects.push(Object::Network(network.clone()));
+            objects.extend(self.topology.ports_on(network, node).map(|port| Object::Port(port.name.clone())));
+        }
+        objects
+    }
+
+    /// A patch port of a physical network changed its number: the guards, and the networks on the wire.
+    pub fn objects_of_physical(&self, physical_network: &str) -> Vec<Object> {
+        let on_it = self.bindings.local_vlans.keys().filter(|name| {
+            self.topology.network(name).is_some_and(|network| match &network.kind {
+                NetworkKind::Flat { physical_network: on } | NetworkKind::Vlan { physical_network: on, .. } => {
+                    **on == *physical_network
+                }
+                NetworkKind::Local | NetworkKind::Vxlan { .. } => false,
+            })
+        });
+        let networks = on_it.cloned().map(Object::Network);
+        [Object::Physical(physical_network.into())].into_iter().chain(networks).collect()
+    }
+
+    /// A port of the topology came, went or changed; this view has the new state.
+    pub fn objects_of_port(&self, before: Option<&Port>, after: Option<&Port>) -> Vec<Object> {
+        let mut objects = Vec::new();
+        for port in [before, after].into_iter().flatten() {
+            objects.push(Object::Port(port.name.clone()));
+            let on_node = self.topology.ports_on(&port.network, &port.node).take(2).count();
+            let moved = before
+                .zip(after)
+                .is_none_or(|(before, after)| (&before.network, &before.node) != (&after.network, &after.node));
+            let flood_list_changed = moved && on_node <= 1;
+            let restricted = port.port_security && port.allowed_address_pairs.is_empty();
+            if flood_list_changed || (self.is_local(port) && !restricted) {
+                objects.push(Object::Network(port.network.clone()));
+            }
+        }
+        objects
+    }
+}

@@ -1,0 +1,200 @@
+//! `br-tun`: VNI to local VLAN and back, who is behind which tunnel, and the ARP responder.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::cookie::{self, Kind};
+use super::integration::set_vlan;
+use super::object::{Entry, Sink};
+use super::tables::{
+    ARP_RESPONDER, FLOOD_TO_TUN, LEARN_FROM_TUN, LOCAL_SWITCHING, PATCH_LV_TO_TUN, UCAST_TO_TUN, VXLAN_TUN_TO_LV,
+};
+use super::view::{Bridge, LocalVlan, Overlay, View};
+use crate::flow::LearntScope;
+use crate::openflow::learn::{Learn, Source, Spec};
+use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_VLAN, mac_number};
+use crate::openflow::oxm::FieldValue;
+use crate::openflow::{Action, MacAddr, Match, PortNo, Subfield, oxm};
+use crate::topology::{Network, Port};
+
+const ARP_REQUEST: u16 = 1;
+const ARP_REPLY: u128 = 2;
+/// ICMPv6 types of router and neighbour advertisements (RFC 4861 §4.2, §4.4).
+const ADVERTISEMENTS: [u8; 2] = [134, 136];
+/// The bit that tells multicast from unicast.
+const GROUP_BIT: MacAddr = MacAddr([1, 0, 0, 0, 0, 0]);
+/// Seconds that a learnt flow lives, as with Neutron.
+const LEARNT_HARD_TIMEOUT: u16 = 300;
+
+const ON: &Bridge = &Bridge::Tunnel;
+
+/// Flows that do not depend on networks or ports.
+pub(super) fn host(view: &View<'_>, sink: &mut Sink<'_>) {
+    let miss = |table| Entry::new(table, 0, Kind::TableMiss, Match::new());
+    let Some(patch_int) = view.bindings.patch_int else {
+        sink.add(ON, miss(LOCAL_SWITCHING));
+        return;
+    };
+    let from_integration = Match::new().in_port(patch_int);
+    sink.add(ON, Entry::new(LOCAL_SWITCHING, 1, Kind::FromIntegration, from_integration).goto(PATCH_LV_TO_TUN));
+    sink.add(ON, miss(LOCAL_SWITCHING));
+    if view.layout.answers_arp() {
+        let request = || Match::new().eth_type(ETH_TYPE_ARP).arp_op(ARP_REQUEST);
+        let probe = request().arp_spa(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
+        sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 1, Kind::ArpRequest, request()).goto(ARP_RESPONDER));
+        sink.add(ON, Entry::new(ARP_RESPONDER, 3, Kind::ArpProbe, probe).goto(FLOOD_TO_TUN));
+        sink.add(ON, miss(ARP_RESPONDER).goto(UCAST_TO_TUN));
+    }
+    let unicast = Match::new().eth_dst_masked(MacAddr::default(), GROUP_BIT);
+    let multicast = Match::new().eth_dst_masked(GROUP_BIT, GROUP_BIT);
+    sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 0, Kind::Unicast, unicast).goto(UCAST_TO_TUN));
+    sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 0, Kind::Flooded, multicast).goto(FLOOD_TO_TUN));
+    sink.add(ON, miss(VXLAN_TUN_TO_LV));
+    learning(patch_int, sink);
+    sink.add(ON, miss(UCAST_TO_TUN).goto(FLOOD_TO_TUN));
+    sink.add(ON, miss(FLOOD_TO_TUN));
+}
+
+/// Gratuitous ARP and advertisements stand in flows of their own, so that a datapath that caches
+/// decisions has none for them and learns from every one.
+fn learning(patch_int: PortNo, sink: &mut Sink<'_>) {
+    let actions = [Action::Learn(Box::new(learn())), Action::output(patch_int)];
+    let entry = |priority, matching| Entry::new(LEARN_FROM_TUN, priority, Kind::LearnFromTunnel, matching);
+    let announcement = Match::new().eth_type(ETH_TYPE_ARP).arp_tha(MacAddr::BROADCAST);
+    sink.add(ON, entry(2, announcement).apply(&actions));
+    for icmp_type in ADVERTISEMENTS {
+        sink.add(ON, entry(2, Match::new().icmpv6_type(icmp_type)).apply(&actions));
+    }
+    sink.add(ON, entry(1, Match::new()).apply(&actions));
+}
+
+fn learn() -> Learn {
+    let vlan = Subfield { field: &oxm::VLAN_TCI, offset: 0, bits: 12 };
+    let all = Subfield::all;
+    Learn {
+        idle_timeout: 0,
+        hard_timeout: LEARNT_HARD_TIMEOUT,
+        priority: 1,
+        cookie: cookie::cookie(Kind::Learnt, ""),
+        flags: 0,
+        table: UCAST_TO_TUN,
+        fin_idle_timeout: 0,
+        fin_hard_timeout: 0,
+        specs: vec![
+            Spec::match_same(vlan),
+            Spec::Match { src: Source::Field(all(&oxm::ETH_SRC)), dst: all(&oxm::ETH_DST) },
+            Spec::load_number(0, all(&oxm::VLAN_TCI)),
+            Spec::Load { src: Source::Field(all(&oxm::TUN_ID)), dst: all(&oxm::TUN_ID) },
+            Spec::Output(all(&oxm::IN_PORT)),
+        ],
+    }
+}
+
+/// What comes from another node.
+pub(super) fn peer(node: &str, view: &View<'_>, sink: &mut Sink<'_>) {
+    if let Some(&port) = view.bindings.tunnels.get(node) {
+        let from_peer = Match::new().in_port(port);
+        sink.add(ON, Entry::new(LOCAL_SWITCHING, 1, Kind::FromPeer, from_peer).goto(VXLAN_TUN_TO_LV));
+        sink.scopes.push(learnt(None, None, port));
+    }
+}
+
+/// Flows learnt from packets of `mac`, or of anyone, in a local VLAN.
+fn learnt(local_vlan: Option<LocalVlan>, mac: Option<MacAddr>, out_port: PortNo) -> LearntScope {
+    let mut matching = Match::new();
+    if let Some(mac) = mac {
+        matching = matching.eth_dst(mac);
+    }
+    if let Some(vlan) = local_vlan {
+        matching = matching.with(FieldValue::masked(&oxm::VLAN_VID, u128::from(vlan.vid()), 0xfff));
+    }
+    LearntScope { table: UCAST_TO_TUN, matching, out_port }
+}
+
+/// VNI to local VLAN, and the flood list.
+pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
+    let Some(overlay) = view.overlay(network) else { return };
+    let tag = [Action::PushVlan(ETH_TYPE_VLAN), set_vlan(overlay.local_vlan.vid())];
+    let from_tunnel = Match::new().tun_id(u64::from(overlay.vni));
+    sink.add(ON, Entry::new(VXLAN_TUN_TO_LV, 1, Kind::NetworkFromTunnel, from_tunnel).apply(&tag).goto(LEARN_FROM_TUN));
+    sink.scopes.push(learnt(Some(overlay.local_vlan), None, PortNo::ANY));
+    let ports = view.flood_ports(&network.name);
+    if !ports.is_empty() {
+        let actions: Vec<Action> =
+            to_tunnel(overlay).into_iter().chain(ports.into_iter().map(Action::output)).collect();
+        let flooded = Match::new().vlan(overlay.local_vlan.vid());
+        sink.add(ON, Entry::new(FLOOD_TO_TUN, 1, Kind::NetworkFlood, flooded).apply(&actions));
+    }
+}
+
+fn to_tunnel(overlay: Overlay) -> [Action; 2] {
+    [Action::PopVlan, Action::set_field(&oxm::TUN_ID, u128::from(overlay.vni))]
+}
+
+/// A port of another node: its MAC as a unicast flow, its addresses as ARP answers. Without L2
+/// population only what the switch learnt of it is kept track of, to be forgotten when the port moves.
+pub(super) fn remote_port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
+    let Some(overlay) = view.topology.network(&port.network).and_then(|network| view.overlay(network)) else { return };
+    let Some(&tunnel) = view.bindings.tunnels.get(&port.node) else { return };
+    if !view.layout.l2_population {
+        sink.scopes.push(learnt(Some(overlay.local_vlan), Some(port.mac_address), tunnel));
+        return;
+    }
+    let [pop, set_tunnel] = to_tunnel(overlay);
+    let unicast = Match::new().eth_dst(port.mac_address).vlan(overlay.local_vlan.vid());
+    let actions = [pop, set_tunnel, Action::output(tunnel)];
+    sink.add(ON, Entry::new(UCAST_TO_TUN, 2, Kind::PortUnicast, unicast).apply(&actions));
+    if !view.layout.answers_arp() {
+        return;
+    }
+    for address in ipv4_addresses(port) {
+        let request = arp_request(overlay, address);
+        let answer = arp_answer(port.mac_address, address);
+        sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::PortArpAnswer, request).apply(&answer));
+        if view.may_announce_any(&port.network) {
+            announcement(overlay, address, sink);
+        }
+    }
+}
+
+/// A port of this node: it answers ARP itself, so requests for it stay here; what it announces does not.
+pub(super) fn local_port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
+    if !view.layout.answers_arp() || !view.bindings.ports.contains_key(&port.name) {
+        return;
+    }
+    let Some(overlay) = view.topology.network(&port.network).and_then(|network| view.overlay(network)) else { return };
+    for address in ipv4_addresses(port) {
+        announcement(overlay, address, sink);
+        sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::PortArpLocal, arp_request(overlay, address)));
+    }
+}
+
+/// A request for the sender's own address is an announcement (RFC 5227 §3): everyone has to hear it.
+fn announcement(overlay: Overlay, address: Ipv4Addr, sink: &mut Sink<'_>) {
+    let matching = arp_request(overlay, address).arp_spa(IpAddr::V4(address).into());
+    sink.add(ON, Entry::new(ARP_RESPONDER, 2, Kind::PortArpAnnounce, matching).goto(FLOOD_TO_TUN));
+}
+
+fn ipv4_addresses(port: &Port) -> impl Iterator<Item = Ipv4Addr> {
+    port.fixed_ips.iter().filter_map(|address| match address {
+        IpAddr::V4(v4) => Some(*v4),
+        IpAddr::V6(_) => None,
+    })
+}
+
+fn arp_request(overlay: Overlay, address: Ipv4Addr) -> Match {
+    Match::new().eth_type(ETH_TYPE_ARP).vlan(overlay.local_vlan.vid()).arp_op(ARP_REQUEST).arp_tpa(address)
+}
+
+/// Turns a request into the reply and sends it back.
+fn arp_answer(mac: MacAddr, address: Ipv4Addr) -> [Action; 8] {
+    [
+        Action::set_field(&oxm::ARP_OP, ARP_REPLY),
+        Action::move_all(&oxm::ARP_SHA, &oxm::ARP_THA),
+        Action::move_all(&oxm::ARP_SPA, &oxm::ARP_TPA),
+        Action::set_field(&oxm::ARP_SHA, mac_number(mac)),
+        Action::set_field(&oxm::ARP_SPA, u128::from(u32::from(address))),
+        Action::move_all(&oxm::ETH_SRC, &oxm::ETH_DST),
+        Action::set_field(&oxm::ETH_SRC, mac_number(mac)),
+        Action::output(PortNo::IN_PORT),
+    ]
+}
