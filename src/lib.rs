@@ -4,4 +4,6 @@
 //! [`openflow`] → [`flow`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`] → [`cli`].
 //! `docs/ARCHITECTURE.md` is the map.
 
+pub mod config;
 pub mod openflow;
+pub mod topology;
