@@ -4,6 +4,8 @@
 //! [`openflow`] → [`flow`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`] → [`cli`].
 //! `docs/ARCHITECTURE.md` is the map.
 
+pub mod config;
 pub mod flow;
 pub mod openflow;
 pub mod pipeline;
+pub mod topology;

@@ -1,0 +1,72 @@
+//! What differs between two topologies.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::{Name, Topology};
+
+/// The names of what was added, removed or changed, each list sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Nodes.
+    pub nodes: Vec<Name>,
+    /// Networks, their subnets included.
+    pub networks: Vec<Name>,
+    /// Ports.
+    pub ports: Vec<Name>,
+}
+
+impl Changes {
+    /// True if nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.networks.is_empty() && self.ports.is_empty()
+    }
+}
+
+impl Topology {
+    /// What differs between `old` and `new`: one walk over both. Values that both share are not looked into.
+    pub fn diff(old: &Topology, new: &Topology) -> Changes {
+        let same_network = |a: &_, b: &_| Arc::ptr_eq(a, b) || a == b;
+        let same_port = |a: &_, b: &_| Arc::ptr_eq(a, b) || a == b;
+        Changes {
+            nodes: differing(old.nodes(), new.nodes(), |node| &node.name, |a, b| a == b),
+            networks: differing(old.networks(), new.networks(), |network| &network.name, same_network),
+            ports: differing(old.ports(), new.ports(), |port| &port.name, same_port),
+        }
+    }
+}
+
+/// Merges two iterators sorted by name.
+fn differing<'a, T: 'a>(
+    mut old: impl Iterator<Item = &'a T>,
+    mut new: impl Iterator<Item = &'a T>,
+    name: impl Fn(&T) -> &Name,
+    same: impl Fn(&T, &T) -> bool,
+) -> Vec<Name> {
+    let mut names = Vec::new();
+    let (mut left, mut right) = (old.next(), new.next());
+    loop {
+        let order = match (left, right) {
+            (Some(a), Some(b)) => name(a).cmp(name(b)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return names,
+        };
+        match (left, right) {
+            (Some(a), Some(b)) if order == Ordering::Equal => {
+                if !same(a, b) {
+                    names.push(name(b).clone());
+                }
+            }
+            (Some(a), _) if order == Ordering::Less => names.push(name(a).clone()),
+            (_, Some(b)) => names.push(name(b).clone()),
+            _ => {}
+        }
+        if order.is_le() {
+            left = old.next();
+        }
+        if order.is_ge() {
+            right = new.next();
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What is wanted: nodes, networks, subnets and ports, as plain validated values.
+//!
+//! A [`Topology`] comes from `topology.toml` ([`Topology::parse`], [`Topology::load`]) or grows port by port
+//! ([`Topology::insert_port`]); both ways go through the same checks, so whoever holds one need not check again.
+//! It answers by index: which ports of a network are on a node, which nodes share a network, who are a node's peers.
+//! What is wrong with a file is a [`Refused`]: every problem with its line and column, and nothing of the file is used.
+//!
+//! Nothing here does I/O except the two `load` functions (of this module and of [`crate::config`]), which read one file.
+
+mod check;
+mod diff;
+pub(crate) mod document;
+mod fault;
+mod index;
+mod model;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use diff::Changes;
+pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
+pub use index::Topology;
+pub use model::{AddressPair, Name, Network, NetworkKind, Node, Port, Subnet};
+
+pub(crate) use check::{check_device, check_name};
