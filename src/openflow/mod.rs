@@ -6,12 +6,38 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
 
+pub mod async_config;
+pub mod barrier;
+pub mod bundle;
 pub mod codec;
+pub mod desc;
+pub mod echo;
 pub mod error;
+pub mod error_msg;
+pub mod experimenter;
+pub mod features;
+mod flags;
+pub mod flow_monitor;
+pub mod frame;
+pub mod header;
+pub mod hello;
 pub mod ids;
 pub mod mac;
+pub mod message;
+pub mod multipart;
+pub mod packet;
+pub mod port;
+pub mod port_stats;
+pub mod raw;
+pub mod role;
+pub mod table_stats;
+#[cfg(test)]
+mod testing;
 
 pub use codec::{DecodeError, EncodeError, Reader, Writer};
 pub use error::ErrorCode;
+pub use header::{Header, MessageType};
 pub use ids::{Cookie, DatapathId, PortNo, TableId, Xid};
 pub use mac::MacAddr;
+pub use message::{Message, empty_message, message};
+pub use raw::{Entries, Entry, Raw, RawMatch};
