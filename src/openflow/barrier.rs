@@ -21,14 +21,14 @@ pub fn decode(body: Reader<'_>) -> Result<(), DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{XID, encoded, hex, refuses_cut_and_excess};
+    use super::super::testing::{XID, hex, refuses_cut_and_excess, written};
     use super::*;
 
     #[test]
     fn a_barrier_is_a_header_alone() {
         let request = hex("04140008 12345678");
-        assert_eq!(encoded(|w| Ok(encode_request(w, XID))), request);
-        assert_eq!(encoded(|w| Ok(encode_reply(w, XID))), hex("04150008 12345678"));
+        assert_eq!(written(|w| encode_request(w, XID)), request);
+        assert_eq!(written(|w| encode_reply(w, XID)), hex("04150008 12345678"));
         refuses_cut_and_excess(&request, &[], decode);
     }
 }

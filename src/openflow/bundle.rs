@@ -156,7 +156,7 @@ pub fn encode_add(
 mod tests {
     use super::super::barrier;
     use super::super::experimenter::Experimenter;
-    use super::super::testing::{XID, encoded, hex, refuses_cut_and_excess};
+    use super::super::testing::{XID, encoded, hex, refuses_cut_and_excess, written};
     use super::*;
 
     fn decode_add(body: Reader<'_>) -> Result<BundleAddMessage<'_>, DecodeError> {
@@ -185,7 +185,10 @@ mod tests {
         assert_eq!((add.bundle_id, add.flags, add.bytes.bytes()), (BundleId(7), BundleFlags(3), &bytes[24..]));
         assert_eq!(add.message.body.offset(), 32);
         let again = encoded(|w| {
-            encode_add(w, (BundleId(7), BundleFlags(3)), XID, |w, xid| Ok(barrier::encode_request(w, xid)))
+            encode_add(w, (BundleId(7), BundleFlags(3)), XID, |w, xid| {
+                barrier::encode_request(w, xid);
+                Ok(())
+            })
         });
         assert_eq!(again, bytes);
         assert_eq!(encoded(|w| add.encode(w, XID)), bytes);

@@ -124,7 +124,7 @@ impl SwitchConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{XID, encoded, hex, refuses_cut_and_excess};
+    use super::super::testing::{XID, encoded, hex, refuses_cut_and_excess, written};
     use super::*;
     use crate::openflow::Message;
 
@@ -144,7 +144,7 @@ mod tests {
         refuses_cut_and_excess(&bytes, &[], FeaturesReply::decode);
         let names: Vec<_> = features.capabilities.names().collect();
         assert_eq!(names, ["FLOW_STATS", "TABLE_STATS", "PORT_STATS", "GROUP_STATS", "QUEUE_STATS"]);
-        assert_eq!(encoded(|w| Ok(encode_request(w, XID))), hex("04050008 12345678"));
+        assert_eq!(written(|w| encode_request(w, XID)), hex("04050008 12345678"));
     }
 
     #[test]
@@ -155,6 +155,6 @@ mod tests {
         assert_eq!(encoded(|w| config.encode_set(w, XID)), bytes);
         assert_eq!(encoded(|w| config.encode_reply(w, XID)), hex("0408000c 12345678 0001 ffff"));
         refuses_cut_and_excess(&bytes, &[], SwitchConfig::decode);
-        assert_eq!(encoded(|w| Ok(encode_config_request(w, XID))), hex("04070008 12345678"));
+        assert_eq!(written(|w| encode_config_request(w, XID)), hex("04070008 12345678"));
     }
 }

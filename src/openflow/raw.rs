@@ -72,16 +72,17 @@ impl Default for RawMatch<'_> {
 impl<'a> RawMatch<'a> {
     /// Decodes the frame of a match and passes over its fields; `BMC_BAD_TYPE`, `BMC_BAD_LEN`.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let start = *reader;
-        let mut head = *reader;
+        let (start, mut head) = (*reader, *reader);
         let match_type = head.u16("match.type")?;
-        if match_type != 1 {
-            return Err(start.error("match.type", match_type.into(), "1 (OFPMT_OXM)", ErrorCode::BMC_BAD_TYPE));
-        }
         let at = head;
         let length = head.u16("match.length")?;
         let padded = usize::from(length).next_multiple_of(8);
-        if length < 4 || padded > reader.remaining() {
+        // Open vSwitch looks at the type between these two, and so must we to refuse with the same error.
+        let too_short = length < 4;
+        if !too_short && match_type != 1 {
+            return Err(start.error("match.type", match_type.into(), "1 (OFPMT_OXM)", ErrorCode::BMC_BAD_TYPE));
+        }
+        if too_short || padded > reader.remaining() {
             let expected = "4 at the least, and with its padding no more than what is left of the message";
             return Err(at.error("match.length", length.into(), expected, ErrorCode::BMC_BAD_LEN));
         }

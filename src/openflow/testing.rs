@@ -20,6 +20,13 @@ pub(crate) fn encoded(encode: impl FnOnce(&mut Writer) -> Result<(), EncodeError
     writer.into_vec()
 }
 
+/// What `encode`, which cannot fail, appends.
+pub(crate) fn written(encode: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer::new();
+    encode(&mut writer);
+    writer.into_vec()
+}
+
 /// Holds that `decode` refuses the body of `message` cut to every shorter length and with one byte more,
 /// with the length in the header as it is (where the message is refused before its body) and made to fit.
 /// `open` are lengths at which a cut message is a whole one too; a message that takes any tail has
