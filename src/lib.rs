@@ -8,4 +8,5 @@ pub mod config;
 pub mod flow;
 pub mod openflow;
 pub mod pipeline;
+pub mod switch;
 pub mod topology;

@@ -1,0 +1,12 @@
+//! The connections of bridges: handshake, audit, apply, watch.
+//!
+//! **Invariant:** nothing outside this layer sends a FLOW_MOD, and within it only the reconciler's
+//! batches do.
+
+mod batch;
+pub mod connection;
+pub mod reconciler;
+pub mod session;
+
+pub use connection::{Command, ConnectionId, News, Report, serve};
+pub use reconciler::{Ownership, Progress, Rejected, Wanted};
