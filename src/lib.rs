@@ -5,3 +5,4 @@
 //! `docs/ARCHITECTURE.md` is the map.
 
 pub mod openflow;
+pub mod ovsdb;
