@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use heddle::openflow::PortNo;
 use heddle::ovsdb::model::Table;
 use heddle::ovsdb::transaction::Mutation;
-use heddle::ovsdb::value::Datum;
+use heddle::ovsdb::value::{Atom, Datum};
 use heddle::ovsdb::{
-    Client, Database, DesiredBridge, DesiredPort, Event, OpResult, Operation, PortKind, Problem, Remote, Role,
+    Client, Database, DesiredBridge, DesiredPort, Event, Ofport, OpResult, Operation, PortKind, Problem, Remote, Role,
     TransactError, Uuid, plan, port_state, tunnel_port_name,
 };
 use tempfile::TempDir;
@@ -26,11 +27,11 @@ fn ovsdb_is_installed() -> bool {
         let status = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     };
-    let installed = runs("ovsdb-server") && runs("ovsdb-tool") && Path::new(SCHEMA).exists();
+    let installed = ["ovsdb-server", "ovsdb-tool", "ovs-vswitchd"].into_iter().all(runs) && Path::new(SCHEMA).exists();
     if !installed {
         let required = std::env::var_os("HEDDLE_REQUIRE_OVS").is_some_and(|value| value == "1");
-        assert!(!required, "HEDDLE_REQUIRE_OVS=1, but ovsdb-server, ovsdb-tool or {SCHEMA} is missing");
-        eprintln!("skipped: ovsdb-server, ovsdb-tool or {SCHEMA} is missing");
+        assert!(!required, "HEDDLE_REQUIRE_OVS=1, but ovsdb-server, ovsdb-tool, ovs-vswitchd or {SCHEMA} is missing");
+        eprintln!("skipped: ovsdb-server, ovsdb-tool, ovs-vswitchd or {SCHEMA} is missing");
     }
     installed
 }
@@ -107,6 +108,31 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// An ovs-vswitchd with a dummy datapath, which needs no privileges; ends with its owner.
+struct Switch(Child);
+
+impl Switch {
+    fn start(server: &Server) -> Self {
+        let child = Command::new("ovs-vswitchd")
+            .arg(server.unix().to_string())
+            .args(["--enable-dummy=override", "-vconsole:off", "-vsyslog:off"])
+            .arg(format!("--unixctl={}", server.path("switch.ctl").display()))
+            .env("OVS_RUNDIR", server.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.unwrap())
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -361,4 +387,52 @@ async fn a_failed_transaction_names_its_operation_and_changes_nothing() {
     assert!(second.is_err());
     assert_eq!(third, Ok(vec![OpResult::Count(0)]));
     watcher.until("the one change", |watcher| watcher.db.open_vswitch().unwrap().1.next_cfg == 5).await;
+}
+
+#[tokio::test]
+async fn the_switch_makes_what_was_planned_and_tells_the_port_numbers() {
+    if !ovsdb_is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let _switch = Switch::start(&server);
+    let mut watcher = Watcher::connect(server.unix()).await;
+    let (bridges, ports) = wanted();
+    assert_eq!(watcher.apply(&bridges, &ports).await, []);
+    let ofport = |watcher: &Watcher, name: &str| watcher.db.interface_named(name).map(|(_, row)| row.ofport);
+    let is_made = |watcher: &Watcher| {
+        ["br-int", "br-tun"].iter().all(|name| watcher.db.bridge_named(name).unwrap().1.datapath_id.is_some())
+            && ports.iter().all(|port| ofport(watcher, &port.name).is_some_and(|ofport| ofport.port_no().is_some()))
+    };
+    watcher.until("datapath ids and port numbers", is_made).await;
+    assert_eq!(ofport(&watcher, "br-int"), Some(Ofport::Valid(PortNo::LOCAL)));
+
+    // An interface that the switch cannot make is told apart from one that it has not seen.
+    let (br_int, _) = watcher.db.bridge_named("br-int").unwrap();
+    let port = Datum::set([Atom::NamedUuid("p".into())]);
+    let interface = Datum::from(Atom::NamedUuid("i".into()));
+    let operations = vec![
+        Operation::insert(Table::Interface, "i", vec![("name", "odd".into()), ("type", "no-such-type".into())]),
+        Operation::insert(Table::Port, "p", vec![("name", "odd".into()), ("interfaces", interface)]),
+        Operation::mutate(Table::Bridge, br_int, vec![Mutation::insert("ports", port)]),
+    ];
+    watcher.transact(operations).await.unwrap();
+    watcher.until("the failure", |watcher| ofport(watcher, "odd") == Some(Ofport::Failed)).await;
+    assert_eq!(plan(&watcher.db, &bridges, &ports).operations, [], "a port of somebody else is left alone");
+}
+
+#[tokio::test]
+async fn an_owner_that_takes_no_events_still_gets_its_answers_and_misses_nothing() {
+    if !ovsdb_is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let mut watcher = Watcher::connect_and_init(server.unix()).await;
+    let (root, _) = watcher.db.open_vswitch().unwrap();
+    for number in 1..=200 {
+        let row = vec![("next_cfg", number.into())];
+        watcher.transact(vec![Operation::update(Table::OpenVswitch, root, row)]).await.unwrap();
+    }
+    watcher.until("the last change", |watcher| watcher.db.open_vswitch().unwrap().1.next_cfg == 200).await;
+    assert_eq!(watcher.snapshots, 1);
 }

@@ -1,6 +1,6 @@
 //! The cache of watched rows, and the indexes that Heddle looks things up by.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -251,12 +251,7 @@ fn rename(index: &mut HashMap<String, Uuid>, uuid: Uuid, old: Option<&str>, new:
 }
 
 /// Moves the members of a row in an index of owners, under the same condition as [`rename`].
-fn adopt(
-    index: &mut HashMap<Uuid, Uuid>,
-    owner: Uuid,
-    old: Option<&std::collections::BTreeSet<Uuid>>,
-    new: Option<&std::collections::BTreeSet<Uuid>>,
-) {
+fn adopt(index: &mut HashMap<Uuid, Uuid>, owner: Uuid, old: Option<&BTreeSet<Uuid>>, new: Option<&BTreeSet<Uuid>>) {
     for member in old.into_iter().flatten() {
         if !new.is_some_and(|new| new.contains(member)) && index.get(member) == Some(&owner) {
             index.remove(member);
@@ -271,8 +266,6 @@ fn adopt(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::json;
 
     use super::*;

@@ -7,7 +7,8 @@
 //! | [`model`] | typed rows and the monitored columns | yes |
 //! | [`database`] | the cache of rows with its indexes | yes |
 //! | [`transaction`] | operations of a transaction and their results (RFC 7047 §5.2) | yes |
-//! | [`plan`] | desired bridges and ports → one transaction | yes |
+//! | [`desired`] | bridges and ports as they should be | yes |
+//! | [`mod@plan`] | the difference to that as one transaction | yes |
 //! | [`port_state`] | a port's tag and marks → operations on one row | yes |
 //! | [`jsonrpc`] | messages in a byte stream (RFC 7047 §4) | yes |
 //! | `session` | one connection as a state machine | no I/O |
@@ -18,6 +19,7 @@
 
 pub mod client;
 pub mod database;
+pub mod desired;
 pub mod jsonrpc;
 pub mod model;
 pub mod plan;
@@ -29,8 +31,9 @@ pub mod value;
 
 pub use client::{Client, ConnectionError, Event};
 pub use database::{Change, Database};
+pub use desired::{DesiredBridge, DesiredPort, PortKind, Role, tunnel_port_name};
 pub use model::{Bridge, Controller, Interface, LinkState, Ofport, OpenVswitch, Port, RowError, Table};
-pub use plan::{DesiredBridge, DesiredPort, Plan, PortKind, Problem, Role, plan, tunnel_port_name};
+pub use plan::{Plan, Problem, plan};
 pub use remote::{ParseRemoteError, Remote};
 pub use transaction::{OpResult, Operation, TransactError};
 pub use value::Uuid;
@@ -62,6 +65,7 @@ mod tests {
             ("model", include_str!("model.rs")),
             ("database", include_str!("database.rs")),
             ("transaction", include_str!("transaction.rs")),
+            ("desired", include_str!("desired.rs")),
             ("plan", include_str!("plan.rs")),
             ("port_state", include_str!("port_state.rs")),
             ("jsonrpc", include_str!("jsonrpc.rs")),

@@ -9,11 +9,11 @@
 //! bridge that ran alone therefore stops that bridge until Heddle's flows are there.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::IpAddr;
 
 use super::database::Database;
+use super::desired::{DesiredBridge, DesiredPort, PortKind, Role, is_tunnel_port_name};
 use super::marks;
-use super::model::{Bridge, Controller, Interface, Port, Table};
+use super::model::{Bridge, Controller, Interface, Port, Table, TextMap};
 use super::transaction::{Mutation, Operation, Row, named};
 use super::value::{Atom, Datum, Uuid};
 
@@ -29,95 +29,9 @@ pub const OWNED_PROTOCOLS: [&str; 4] = ["OpenFlow10", "OpenFlow13", "OpenFlow14"
 /// The protocol that a bridge must speak.
 const PROTOCOL: &str = "OpenFlow13";
 
-/// What a bridge is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Ours, with the ports of virtual machines and containers; created if absent.
-    Integration,
-    /// Ours, with the tunnels; created if absent.
-    Tunnel,
-    /// The operator's: must be there, and keeps its other controllers.
-    Physical,
-}
-
-impl Role {
-    /// True for the bridges that Heddle creates.
-    pub fn is_owned(self) -> bool {
-        matches!(self, Self::Integration | Self::Tunnel)
-    }
-}
-
-/// A bridge as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DesiredBridge {
-    /// Its name.
-    pub name: String,
-    /// What it is for.
-    pub role: Role,
-    /// `system` or `netdev`, for its creation; an existing bridge keeps its own.
-    pub datapath_type: String,
-    /// Targets such as `tcp:127.0.0.1:6633`.
-    pub controllers: Vec<String>,
-}
-
-/// A port of ours as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DesiredPort {
-    /// The name of its bridge.
-    pub bridge: String,
-    /// Its name, and that of its interface.
-    pub name: String,
-    /// What it is.
-    pub kind: PortKind,
-}
-
-/// What a port of ours is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PortKind {
-    /// One end of a patch cable.
-    Patch {
-        /// The name of the other end; a name that does not exist leaves the cable open.
-        peer: String,
-    },
-    /// A VXLAN tunnel to one peer.
-    Vxlan {
-        /// The peer.
-        remote_ip: IpAddr,
-        /// This host.
-        local_ip: IpAddr,
-    },
-}
-
-impl PortKind {
-    fn interface_type(&self) -> &'static str {
-        match self {
-            Self::Patch { .. } => "patch",
-            Self::Vxlan { .. } => "vxlan",
-        }
-    }
-
-    /// `Interface.options`. The tunnel key comes from and goes to the flows.
-    fn options(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Patch { peer } => vec![("peer", peer.clone())],
-            Self::Vxlan { remote_ip, local_ip } => vec![
-                ("df_default", "true".to_owned()),
-                ("egress_pkt_mark", "0".to_owned()),
-                ("in_key", "flow".to_owned()),
-                ("local_ip", local_ip.to_string()),
-                ("out_key", "flow".to_owned()),
-                ("remote_ip", remote_ip.to_string()),
-            ],
-        }
-    }
-}
-
 /// What a plan cannot do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// The database has no row `Open_vSwitch`.
-    #[error("the Open vSwitch database is empty: ovs-vswitchd (or ovs-vsctl init) has never run")]
-    NotInitialised,
     /// A physical bridge, or the bridge of a port, is not there.
     #[error("the bridge {bridge} does not exist")]
     BridgeAbsent {
@@ -147,27 +61,6 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// What is wanted and stays undone.
     pub problems: Vec<Problem>,
-}
-
-/// Names the tunnel port to a peer: `vxlan-` and the address in hexadecimal digits as Neutron has it, or for IPv6
-/// `vxlan6-` and 32 bits of FNV-1a over the octets, as an interface's name has 15 characters at most.
-pub fn tunnel_port_name(remote: IpAddr) -> String {
-    match remote {
-        IpAddr::V4(address) => format!("vxlan-{:08x}", u32::from(address)),
-        IpAddr::V6(address) => {
-            let hash = address
-                .octets()
-                .iter()
-                .fold(0x811c_9dc5_u32, |hash, &octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193));
-            format!("vxlan6-{hash:08x}")
-        }
-    }
-}
-
-/// True for the names that [`tunnel_port_name`] gives, Neutron's IPv4 ones among them.
-fn is_tunnel_port_name(name: &str) -> bool {
-    let digits = name.strip_prefix("vxlan-").or_else(|| name.strip_prefix("vxlan6-"));
-    digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// What to write so that the database has these bridges and ports, and no other port of ours.
@@ -254,7 +147,6 @@ impl<'a> Draft<'a> {
         match self.db.bridge_named(&wanted.name) {
             Some((uuid, bridge)) => self.correct_bridge(uuid, bridge, wanted),
             None if !wanted.role.is_owned() => self.report(Problem::BridgeAbsent { bridge: wanted.name.clone() }),
-            None if self.db.open_vswitch().is_none() => self.report(Problem::NotInitialised),
             None => match self.holder_of(&wanted.name) {
                 Some(holder) => self.report(Problem::NameTaken { name: wanted.name.clone(), holder }),
                 None => self.create_bridge(wanted),
@@ -381,7 +273,6 @@ impl<'a> Draft<'a> {
         if bridge.is_none() && !self.created.contains_key(&wanted.bridge) {
             // The bridge's own problem, if it has one, says more.
             let told = self.problems.iter().any(|problem| match problem {
-                Problem::NotInitialised => true,
                 Problem::NameTaken { name, .. } | Problem::BridgeAbsent { bridge: name } => *name == wanted.bridge,
                 Problem::NamedTwice { .. } => false,
             });
@@ -495,9 +386,17 @@ impl<'a> Draft<'a> {
             row.push(("ports", Datum::Set(draft.new_ports)));
             created.push(self.insert(Table::Bridge, row));
         }
-        if let (Some((root, _)), false) = (self.db.open_vswitch(), created.is_empty()) {
-            let bridges = Mutation::insert("bridges", Datum::Set(created));
-            self.operations.push(Operation::mutate(Table::OpenVswitch, root, vec![bridges]));
+        if !created.is_empty() {
+            let created = Datum::Set(created);
+            match self.db.open_vswitch() {
+                Some((root, _)) => {
+                    let bridges = Mutation::insert("bridges", created);
+                    self.operations.push(Operation::mutate(Table::OpenVswitch, root, vec![bridges]));
+                }
+                // A database that nobody has used yet (ovs-vsctl init). The schema allows one such row, so that
+                // of two who make it at once one fails and tries again.
+                None => drop(self.insert(Table::OpenVswitch, vec![("bridges", created)])),
+            }
         }
         let mut operations = self.waits;
         operations.append(&mut self.operations);
@@ -508,7 +407,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn is_marked(external_ids: &super::model::TextMap, value: &str) -> bool {
+fn is_marked(external_ids: &TextMap, value: &str) -> bool {
     external_ids.get(marks::OWNER).is_some_and(|mark| mark == value)
 }
 

@@ -273,7 +273,7 @@ pub(crate) fn decode_results(operations: &[OperationName], results: &Value) -> R
     Ok(decoded)
 }
 
-/// The members of a set column that refer to rows: known ones, and ones that the transaction inserts.
+/// A reference to a row that the same transaction inserts.
 pub(crate) fn named(name: &str) -> Atom {
     Atom::NamedUuid(name.to_owned())
 }
