@@ -158,7 +158,7 @@ impl<'a> Draft<'a> {
         let name = || Datum::from(wanted.name.as_str());
         let interface = self.insert(Table::Interface, vec![("name", name()), ("type", "internal".into())]);
         let port = self.insert(Table::Port, vec![("name", name()), ("interfaces", interface.into())]);
-        let controllers: Vec<Atom> = wanted.controllers.iter().map(|target| self.insert_controller(target)).collect();
+        let controllers = targets(wanted).into_iter().map(|target| self.insert_controller(target)).collect();
         let mut settings = vec![("disable-in-band", "true")];
         if wanted.role == Role::Integration {
             settings.push(("mac-table-size", MAC_TABLE_SIZE));
@@ -224,8 +224,7 @@ impl<'a> Draft<'a> {
         let mut others: Vec<(Uuid, Option<&Controller>)> =
             bridge.controllers.iter().map(|&uuid| (uuid, db.controller(uuid))).collect();
         let mut new = Vec::new();
-        let targets: BTreeSet<&str> = wanted.controllers.iter().map(String::as_str).collect();
-        for target in targets {
+        for target in targets(wanted) {
             match others.iter().position(|(_, row)| row.is_some_and(|row| row.target == target)) {
                 Some(at) => {
                     if let (uuid, Some(row)) = others.swap_remove(at) {
@@ -405,6 +404,11 @@ impl<'a> Draft<'a> {
         }
         Plan { operations, problems: self.problems }
     }
+}
+
+/// Each target once: Open vSwitch ignores a second row with the same one.
+fn targets(wanted: &DesiredBridge) -> BTreeSet<&str> {
+    wanted.controllers.iter().map(String::as_str).collect()
 }
 
 fn is_marked(external_ids: &TextMap, value: &str) -> bool {
