@@ -1,12 +1,14 @@
 //! Heddle: an OpenFlow 1.3 controller for Open vSwitch.
 //!
 //! The layers, lowest first; each may use those before it, none looks up:
-//! [`openflow`] → [`flow`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`] → [`cli`].
+//! [`openflow`] → [`flow`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`].
 //! `docs/ARCHITECTURE.md` is the map.
 
+pub mod agent;
 pub mod config;
 pub mod flow;
 pub mod openflow;
+pub mod ovsdb;
 pub mod pipeline;
 pub mod switch;
 pub mod topology;

@@ -1,0 +1,367 @@
+//! The task that keeps a connection to the database server.
+//!
+//! ```text
+//!  owner ── transact() ──► commands (bounded) ──► ┌────────────┐ ──► socket
+//!    ▲                                            │ task: run  │
+//!    └─────────── Event ◄── events (bounded) ◄─── └────────────┘ ◄── socket
+//! ```
+//!
+//! One task, owned by [`Client`] and aborted when that is dropped. It connects, and connects again: backoff is
+//! jittered, capped and starts over once a snapshot has arrived.
+
+use std::collections::hash_map::RandomState;
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::mem;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::database::{Change, Database};
+use super::jsonrpc::{FrameError, MessageError};
+use super::model::RowError;
+use super::remote::Remote;
+use super::session::{News, Session, Transaction};
+use super::transaction::{OpResult, Operation, TransactError};
+
+/// How long a transaction may take before its caller gets an error.
+pub const TRANSACT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Transactions that wait to be sent; when full, `transact` waits.
+const COMMANDS: usize = 64;
+/// Events that the owner has not taken; when full, later ones are merged in the [`Outbox`].
+const EVENTS: usize = 16;
+/// Changes that wait in the outbox before we stop reading, and leave the server to wait, or to give us up.
+const OUTBOX: usize = 65_536;
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LAST_BACKOFF: Duration = Duration::from_secs(5);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// No connection could be made.
+    #[error("cannot connect to {remote}: {error}")]
+    Connect {
+        /// The server.
+        remote: Remote,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    /// The server closed it.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The server said nothing, not even to our echo request.
+    #[error("the server was silent for {0:?}")]
+    Silent(Duration),
+    /// The stream is not made of messages.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A message is not JSON-RPC.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The server does not let us watch: no such database or column.
+    #[error("the server refused to be monitored: {0}")]
+    MonitorRefused(String),
+    /// An update of something else than our monitor, or before its snapshot.
+    #[error("an update came that was not asked for")]
+    UnexpectedUpdate,
+    /// A row is not what the schema promises.
+    #[error(transparent)]
+    Row(#[from] RowError),
+}
+
+/// What happens in the database, in order.
+#[derive(Debug)]
+pub enum Event {
+    /// Connected, for the first time or again: everything that is watched.
+    Snapshot(Box<Database>),
+    /// Changes since; never empty. One transaction's changes are never split over two events.
+    Changed(Vec<Change>),
+    /// The connection was lost, or the first attempt failed. A snapshot follows once it is back.
+    Disconnected {
+        /// Why.
+        reason: ConnectionError,
+    },
+}
+
+/// A handle to the database; the connection goes when it is dropped.
+#[derive(Debug)]
+pub struct Client {
+    commands: mpsc::Sender<Transaction>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Client {
+    /// Starts to connect. Must be called in a tokio runtime.
+    pub fn spawn(remote: Remote) -> (Self, mpsc::Receiver<Event>) {
+        let (commands, command_receiver) = mpsc::channel(COMMANDS);
+        let (event_sender, events) = mpsc::channel(EVENTS);
+        let driver = Driver { commands: command_receiver, events: event_sender, outbox: Outbox::default() };
+        (Self { commands, task: tokio::spawn(driver.run(remote)) }, events)
+    }
+
+    /// Commits operations as one transaction. May be called again before it returns; the transactions are sent in
+    /// the order of the calls. The changes come as an event too, usually before this returns.
+    pub async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<OpResult>, TransactError> {
+        let answer = async {
+            let (reply, answer) = oneshot::channel();
+            let transaction = Transaction { operations, reply };
+            self.commands.send(transaction).await.map_err(|_| TransactError::Disconnected)?;
+            answer.await.map_err(|_| TransactError::Disconnected)?
+        };
+        timeout(TRANSACT_TIMEOUT, answer).await.unwrap_or(Err(TransactError::TimedOut(TRANSACT_TIMEOUT)))
+    }
+}
+
+/// Events that the owner's channel has no room for yet, merged: however slow the owner, at most three.
+#[derive(Default)]
+struct Outbox {
+    disconnected: Option<ConnectionError>,
+    snapshot: Option<Box<Database>>,
+    changes: Vec<Change>,
+}
+
+impl Outbox {
+    fn push(&mut self, news: News) {
+        match (news, &mut self.snapshot) {
+            (News::Snapshot(database), snapshot) => *snapshot = Some(database),
+            (News::Changed(changes), Some(snapshot)) => snapshot.apply(changes),
+            (News::Changed(changes), None) => self.changes.extend(changes),
+        }
+    }
+
+    /// What came before is of no use: a snapshot will replace it.
+    fn disconnect(&mut self, reason: ConnectionError) {
+        *self = Self { disconnected: Some(reason), ..Self::default() };
+    }
+
+    fn is_empty(&self) -> bool {
+        self.disconnected.is_none() && self.snapshot.is_none() && self.changes.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.changes.len() >= OUTBOX
+    }
+
+    fn send_one(&mut self, permit: mpsc::Permit<'_, Event>) {
+        if let Some(event) = self.pop() {
+            permit.send(event);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        if let Some(reason) = self.disconnected.take() {
+            return Some(Event::Disconnected { reason });
+        }
+        if let Some(database) = self.snapshot.take() {
+            return Some(Event::Snapshot(database));
+        }
+        let changes = mem::take(&mut self.changes);
+        (!changes.is_empty()).then_some(Event::Changed(changes))
+    }
+}
+
+/// Doubles from one failure to the next, up to a cap.
+struct Backoff(Duration);
+
+impl Backoff {
+    /// Half to all of the current delay, so that those who lost one server do not all come back at once.
+    fn next(&mut self) -> Duration {
+        let delay = self.0;
+        self.0 = (delay * 2).min(LAST_BACKOFF);
+        let random = RandomState::new().build_hasher().finish() % 1000;
+        delay.mul_f64(0.5 + random as f64 / 2000.0)
+    }
+}
+
+/// The owner has gone: end the task.
+struct OwnerGone;
+
+/// A connected socket.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn connect(remote: &Remote) -> Result<Box<dyn Stream>, ConnectionError> {
+    let attempt = async {
+        Ok::<Box<dyn Stream>, io::Error>(match remote {
+            Remote::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Remote::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+        })
+    };
+    let result = timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    result.map_err(|error| ConnectionError::Connect { remote: remote.clone(), error })
+}
+
+struct Driver {
+    commands: mpsc::Receiver<Transaction>,
+    events: mpsc::Sender<Event>,
+    outbox: Outbox,
+}
+
+impl Driver {
+    async fn run(mut self, remote: Remote) {
+        let mut backoff = Backoff(FIRST_BACKOFF);
+        let mut told = false;
+        loop {
+            let connected = match self.until(connect(&remote)).await {
+                Ok(result) => result,
+                Err(OwnerGone) => return,
+            };
+            let mut had_snapshot = false;
+            let reason = match connected {
+                Ok(stream) => {
+                    tracing::debug!(%remote, "connected to the database server");
+                    match self.serve(stream, &mut had_snapshot).await {
+                        Ok(reason) => reason,
+                        Err(OwnerGone) => return,
+                    }
+                }
+                Err(reason) => reason,
+            };
+            if had_snapshot {
+                backoff = Backoff(FIRST_BACKOFF);
+            }
+            let delay = backoff.next();
+            tracing::debug!(%remote, %reason, ?delay, "no connection to the database server");
+            // The owner learns of the loss, not of each attempt after it.
+            if had_snapshot || !told {
+                self.outbox.disconnect(reason);
+                told = true;
+            }
+            if self.until(sleep(delay)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something while there is no session: events go out, transactions are refused.
+    async fn until<T>(&mut self, future: impl Future<Output = T>) -> Result<T, OwnerGone> {
+        let mut future = std::pin::pin!(future);
+        loop {
+            tokio::select! {
+                output = &mut future => return Ok(output),
+                permit = self.events.reserve(), if !self.outbox.is_empty() => {
+                    self.outbox.send_one(permit.map_err(|_| OwnerGone)?);
+                }
+                command = self.commands.recv() => command.ok_or(OwnerGone)?.refuse(TransactError::Disconnected),
+            }
+        }
+    }
+
+    /// Moves bytes, events and transactions until the session ends.
+    async fn serve(&mut self, stream: Box<dyn Stream>, had_snapshot: &mut bool) -> Result<ConnectionError, OwnerGone> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut session = Session::new(Instant::now().into_std());
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            let listens = !self.outbox.is_full();
+            let step = tokio::select! {
+                permit = self.events.reserve(), if !self.outbox.is_empty() => {
+                    self.outbox.send_one(permit.map_err(|_| OwnerGone)?);
+                    if !listens {
+                        session.on_resume(Instant::now().into_std());
+                    }
+                    Ok(())
+                }
+                command = self.commands.recv() => {
+                    session.on_transact(command.ok_or(OwnerGone)?);
+                    Ok(())
+                }
+                read = reader.read(&mut chunk), if listens => match read {
+                    Ok(0) => Err(ConnectionError::Closed),
+                    Ok(count) => {
+                        let bytes = chunk.get(..count).unwrap_or_default();
+                        session.on_bytes(bytes, Instant::now().into_std()).map(|news| {
+                            for news in news {
+                                *had_snapshot |= matches!(news, News::Snapshot(_));
+                                self.outbox.push(news);
+                            }
+                        })
+                    }
+                    Err(error) => Err(error.into()),
+                },
+                written = writer.write(session.output()), if !session.output().is_empty() => match written {
+                    Ok(0) => Err(ConnectionError::Closed),
+                    Ok(count) => {
+                        session.on_sent(count);
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                },
+                () = sleep_until(session.deadline().into()), if listens => {
+                    session.on_deadline(Instant::now().into_std())
+                }
+            };
+            if let Err(reason) = step {
+                return Ok(reason);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ovsdb::model::{Port, Table};
+    use crate::ovsdb::value::Uuid;
+
+    fn port(number: u8) -> Change {
+        Change::Port(Uuid([number; 16]), Some(Port { name: format!("p{number}"), ..Port::default() }))
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_cap_with_jitter_below() {
+        let mut backoff = Backoff(FIRST_BACKOFF);
+        let mut full = FIRST_BACKOFF;
+        for _ in 0..10 {
+            let delay = backoff.next();
+            assert!(delay >= full / 2 && delay <= full, "{delay:?} of {full:?}");
+            full = (full * 2).min(LAST_BACKOFF);
+        }
+        assert_eq!(full, LAST_BACKOFF);
+    }
+
+    #[test]
+    fn what_a_slow_owner_has_not_taken_is_merged() {
+        let mut outbox = Outbox::default();
+        outbox.push(News::Changed(vec![port(1)]));
+        outbox.push(News::Changed(vec![port(2)]));
+        assert!(matches!(outbox.pop(), Some(Event::Changed(changes)) if changes == [port(1), port(2)]));
+        outbox.push(News::Changed(vec![port(1)]));
+        outbox.disconnect(ConnectionError::Closed);
+        outbox.push(News::Snapshot(Box::default()));
+        outbox.push(News::Changed(vec![port(3)]));
+        assert!(matches!(outbox.pop(), Some(Event::Disconnected { .. })));
+        assert!(matches!(outbox.pop(), Some(Event::Snapshot(db)) if db.port_named("p3").is_some()));
+        assert!(outbox.pop().is_none() && outbox.is_empty());
+    }
+
+    #[test]
+    fn a_full_outbox_stops_the_reading() {
+        let mut outbox = Outbox::default();
+        outbox.push(News::Changed(vec![port(1); OUTBOX]));
+        assert!(outbox.is_full());
+        assert_eq!(port(1).table(), Table::Port);
+        outbox.pop();
+        assert!(!outbox.is_full());
+    }
+}

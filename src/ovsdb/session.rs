@@ -1,0 +1,308 @@
+//! One connection to the database server as a state machine: bytes and deadlines in, bytes and changes out. No I/O.
+//!
+//! - **AwaitingSnapshot**: `monitor` was sent. Its reply holds all watched rows and leads to Monitoring; updates
+//!   cannot come before it. Transactions are not sent yet.
+//! - **Monitoring**: each `update` is one committed transaction, ours or others'. Transactions are sent as they
+//!   come; their replies may come in any order, and after the update that they caused.
+//!
+//! In both, the server may ask `echo`, and we ask it after [`IDLE`] without a word from it. After [`SILENCE`]
+//! without one the connection is given up. Any error ends the session; a new one starts with a new snapshot.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::client::ConnectionError;
+use super::database::{Change, Database, decode_table_updates};
+use super::jsonrpc::{self, Frame, Framer, Message};
+use super::model::monitor_requests;
+use super::transaction::{OpResult, Operation, OperationName, TransactError, decode_results};
+
+/// Silence after which the server is asked for an echo.
+pub(crate) const IDLE: Duration = Duration::from_secs(5);
+/// Silence after which the connection counts as dead.
+pub(crate) const SILENCE: Duration = Duration::from_secs(15);
+/// Our monitor's `<json-value>`.
+const MONITOR: &str = "heddle";
+
+/// Operations, and where their results go.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<OpResult>, TransactError>>,
+}
+
+impl Transaction {
+    /// Answers; the asker may have lost patience, and that is fine.
+    pub(crate) fn refuse(self, error: TransactError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+/// What a request of ours waits for.
+enum Request {
+    Monitor,
+    Echo,
+    Transact(Vec<OperationName>, oneshot::Sender<Result<Vec<OpResult>, TransactError>>),
+}
+
+/// What the server told.
+#[derive(Debug)]
+pub(crate) enum News {
+    Snapshot(Box<Database>),
+    Changed(Vec<Change>),
+}
+
+pub(crate) struct Session {
+    framer: Framer,
+    output: Vec<u8>,
+    requests: HashMap<u64, Request>,
+    next_id: u64,
+    monitoring: bool,
+    heard: Instant,
+    asked_echo: bool,
+}
+
+impl Session {
+    /// A session on a fresh connection; its first output asks for the snapshot.
+    pub(crate) fn new(now: Instant) -> Self {
+        let mut session = Self {
+            framer: Framer::default(),
+            output: Vec::new(),
+            requests: HashMap::new(),
+            next_id: 0,
+            monitoring: false,
+            heard: now,
+            asked_echo: false,
+        };
+        let params = json!([super::DATABASE_NAME, MONITOR, monitor_requests()]);
+        session.request("monitor", params, Request::Monitor);
+        session
+    }
+
+    /// Bytes to send.
+    pub(crate) fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// That many bytes of the output were sent.
+    pub(crate) fn on_sent(&mut self, count: usize) {
+        self.output.drain(..count.min(self.output.len()));
+    }
+
+    /// When [`Session::on_deadline`] is due.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.heard + if self.asked_echo { SILENCE } else { IDLE }
+    }
+
+    /// Time passed without a word from the server.
+    pub(crate) fn on_deadline(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        if now < self.deadline() {
+            return Ok(());
+        }
+        if self.asked_echo {
+            return Err(ConnectionError::Silent(SILENCE));
+        }
+        self.asked_echo = true;
+        self.request("echo", json!([]), Request::Echo);
+        Ok(())
+    }
+
+    /// We did not listen for a while: what the server said meanwhile has yet to be read.
+    pub(crate) fn on_resume(&mut self, now: Instant) {
+        self.heard = now;
+        self.asked_echo = false;
+    }
+
+    /// A transaction of the owner's.
+    pub(crate) fn on_transact(&mut self, transaction: Transaction) {
+        if !self.monitoring {
+            return transaction.refuse(TransactError::Disconnected);
+        }
+        let names = transaction.operations.iter().map(Operation::subject).collect();
+        let params = std::iter::once(json!(super::DATABASE_NAME))
+            .chain(transaction.operations.iter().map(Operation::to_json))
+            .collect();
+        self.requests.retain(|_, request| !matches!(request, Request::Transact(_, reply) if reply.is_closed()));
+        self.request("transact", params, Request::Transact(names, transaction.reply));
+    }
+
+    /// Bytes from the server.
+    pub(crate) fn on_bytes(&mut self, bytes: &[u8], now: Instant) -> Result<Vec<News>, ConnectionError> {
+        self.on_resume(now);
+        self.framer.push(bytes);
+        let mut news = Vec::new();
+        while let Frame::Message(bytes) = self.framer.next_frame()? {
+            news.extend(self.on_message(Message::parse(&bytes)?)?);
+        }
+        Ok(news)
+    }
+
+    fn on_message(&mut self, message: Message) -> Result<Option<News>, ConnectionError> {
+        match message {
+            Message::Request { id, method, params } => {
+                let answer = match method.as_str() {
+                    "echo" => jsonrpc::response(&id, params.into()),
+                    _ => jsonrpc::error_response(&id, "unknown method"),
+                };
+                self.output.extend(answer);
+                Ok(None)
+            }
+            Message::Notification { method, params } => self.on_notification(&method, &params),
+            Message::Response { id, result, error } => {
+                // An answer to nothing that we asked is not worth a connection.
+                match id.as_u64().and_then(|id| self.requests.remove(&id)) {
+                    Some(request) => self.on_response(request, &result, &error),
+                    None => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn on_notification(&mut self, method: &str, params: &[Value]) -> Result<Option<News>, ConnectionError> {
+        match (method, params) {
+            ("update", [Value::String(monitor), Value::Object(updates)]) if monitor == MONITOR && self.monitoring => {
+                let changes = decode_table_updates(updates)?;
+                Ok((!changes.is_empty()).then_some(News::Changed(changes)))
+            }
+            ("update", _) => Err(ConnectionError::UnexpectedUpdate),
+            _ => Ok(None),
+        }
+    }
+
+    fn on_response(
+        &mut self,
+        request: Request,
+        result: &Value,
+        error: &Value,
+    ) -> Result<Option<News>, ConnectionError> {
+        match request {
+            Request::Echo => Ok(None),
+            Request::Monitor => match (result, error) {
+                (Value::Object(updates), Value::Null) => {
+                    self.monitoring = true;
+                    let rows = decode_table_updates(updates)?;
+                    Ok(Some(News::Snapshot(Box::new(Database::from_rows(rows)))))
+                }
+                _ => Err(ConnectionError::MonitorRefused(error.to_string())),
+            },
+            Request::Transact(operations, reply) => {
+                let results = match error {
+                    Value::Null => decode_results(&operations, result),
+                    error => Err(TransactError::Refused(error.to_string())),
+                };
+                // The asker may have lost patience.
+                let _ = reply.send(results);
+                Ok(None)
+            }
+        }
+    }
+
+    fn request(&mut self, method: &str, params: Value, request: Request) {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.output.extend(jsonrpc::request(id, method, params));
+        self.requests.insert(id, request);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(session: &mut Session) -> Vec<Value> {
+        let messages: Result<Vec<Value>, _> =
+            serde_json::Deserializer::from_slice(session.output()).into_iter().collect();
+        session.on_sent(session.output().len());
+        messages.unwrap()
+    }
+
+    fn monitoring(now: Instant) -> Session {
+        let mut session = Session::new(now);
+        assert_eq!(sent(&mut session)[0]["method"], "monitor");
+        let news = session.on_bytes(br#"{"id":0,"result":{},"error":null}"#, now).unwrap();
+        assert!(matches!(news.as_slice(), [News::Snapshot(_)]));
+        session
+    }
+
+    fn transact(session: &mut Session, text: &str) -> oneshot::Receiver<Result<Vec<OpResult>, TransactError>> {
+        let (reply, receiver) = oneshot::channel();
+        session.on_transact(Transaction { operations: vec![Operation::Comment(text.into())], reply });
+        receiver
+    }
+
+    #[test]
+    fn an_echo_request_is_answered_with_its_parameters() {
+        let mut session = monitoring(Instant::now());
+        session.on_bytes(br#"{"id":"x","method":"echo","params":[1]}"#, Instant::now()).unwrap();
+        assert_eq!(sent(&mut session), [json!({"id": "x", "result": [1], "error": null})]);
+        session.on_bytes(br#"{"id":7,"method":"steal","params":[]}"#, Instant::now()).unwrap();
+        assert_eq!(sent(&mut session), [json!({"id": 7, "result": null, "error": "unknown method"})]);
+    }
+
+    #[test]
+    fn an_idle_connection_is_probed_and_a_silent_one_given_up() {
+        let start = Instant::now();
+        let mut session = monitoring(start);
+        assert_eq!(session.deadline(), start + IDLE);
+        session.on_deadline(start + IDLE).unwrap();
+        assert_eq!(sent(&mut session)[0]["method"], "echo");
+        assert_eq!(session.deadline(), start + SILENCE);
+        let mut answered = monitoring(start);
+        answered.on_deadline(start + IDLE).unwrap();
+        answered.on_bytes(br#"{"id":1,"result":[],"error":null}"#, start + IDLE).unwrap();
+        assert_eq!(answered.deadline(), start + IDLE + IDLE);
+        assert!(matches!(session.on_deadline(start + SILENCE), Err(ConnectionError::Silent(_))));
+    }
+
+    #[test]
+    fn replies_reach_their_transactions_whatever_their_order() {
+        let mut session = monitoring(Instant::now());
+        let (mut first, mut second) = (transact(&mut session, "a"), transact(&mut session, "b"));
+        let ids: Vec<Value> = sent(&mut session).into_iter().map(|message| message["id"].clone()).collect();
+        let refused = json!({"id": ids[1], "result": null, "error": "no"});
+        let done = json!({"id": ids[0], "result": [{}], "error": null});
+        session.on_bytes(format!("{refused}{done}").as_bytes(), Instant::now()).unwrap();
+        assert_eq!(first.try_recv().unwrap(), Ok(vec![OpResult::Done]));
+        assert!(matches!(second.try_recv().unwrap(), Err(TransactError::Refused(_))));
+    }
+
+    #[test]
+    fn before_the_snapshot_no_transaction_is_sent_and_no_update_taken() {
+        let mut session = Session::new(Instant::now());
+        sent(&mut session);
+        assert_eq!(transact(&mut session, "a").try_recv().unwrap(), Err(TransactError::Disconnected));
+        assert!(session.output().is_empty());
+        let update = br#"{"id":null,"method":"update","params":["heddle",{}]}"#;
+        assert!(matches!(session.on_bytes(update, Instant::now()), Err(ConnectionError::UnexpectedUpdate)));
+    }
+
+    #[test]
+    fn a_refused_monitor_and_a_broken_stream_end_the_session() {
+        let mut session = Session::new(Instant::now());
+        let refusal = br#"{"id":0,"result":null,"error":{"error":"unknown database"}}"#;
+        assert!(matches!(session.on_bytes(refusal, Instant::now()), Err(ConnectionError::MonitorRefused(_))));
+        let mut session = Session::new(Instant::now());
+        assert!(matches!(session.on_bytes(b"HTTP", Instant::now()), Err(ConnectionError::Frame(_))));
+        assert!(matches!(
+            Session::new(Instant::now()).on_bytes(b"{}", Instant::now()),
+            Err(ConnectionError::Message(_))
+        ));
+        let surprise = br#"{"id":0,"result":{"Port":{"x":1}},"error":null}"#;
+        assert!(matches!(
+            Session::new(Instant::now()).on_bytes(surprise, Instant::now()),
+            Err(ConnectionError::Row(_))
+        ));
+    }
+
+    #[test]
+    fn abandoned_transactions_are_forgotten() {
+        let mut session = monitoring(Instant::now());
+        for _ in 0..10 {
+            drop(transact(&mut session, "a"));
+        }
+        assert_eq!(session.requests.len(), 1);
+    }
+}
