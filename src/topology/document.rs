@@ -22,6 +22,8 @@ const SHOWN: usize = 20;
 const KEPT: usize = 200;
 /// The size from which a chunk ends at the next port.
 const CHUNK: usize = 1 << 16;
+/// The largest text of which every problem of syntax is told.
+const RECOVERED: usize = 1 << 20;
 
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Refused> {
@@ -53,14 +55,39 @@ pub(crate) fn refused(file: &str, position: Option<Position>, fault: Fault) -> R
     Refused { problems: vec![problem], more: 0 }
 }
 
-/// The refusal of a text that is not TOML.
+/// The refusal of a text that is not TOML. Of a large one, only the first problem: what follows may be very much.
 pub(crate) fn not_toml(file: &str, text: &str) -> Refused {
-    let (_, errors) = DeTable::parse_recoverable(text);
+    let errors = if text.len() <= RECOVERED {
+        DeTable::parse_recoverable(text).1
+    } else {
+        DeTable::parse(text).err().into_iter().collect()
+    };
     let mut report = Report::default();
+    let mut offsets = Vec::new();
+    // A header that comes twice makes every key below it come twice too.
+    let mut quiet_until = 0;
     for error in &errors {
-        let offset = error.span().map_or(0, |span| span.start);
-        let position = Some(position_in(text, offset));
-        report.add(Problem { position, ..Problem::new(Place::default(), Fault::Syntax(error.message().into())) });
+        let span = error.span().unwrap_or_default();
+        let (offset, found) = (span.start, text.get(span).unwrap_or_default());
+        let message = match error.message() {
+            "duplicate key" if offset < quiet_until => continue,
+            "duplicate key" => {
+                let (before, after) = text.split_at_checked(offset).unwrap_or_default();
+                if before.lines().last().is_some_and(|line| line.contains('[')) {
+                    quiet_until = offset + after.find("\n[").unwrap_or(after.len());
+                }
+                format!("duplicate key {}", clip(found)).into()
+            }
+            message => message.into(),
+        };
+        report.add(Problem::new(Place::default(), Fault::Syntax(message)));
+        offsets.push(offset);
+        if offsets.len() == KEPT {
+            break;
+        }
+    }
+    for (problem, position) in report.problems.iter_mut().zip(positions_in(text, &offsets)) {
+        problem.position = Some(position);
     }
     report.finish(file)
 }
@@ -114,6 +141,25 @@ pub(crate) fn position_in(text: &str, offset: usize) -> Position {
 /// As much of a text as a message needs.
 pub(crate) fn clip(text: &str) -> &str {
     text.char_indices().nth(80).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+/// The places of some bytes of a text, in their order; one walk over the text.
+pub(crate) fn positions_in(text: &str, offsets: &[usize]) -> Vec<Position> {
+    let mut sorted: Vec<(usize, usize)> = offsets.iter().enumerate().map(|(index, offset)| (*offset, index)).collect();
+    sorted.sort_unstable();
+    let mut positions = vec![Position { line: 1, column: 1 }; offsets.len()];
+    let (mut line, mut start) = (0, 0);
+    for (offset, index) in sorted {
+        // Counted from the start of the line where the one before was found.
+        let rest = text.get(start..).unwrap_or_default();
+        let here = position_in(rest, offset - start);
+        line += here.line - 1;
+        start += rest.get(..offset - start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        if let Some(position) = positions.get_mut(index) {
+            *position = Position { line: line + 1, column: here.column };
+        }
+    }
+    positions
 }
 
 /// The way from the root of a file to a value.
@@ -206,23 +252,27 @@ impl Report {
                 }
             }
         }
-        let whole = places.iter().map(|(place, _)| place.0.len()).collect::<Vec<_>>();
-        let mut found = found.into_iter().zip(whole);
+        let offsets: Vec<usize> = found.iter().map(|(_, offset)| *offset).collect();
+        // A value that is only a default stands in no line.
+        let written: Vec<bool> =
+            places.iter().zip(&found).map(|((place, _), (depth, _))| *depth == place.0.len()).collect();
+        let mut found = positions_in(text, &offsets).into_iter().zip(written);
         for problem in &mut self.problems {
-            let Some(((_, offset), _)) = found.next() else { break };
-            problem.position = Some(position_in(text, offset));
-            let Some((place, position)) = &mut problem.other else { continue };
-            let Some(((depth, offset), steps)) = found.next() else { break };
-            // A default is in no line of the file.
-            *position = (depth == steps).then(|| position_in(text, offset));
-            // Of two that clash, the first in the file is right.
-            if *position > problem.position {
-                std::mem::swap(position, &mut problem.position);
-                std::mem::swap(place, &mut problem.place);
-                if let Fault::Overlap { found, other } = &mut problem.fault {
-                    std::mem::swap(found, other);
+            let Some((mut here, written)) = found.next() else { break };
+            if let Some((place, position)) = &mut problem.other {
+                let Some((mut there, mut there_written)) = found.next() else { break };
+                // Of two that clash, the first in the file is right.
+                if (there_written, there) > (written, here) {
+                    std::mem::swap(&mut here, &mut there);
+                    there_written = written;
+                    std::mem::swap(place, &mut problem.place);
+                    if let Fault::Overlap { found, other } = &mut problem.fault {
+                        std::mem::swap(found, other);
+                    }
                 }
+                *position = there_written.then_some(there);
             }
+            problem.position = Some(here);
         }
         self.finish(file)
     }

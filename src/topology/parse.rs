@@ -11,7 +11,8 @@ use toml::de::DeTable;
 use super::check::{check_name, check_subnets};
 use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
-use super::{AddressPair, Fault, Name, Network, NetworkKind, Node, Port, Position, Refused, Subnet, Topology};
+use super::{AddressPair, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
+use crate::openflow::MacAddr;
 
 /// The largest file that is read. 100,000 ports take about 14 MB.
 const MAX_FILE: u64 = 64 << 20;
@@ -233,7 +234,8 @@ impl Draft {
         if nodes.is_empty() && !broken.iter().any(|(kind, _)| *kind == "nodes") {
             report.push(&At::ROOT, Fault::NoNodes);
         }
-        let mut positions = positions(text, &networks).into_iter();
+        let offsets: Vec<usize> = networks.values().filter_map(|(_, named_at)| *named_at).collect();
+        let mut positions = document::positions_in(text, &offsets).into_iter();
         let networks = networks.into_iter().map(|(name, (network, named_at))| {
             let position = named_at.and_then(|_| positions.next());
             (name, NetworkEntry::new(Arc::new(network), position))
@@ -257,25 +259,6 @@ impl Draft {
         topology.ports = ports;
         topology
     }
-}
-
-/// Where the physical networks are named, in the order of the networks; one walk over the text.
-fn positions(text: &str, networks: &BTreeMap<Name, (Network, Option<usize>)>) -> Vec<Position> {
-    let mut sorted: Vec<(usize, usize)> =
-        networks.values().filter_map(|(_, offset)| *offset).enumerate().map(|(n, offset)| (offset, n)).collect();
-    sorted.sort_unstable();
-    let mut positions = vec![Position { line: 1, column: 1 }; sorted.len()];
-    let (mut line, mut start) = (0, 0);
-    for (offset, index) in sorted {
-        // Counted from the start of the line where the one before was found.
-        let here = document::position_in(text.get(start..).unwrap_or_default(), offset - start);
-        line += here.line - 1;
-        start = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-        if let Some(position) = positions.get_mut(index) {
-            *position = Position { line: line + 1, column: here.column };
-        }
-    }
-    positions
 }
 
 /// `type`, and the keys that depend on it.
@@ -369,12 +352,7 @@ fn addresses(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Vec<
     (addresses.len() == values.len()).then_some(addresses)
 }
 
-fn address_pairs(
-    value: &Value<'_>,
-    own: crate::openflow::MacAddr,
-    at: &At<'_>,
-    report: &mut Report,
-) -> Option<Vec<AddressPair>> {
+fn address_pairs(value: &Value<'_>, own: MacAddr, at: &At<'_>, report: &mut Report) -> Option<Vec<AddressPair>> {
     let values = document::array(value, at, report)?;
     let mut pairs = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
