@@ -22,7 +22,7 @@ const SHOWN: usize = 20;
 const KEPT: usize = 200;
 /// The size from which a chunk ends at the next port.
 const CHUNK: usize = 1 << 16;
-/// The largest text of which every problem of syntax is told.
+/// The size of the part of a text in which problems of syntax are told.
 const RECOVERED: usize = 1 << 20;
 
 /// Reads a file of at most `limit` bytes.
@@ -55,25 +55,39 @@ pub(crate) fn refused(file: &str, position: Option<Position>, fault: Fault) -> R
     Refused { problems: vec![problem], more: 0 }
 }
 
-/// The refusal of a text that is not TOML. Of a large one, only the first problem: what follows may be very much.
+/// Refuses a text whose part from `start` is not TOML; what comes before is. Of a large text only a part is looked at.
+pub(crate) fn check_syntax(file: &str, text: &str, start: usize) -> Result<(), Refused> {
+    let rest = text.get(start..).unwrap_or_default();
+    let part = rest.get(..cut_after(rest, RECOVERED)).unwrap_or(rest);
+    let refused = syntax(file, text, (start, part));
+    if refused.problems.is_empty() { Ok(()) } else { Err(refused) }
+}
+
+/// The refusal of a text that is not TOML.
 pub(crate) fn not_toml(file: &str, text: &str) -> Refused {
-    let errors = if text.len() <= RECOVERED {
-        DeTable::parse_recoverable(text).1
+    syntax(file, text, (0, text))
+}
+
+/// The problems of syntax in a part of a text.
+fn syntax(file: &str, text: &str, (start, part): (usize, &str)) -> Refused {
+    let errors = if part.len() <= 2 * RECOVERED {
+        DeTable::parse_recoverable(part).1
     } else {
-        DeTable::parse(text).err().into_iter().collect()
+        // Only the first, as there may be very many.
+        DeTable::parse(part).err().into_iter().collect()
     };
     let mut report = Report::default();
     let mut offsets = Vec::new();
     // A header that comes twice makes every key below it come twice too.
     let mut quiet_until = 0;
-    for error in &errors {
+    for (index, error) in errors.iter().enumerate() {
         let span = error.span().unwrap_or_default();
-        let (offset, found) = (span.start, text.get(span).unwrap_or_default());
+        let (offset, found) = (span.start, part.get(span).unwrap_or_default());
         let message = match error.message() {
             "duplicate key" if offset < quiet_until => continue,
             "duplicate key" => {
-                let (before, after) = text.split_at_checked(offset).unwrap_or_default();
-                if before.lines().last().is_some_and(|line| line.contains('[')) {
+                let (before, after) = part.split_at_checked(offset).unwrap_or_default();
+                if before.rsplit('\n').next().is_some_and(|line| line.contains('[')) {
                     quiet_until = offset + after.find("\n[").unwrap_or(after.len());
                 }
                 format!("duplicate key {}", clip(found)).into()
@@ -81,8 +95,9 @@ pub(crate) fn not_toml(file: &str, text: &str) -> Refused {
             message => message.into(),
         };
         report.add(Problem::new(Place::default(), Fault::Syntax(message)));
-        offsets.push(offset);
+        offsets.push(start + offset);
         if offsets.len() == KEPT {
+            report.more = errors.len() - index - 1;
             break;
         }
     }
@@ -104,8 +119,7 @@ pub(crate) fn chunks(text: &str) -> Vec<(usize, &str)> {
     let mut start = 0;
     while start < text.len() {
         let rest = text.get(start..).unwrap_or_default();
-        // Bytes, as the smallest size may fall into a character.
-        let cut = rest.as_bytes().get(CHUNK..).and_then(find_port_header).map_or(rest.len(), |found| CHUNK + found);
+        let cut = cut_after(rest, CHUNK);
         chunks.push((start, rest.get(..cut).unwrap_or(rest)));
         start += cut;
     }
@@ -115,9 +129,12 @@ pub(crate) fn chunks(text: &str) -> Vec<(usize, &str)> {
     chunks
 }
 
-fn find_port_header(bytes: &[u8]) -> Option<usize> {
+/// Where the first line after `size` bytes begins that opens a port's table, or the end.
+fn cut_after(text: &str, size: usize) -> usize {
     const HEADER: &[u8] = b"\n[ports.";
-    bytes.windows(HEADER.len()).position(|window| window == HEADER).map(|newline| newline + 1)
+    // Bytes, as the size may fall into a character.
+    let rest = text.as_bytes().get(size..).unwrap_or_default();
+    rest.windows(HEADER.len()).position(|window| window == HEADER).map_or(text.len(), |newline| size + newline + 1)
 }
 
 /// Parses a chunk. A chunk after the first must open every table by a header like `[ports.web1]`: what comes before it

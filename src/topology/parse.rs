@@ -22,11 +22,17 @@ impl Topology {
     pub fn parse(text: &str, file: &str) -> Result<Topology, Refused> {
         let text = document::without_byte_order_mark(text);
         let mut chunks = document::chunks(text);
-        let read = Draft::read(&chunks).or_else(|Torn| {
-            chunks = vec![(0, text)];
-            Draft::read(&chunks)
-        });
-        let Ok((draft, mut report)) = read else { return Err(document::not_toml(file, text)) };
+        let (draft, mut report) = match Draft::read(&chunks) {
+            Ok(read) => read,
+            Err(Torn { start }) => {
+                document::check_syntax(file, text, start)?;
+                chunks = vec![(0, text)];
+                match Draft::read(&chunks) {
+                    Ok(read) => read,
+                    Err(_) => return Err(document::not_toml(file, text)),
+                }
+            }
+        };
         let topology = draft.assemble(text, file, &mut report);
         if report.is_empty() { Ok(topology) } else { Err(report.refuse(file, text, &chunks)) }
     }
@@ -37,8 +43,10 @@ impl Topology {
     }
 }
 
-/// The chunks are not documents of their own, or two of them speak of one thing.
-struct Torn;
+/// The chunk that starts here is no document of its own, or it speaks of a thing that one before speaks of.
+struct Torn {
+    start: usize,
+}
 
 /// Values that are right by themselves.
 #[derive(Default)]
@@ -57,7 +65,7 @@ impl Draft {
         let mut draft = Draft::default();
         let mut report = Report::default();
         for &chunk in chunks {
-            let root = document::parse_chunk(chunk).ok_or(Torn)?;
+            let root = document::parse_chunk(chunk).ok_or(Torn { start: chunk.0 })?;
             draft.add(&root, chunk.0, &mut report)?;
         }
         Ok((draft, report))
@@ -79,7 +87,7 @@ impl Draft {
                 let at = at.key(name.get_ref());
                 let name = self.name(name.get_ref());
                 if self.declares(kind, &name) {
-                    return Err(Torn);
+                    return Err(Torn { start: base });
                 }
                 check_name(&name, &at, report);
                 let sound = match kind {

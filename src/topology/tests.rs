@@ -499,9 +499,7 @@ fn large(ports: u32) -> String {
 #[test]
 fn a_hundred_thousand_ports_validate() {
     let text = large(100_000);
-    let start = std::time::Instant::now();
     let topology = Topology::parse(&text, "t").unwrap();
-    eprintln!("parsed and validated in {:?}", start.elapsed());
     assert_eq!((topology.ports().len(), topology.ports_on("blue", "n1").count()), (100_000, 50_000));
     assert_eq!(topology.port_by_interface("n1", "tap99999").unwrap().name.as_ref(), "p99999");
 }
@@ -534,6 +532,19 @@ fn a_problem_in_a_large_file_has_its_line() {
     let topology = Topology::parse(&far, "t").unwrap();
     assert_eq!(topology.port("p0").unwrap().allowed_address_pairs.len(), 1, "a table may continue at the end");
     assert_eq!(topology.network("blue").unwrap().subnets.len(), 2);
+}
+
+#[test]
+fn a_large_file_that_is_cut_off_or_broken_is_refused_where_it_breaks() {
+    let good = large(20_000);
+    assert_eq!(
+        refusal(&good[..good.len() - 3]),
+        "t:120009:25: not TOML: unclosed array, expected `]`\nt:120009:25: not TOML: invalid basic string, expected `\"`"
+    );
+    let early = good.replacen("\"n0\"", "n0", 1).replacen("[ports.p19999]", "[ports.p19999", 1);
+    assert_eq!(refusal(&early), "t:12:8: not TOML: string values must be quoted, expected literal string");
+    let late = good.replacen("[ports.p19999]", "[ports.p19999", 1);
+    assert_eq!(refusal(&late), "t:120004:14: not TOML: unclosed table, expected `]`");
 }
 
 #[test]
