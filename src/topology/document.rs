@@ -20,8 +20,6 @@ pub(crate) type Value<'i> = toml::Spanned<DeValue<'i>>;
 const SHOWN: usize = 20;
 /// How many problems are looked up in the text before the first ones are chosen.
 const KEPT: usize = 200;
-/// The size from which a chunk ends at the next port.
-const CHUNK: usize = 1 << 16;
 /// The size of the part of a text in which problems of syntax are told.
 const RECOVERED: usize = 1 << 20;
 
@@ -94,7 +92,7 @@ fn syntax(file: &str, text: &str, (start, part): (usize, &str)) -> Refused {
             }
             message => message.into(),
         };
-        report.add(Problem::new(Place::default(), Fault::Syntax(message)));
+        report.problems.push(Problem::new(Place::default(), Fault::Syntax(message)));
         offsets.push(start + offset);
         if offsets.len() == KEPT {
             report.more = errors.len() - index - 1;
@@ -112,14 +110,14 @@ pub(crate) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Cuts a text before lines that open a port's table. The chunks of a common file are documents of their own; a chunk
+/// Cuts a text before lines that open a port's table, into chunks of at least `size` bytes. The chunks of a common file are documents of their own; a chunk
 /// that is none (the cut fell into a string of several lines, say) does not parse, because its start is unfinished.
-pub(crate) fn chunks(text: &str) -> Vec<(usize, &str)> {
+pub(crate) fn chunks(text: &str, size: usize) -> Vec<(usize, &str)> {
     let mut chunks = Vec::new();
     let mut start = 0;
     while start < text.len() {
         let rest = text.get(start..).unwrap_or_default();
-        let cut = cut_after(rest, CHUNK);
+        let cut = cut_after(rest, size);
         chunks.push((start, rest.get(..cut).unwrap_or(rest)));
         start += cut;
     }

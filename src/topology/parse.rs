@@ -16,12 +16,23 @@ use crate::openflow::MacAddr;
 
 /// The largest file that is read. 100,000 ports take about 14 MB.
 const MAX_FILE: u64 = 64 << 20;
+/// The size from which a chunk ends at the next port.
+pub(super) const CHUNK: usize = 1 << 16;
 
 impl Topology {
     /// Reads the text of a topology file. `file` is its name in messages.
     pub fn parse(text: &str, file: &str) -> Result<Topology, Refused> {
+        Self::parse_in_chunks(text, file, CHUNK)
+    }
+
+    /// Reads a topology file of at most 64 MiB.
+    pub fn load(path: &Path) -> Result<Topology, Refused> {
+        Self::parse(&document::read_text(path, MAX_FILE)?, &path.to_string_lossy())
+    }
+
+    pub(super) fn parse_in_chunks(text: &str, file: &str, size: usize) -> Result<Topology, Refused> {
         let text = document::without_byte_order_mark(text);
-        let mut chunks = document::chunks(text);
+        let mut chunks = document::chunks(text, size);
         let (draft, mut report) = match Draft::read(&chunks) {
             Ok(read) => read,
             Err(Torn { start }) => {
@@ -35,11 +46,6 @@ impl Topology {
         };
         let topology = draft.assemble(text, file, &mut report);
         if report.is_empty() { Ok(topology) } else { Err(report.refuse(file, text, &chunks)) }
-    }
-
-    /// Reads a topology file of at most 64 MiB.
-    pub fn load(path: &Path) -> Result<Topology, Refused> {
-        Self::parse(&document::read_text(path, MAX_FILE)?, &path.to_string_lossy())
     }
 }
 
@@ -85,7 +91,8 @@ impl Draft {
             };
             for (name, value) in document::table(value, &at, report).into_iter().flatten() {
                 let at = at.key(name.get_ref());
-                let name = self.name(name.get_ref());
+                // Nothing refers to a port.
+                let name = if kind == "ports" { Name::from(&**name.get_ref()) } else { self.name(name.get_ref()) };
                 if self.declares(kind, &name) {
                     return Err(Torn { start: base });
                 }

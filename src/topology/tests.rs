@@ -89,6 +89,8 @@ fn text_that_is_not_toml_is_refused_where_it_breaks() {
         ("cidr = \"10.0.0.0/24\"", "cidr = \"10.0", "t:10:13: not TOML: invalid basic string, expected `\"`"),
         ("[ports.b]", "[ports.a]", "t:29:8: not TOML: duplicate key a"),
     ]);
+    let twice = "string values must be quoted, expected literal string";
+    assert_eq!(refusal("a = x\nb = 1\nc = x"), format!("t:1:5: not TOML: {twice}\nt:3:5: not TOML: {twice}"));
     assert_eq!(refusal("[nodes.x"), "t:1:9: not TOML: unclosed table, expected `]`");
 }
 
@@ -507,7 +509,7 @@ fn a_hundred_thousand_ports_validate() {
 #[test]
 fn a_problem_in_a_large_file_has_its_line() {
     let good = large(3000);
-    assert!(document::chunks(&good).len() > 3, "the file is read in chunks");
+    assert!(document::chunks(&good, parse::CHUNK).len() > 3, "the file is read in chunks");
     let line = |number: usize, key: usize| 9 + number * 6 + 1 + key;
     let last = good.replacen("\"tap2999\"", "\"tap0\"", 1);
     let expected = format!(
@@ -541,7 +543,7 @@ fn a_large_file_that_is_cut_off_or_broken_is_refused_where_it_breaks() {
         refusal(&good[..good.len() - 3]),
         "t:120009:25: not TOML: unclosed array, expected `]`\nt:120009:25: not TOML: invalid basic string, expected `\"`"
     );
-    let early = good.replacen("\"n0\"", "n0", 1).replacen("[ports.p19999]", "[ports.p19999", 1);
+    let early = good.replacen("\"n0\"", "x0", 1).replacen("[ports.p19999]", "[ports.p19999", 1);
     assert_eq!(refusal(&early), "t:12:8: not TOML: string values must be quoted, expected literal string");
     let late = good.replacen("[ports.p19999]", "[ports.p19999", 1);
     assert_eq!(refusal(&late), "t:120004:14: not TOML: unclosed table, expected `]`");
@@ -740,10 +742,29 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_file_never_panics(at in 0..GOOD.len(), length in 0usize..20, noise in "[\\]\\[\"'={}.,#\na-c0-9é]{0,8}") {
-        let mut text = GOOD.to_owned();
-        text.replace_range(at..(at + length).min(GOOD.len()), &noise);
-        let _ = Topology::parse(&text, "t");
+    fn a_damaged_file_reads_the_same_in_chunks(
+        at in 0..GOOD.len(),
+        length in 0usize..20,
+        noise in "(\\[\\[?(ports|nodes|networks)[.]?[abc]?(\\]|[.][a-z]\\])\n)?[\\]\\[\"'={}.,#\na-c0-9é]{0,8}",
+    ) {
+        let mut text = format!("{GOOD}[ports.c]\nnetwork = \"here\"\nnode = \"n1\"\nmac_address = \"2:0:0:0:0:3\"\n");
+        text.replace_range(at..(at + length).min(text.len()), &noise);
+        let whole = Topology::parse_in_chunks(&text, "t", usize::MAX);
+        let chunked = Topology::parse_in_chunks(&text, "t", 1);
+        match (whole, chunked) {
+            (Ok(whole), Ok(chunked)) => {
+                prop_assert!(Topology::diff(&whole, &chunked).is_empty());
+                prop_assert_eq!(answers(&whole), answers(&chunked));
+            }
+            (Err(whole), Err(chunked)) => {
+                // A chunk tells fewer problems of syntax, as it does not see the rest.
+                let first = |refused: &Refused| refused.problems()[0].to_string();
+                if !first(&whole).contains("not TOML") {
+                    prop_assert_eq!(whole.to_string(), chunked.to_string());
+                }
+            }
+            (whole, chunked) => prop_assert!(false, "{}: whole {:?}, in chunks {:?}", text, whole.err(), chunked.err()),
+        }
     }
 }
 
