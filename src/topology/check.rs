@@ -41,10 +41,9 @@ fn check_unicast(address: IpAddr, at: &At<'_>, report: &mut Report) {
 }
 
 fn check_host_bits(block: IpNetwork, at: &At<'_>, report: &mut Report) {
-    if block.network() != block.ip()
-        && let Ok(expected) = IpNetwork::new(block.network(), block.prefix())
-    {
-        report.push(at, Fault::HostBits { found: block, expected });
+    match IpNetwork::new(block.network(), block.prefix()) {
+        Ok(expected) if expected != block => report.push(at, Fault::HostBits { found: block, expected }),
+        _ => {}
     }
 }
 

@@ -52,16 +52,10 @@ fn differing<'a, T: 'a>(
             (None, Some(_)) => Ordering::Greater,
             (None, None) => return names,
         };
-        match (left, right) {
-            (Some(a), Some(b)) if order == Ordering::Equal => {
-                if !same(a, b) {
-                    names.push(name(b).clone());
-                }
-            }
-            (Some(a), _) if order == Ordering::Less => names.push(name(a).clone()),
-            (_, Some(b)) => names.push(name(b).clone()),
-            _ => {}
-        }
+        let only_old = left.filter(|_| order.is_lt());
+        let only_new = right.filter(|_| order.is_gt());
+        let changed = left.zip(right).filter(|(a, b)| order.is_eq() && !same(a, b)).map(|(a, _)| a);
+        names.extend(only_old.or(only_new).or(changed).map(|value| name(value).clone()));
         if order.is_le() {
             left = old.next();
         }

@@ -20,8 +20,8 @@ pub(crate) type Value<'i> = toml::Spanned<DeValue<'i>>;
 const SHOWN: usize = 20;
 /// How many problems are looked up in the text before the first ones are chosen.
 const KEPT: usize = 200;
-/// The size from which a chunk ends at the next port.
-const CHUNK: usize = 1 << 16;
+/// The size of the part of a text in which problems of syntax are told.
+const RECOVERED: usize = 1 << 20;
 
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Refused> {
@@ -53,14 +53,54 @@ pub(crate) fn refused(file: &str, position: Option<Position>, fault: Fault) -> R
     Refused { problems: vec![problem], more: 0 }
 }
 
+/// Refuses a text whose part from `start` is not TOML; what comes before is. Of a large text only a part is looked at.
+pub(crate) fn check_syntax(file: &str, text: &str, start: usize) -> Result<(), Refused> {
+    let rest = text.get(start..).unwrap_or_default();
+    let part = rest.get(..cut_after(rest, RECOVERED)).unwrap_or(rest);
+    let refused = syntax(file, text, (start, part));
+    if refused.problems.is_empty() { Ok(()) } else { Err(refused) }
+}
+
 /// The refusal of a text that is not TOML.
 pub(crate) fn not_toml(file: &str, text: &str) -> Refused {
-    let (_, errors) = DeTable::parse_recoverable(text);
+    syntax(file, text, (0, text))
+}
+
+/// The problems of syntax in a part of a text.
+fn syntax(file: &str, text: &str, (start, part): (usize, &str)) -> Refused {
+    let errors = if part.len() <= 2 * RECOVERED {
+        DeTable::parse_recoverable(part).1
+    } else {
+        // Only the first, as there may be very many.
+        DeTable::parse(part).err().into_iter().collect()
+    };
     let mut report = Report::default();
-    for error in &errors {
-        let offset = error.span().map_or(0, |span| span.start);
-        let position = Some(position_in(text, offset));
-        report.add(Problem { position, ..Problem::new(Place::default(), Fault::Syntax(error.message().into())) });
+    let mut offsets = Vec::new();
+    // A header that comes twice makes every key below it come twice too.
+    let mut quiet_until = 0;
+    for (index, error) in errors.iter().enumerate() {
+        let span = error.span().unwrap_or_default();
+        let (offset, found) = (span.start, part.get(span).unwrap_or_default());
+        let message = match error.message() {
+            "duplicate key" if offset < quiet_until => continue,
+            "duplicate key" => {
+                let (before, after) = part.split_at_checked(offset).unwrap_or_default();
+                if before.rsplit('\n').next().is_some_and(|line| line.contains('[')) {
+                    quiet_until = offset + after.find("\n[").unwrap_or(after.len());
+                }
+                format!("duplicate key {}", clip(found)).into()
+            }
+            message => message.into(),
+        };
+        report.problems.push(Problem::new(Place::default(), Fault::Syntax(message)));
+        offsets.push(start + offset);
+        if offsets.len() == KEPT {
+            report.more = errors.len() - index - 1;
+            break;
+        }
+    }
+    for (problem, position) in report.problems.iter_mut().zip(positions_in(text, &offsets)) {
+        problem.position = Some(position);
     }
     report.finish(file)
 }
@@ -70,15 +110,14 @@ pub(crate) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Cuts a text before lines that open a port's table. The chunks of a common file are documents of their own; a chunk
+/// Cuts a text before lines that open a port's table, into chunks of at least `size` bytes. The chunks of a common file are documents of their own; a chunk
 /// that is none (the cut fell into a string of several lines, say) does not parse, because its start is unfinished.
-pub(crate) fn chunks(text: &str) -> Vec<(usize, &str)> {
+pub(crate) fn chunks(text: &str, size: usize) -> Vec<(usize, &str)> {
     let mut chunks = Vec::new();
     let mut start = 0;
     while start < text.len() {
         let rest = text.get(start..).unwrap_or_default();
-        // Bytes, as the smallest size may fall into a character.
-        let cut = rest.as_bytes().get(CHUNK..).and_then(find_port_header).map_or(rest.len(), |found| CHUNK + found);
+        let cut = cut_after(rest, size);
         chunks.push((start, rest.get(..cut).unwrap_or(rest)));
         start += cut;
     }
@@ -88,9 +127,12 @@ pub(crate) fn chunks(text: &str) -> Vec<(usize, &str)> {
     chunks
 }
 
-fn find_port_header(bytes: &[u8]) -> Option<usize> {
+/// Where the first line after `size` bytes begins that opens a port's table, or the end.
+fn cut_after(text: &str, size: usize) -> usize {
     const HEADER: &[u8] = b"\n[ports.";
-    bytes.windows(HEADER.len()).position(|window| window == HEADER).map(|newline| newline + 1)
+    // Bytes, as the size may fall into a character.
+    let rest = text.as_bytes().get(size..).unwrap_or_default();
+    rest.windows(HEADER.len()).position(|window| window == HEADER).map_or(text.len(), |newline| size + newline + 1)
 }
 
 /// Parses a chunk. A chunk after the first must open every table by a header like `[ports.web1]`: what comes before it
@@ -114,6 +156,25 @@ pub(crate) fn position_in(text: &str, offset: usize) -> Position {
 /// As much of a text as a message needs.
 pub(crate) fn clip(text: &str) -> &str {
     text.char_indices().nth(80).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+/// The places of some bytes of a text, in their order; one walk over the text.
+pub(crate) fn positions_in(text: &str, offsets: &[usize]) -> Vec<Position> {
+    let mut sorted: Vec<(usize, usize)> = offsets.iter().enumerate().map(|(index, offset)| (*offset, index)).collect();
+    sorted.sort_unstable();
+    let mut positions = vec![Position { line: 1, column: 1 }; offsets.len()];
+    let (mut line, mut start) = (0, 0);
+    for (offset, index) in sorted {
+        // Counted from the start of the line where the one before was found.
+        let rest = text.get(start..).unwrap_or_default();
+        let here = position_in(rest, offset - start);
+        line += here.line - 1;
+        start += rest.get(..offset - start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        if let Some(position) = positions.get_mut(index) {
+            *position = Position { line: line + 1, column: here.column };
+        }
+    }
+    positions
 }
 
 /// The way from the root of a file to a value.
@@ -206,23 +267,27 @@ impl Report {
                 }
             }
         }
-        let whole = places.iter().map(|(place, _)| place.0.len()).collect::<Vec<_>>();
-        let mut found = found.into_iter().zip(whole);
+        let offsets: Vec<usize> = found.iter().map(|(_, offset)| *offset).collect();
+        // A value that is only a default stands in no line.
+        let written: Vec<bool> =
+            places.iter().zip(&found).map(|((place, _), (depth, _))| *depth == place.0.len()).collect();
+        let mut found = positions_in(text, &offsets).into_iter().zip(written);
         for problem in &mut self.problems {
-            let Some(((_, offset), _)) = found.next() else { break };
-            problem.position = Some(position_in(text, offset));
-            let Some((place, position)) = &mut problem.other else { continue };
-            let Some(((depth, offset), steps)) = found.next() else { break };
-            // A default is in no line of the file.
-            *position = (depth == steps).then(|| position_in(text, offset));
-            // Of two that clash, the first in the file is right.
-            if *position > problem.position {
-                std::mem::swap(position, &mut problem.position);
-                std::mem::swap(place, &mut problem.place);
-                if let Fault::Overlap { found, other } = &mut problem.fault {
-                    std::mem::swap(found, other);
+            let Some((mut here, written)) = found.next() else { break };
+            if let Some((place, position)) = &mut problem.other {
+                let Some((mut there, mut there_written)) = found.next() else { break };
+                // Of two that clash, the first in the file is right.
+                if (there_written, there) > (written, here) {
+                    std::mem::swap(&mut here, &mut there);
+                    there_written = written;
+                    std::mem::swap(place, &mut problem.place);
+                    if let Fault::Overlap { found, other } = &mut problem.fault {
+                        std::mem::swap(found, other);
+                    }
                 }
+                *position = there_written.then_some(there);
             }
+            problem.position = Some(here);
         }
         self.finish(file)
     }

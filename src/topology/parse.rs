@@ -11,33 +11,48 @@ use toml::de::DeTable;
 use super::check::{check_name, check_subnets};
 use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
-use super::{AddressPair, Fault, Name, Network, NetworkKind, Node, Port, Position, Refused, Subnet, Topology};
+use super::{AddressPair, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
+use crate::openflow::MacAddr;
 
 /// The largest file that is read. 100,000 ports take about 14 MB.
 const MAX_FILE: u64 = 64 << 20;
+/// The size from which a chunk ends at the next port.
+pub(super) const CHUNK: usize = 1 << 16;
 
 impl Topology {
     /// Reads the text of a topology file. `file` is its name in messages.
     pub fn parse(text: &str, file: &str) -> Result<Topology, Refused> {
-        let text = document::without_byte_order_mark(text);
-        let mut chunks = document::chunks(text);
-        let read = Draft::read(&chunks).or_else(|Torn| {
-            chunks = vec![(0, text)];
-            Draft::read(&chunks)
-        });
-        let Ok((draft, mut report)) = read else { return Err(document::not_toml(file, text)) };
-        let topology = draft.assemble(text, file, &mut report);
-        if report.is_empty() { Ok(topology) } else { Err(report.refuse(file, text, &chunks)) }
+        Self::parse_in_chunks(text, file, CHUNK)
     }
 
     /// Reads a topology file of at most 64 MiB.
     pub fn load(path: &Path) -> Result<Topology, Refused> {
         Self::parse(&document::read_text(path, MAX_FILE)?, &path.to_string_lossy())
     }
+
+    pub(super) fn parse_in_chunks(text: &str, file: &str, size: usize) -> Result<Topology, Refused> {
+        let text = document::without_byte_order_mark(text);
+        let mut chunks = document::chunks(text, size);
+        let (draft, mut report) = match Draft::read(&chunks) {
+            Ok(read) => read,
+            Err(Torn { start }) => {
+                document::check_syntax(file, text, start)?;
+                chunks = vec![(0, text)];
+                match Draft::read(&chunks) {
+                    Ok(read) => read,
+                    Err(_) => return Err(document::not_toml(file, text)),
+                }
+            }
+        };
+        let topology = draft.assemble(text, file, &mut report);
+        if report.is_empty() { Ok(topology) } else { Err(report.refuse(file, text, &chunks)) }
+    }
 }
 
-/// The chunks are not documents of their own, or two of them speak of one thing.
-struct Torn;
+/// The chunk that starts here is no document of its own, or it speaks of a thing that one before speaks of.
+struct Torn {
+    start: usize,
+}
 
 /// Values that are right by themselves.
 #[derive(Default)]
@@ -56,7 +71,7 @@ impl Draft {
         let mut draft = Draft::default();
         let mut report = Report::default();
         for &chunk in chunks {
-            let root = document::parse_chunk(chunk).ok_or(Torn)?;
+            let root = document::parse_chunk(chunk).ok_or(Torn { start: chunk.0 })?;
             draft.add(&root, chunk.0, &mut report)?;
         }
         Ok((draft, report))
@@ -76,9 +91,10 @@ impl Draft {
             };
             for (name, value) in document::table(value, &at, report).into_iter().flatten() {
                 let at = at.key(name.get_ref());
-                let name = self.name(name.get_ref());
+                // Nothing refers to a port.
+                let name = if kind == "ports" { Name::from(&**name.get_ref()) } else { self.name(name.get_ref()) };
                 if self.declares(kind, &name) {
-                    return Err(Torn);
+                    return Err(Torn { start: base });
                 }
                 check_name(&name, &at, report);
                 let sound = match kind {
@@ -233,7 +249,8 @@ impl Draft {
         if nodes.is_empty() && !broken.iter().any(|(kind, _)| *kind == "nodes") {
             report.push(&At::ROOT, Fault::NoNodes);
         }
-        let mut positions = positions(text, &networks).into_iter();
+        let offsets: Vec<usize> = networks.values().filter_map(|(_, named_at)| *named_at).collect();
+        let mut positions = document::positions_in(text, &offsets).into_iter();
         let networks = networks.into_iter().map(|(name, (network, named_at))| {
             let position = named_at.and_then(|_| positions.next());
             (name, NetworkEntry::new(Arc::new(network), position))
@@ -257,25 +274,6 @@ impl Draft {
         topology.ports = ports;
         topology
     }
-}
-
-/// Where the physical networks are named, in the order of the networks; one walk over the text.
-fn positions(text: &str, networks: &BTreeMap<Name, (Network, Option<usize>)>) -> Vec<Position> {
-    let mut sorted: Vec<(usize, usize)> =
-        networks.values().filter_map(|(_, offset)| *offset).enumerate().map(|(n, offset)| (offset, n)).collect();
-    sorted.sort_unstable();
-    let mut positions = vec![Position { line: 1, column: 1 }; sorted.len()];
-    let (mut line, mut start) = (0, 0);
-    for (offset, index) in sorted {
-        // Counted from the start of the line where the one before was found.
-        let here = document::position_in(text.get(start..).unwrap_or_default(), offset - start);
-        line += here.line - 1;
-        start = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-        if let Some(position) = positions.get_mut(index) {
-            *position = Position { line: line + 1, column: here.column };
-        }
-    }
-    positions
 }
 
 /// `type`, and the keys that depend on it.
@@ -369,12 +367,7 @@ fn addresses(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Vec<
     (addresses.len() == values.len()).then_some(addresses)
 }
 
-fn address_pairs(
-    value: &Value<'_>,
-    own: crate::openflow::MacAddr,
-    at: &At<'_>,
-    report: &mut Report,
-) -> Option<Vec<AddressPair>> {
+fn address_pairs(value: &Value<'_>, own: MacAddr, at: &At<'_>, report: &mut Report) -> Option<Vec<AddressPair>> {
     let values = document::array(value, at, report)?;
     let mut pairs = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
