@@ -1,6 +1,7 @@
 //! The daemon under test: `heddle run` as a child process of the test, inside its host's namespace.
 
 use std::fs::{self, OpenOptions};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -56,6 +57,7 @@ impl Host {
             .env("HEDDLE_RUNDIR", self.run_dir())
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or("info,heddle=debug".into()))
             .env("NO_COLOR", "1")
+            .process_group(0) // a kept lab outlives the terminal of its test
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("the host's directory takes a log"))

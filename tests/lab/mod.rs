@@ -271,7 +271,7 @@ impl Host {
         let (name, namespace, dir) = (self.name(), self.namespace(), self.dir().display());
         let dump = heddle::program_path("ofctl-dump");
         format!(
-            "  host {name}:\n    ip netns exec {namespace} {} status -c {}\n    {} --explain {}\n    \
+            "  host {name}: ip netns exec {namespace} …\n    HEDDLE_RUNDIR={dir}/run {} status -c {}\n    {} --explain {}\n    \
              export OVS_RUNDIR={dir}   # then ovs-vsctl show, ovs-ofctl -O OpenFlow13 dump-flows br-int, …\n    \
              tail -f {dir}/heddle.log\n",
             dump.with_file_name("heddle").display(),
@@ -293,6 +293,9 @@ impl Drop for Lab {
             self.id.keep();
             eprintln!("{}", self.guide());
         } else {
+            if std::thread::panicking() {
+                eprintln!("lab {} goes away; with KEEP=1 it would stay for a look around", self.name);
+            }
             self.hosts.iter().for_each(Host::discard_heddle);
             self.id.sweep();
         }

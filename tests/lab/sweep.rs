@@ -147,6 +147,12 @@ pub fn sweep_all() -> usize {
     dead.len()
 }
 
+/// Takes away the labs of this process, for a program that is about to end without dropping them.
+pub fn sweep_own() {
+    let own = format!("{}-", std::process::id());
+    labs().iter().filter(|lab| lab.0.starts_with(&own)).for_each(LabId::sweep);
+}
+
 /// Every lab of which this machine has a directory or a namespace.
 fn labs() -> BTreeSet<LabId> {
     let directories = fs::read_dir(BASE).into_iter().flatten().flatten();
