@@ -1,6 +1,7 @@
 # What people type. `make` alone lists it.
+#
+# Tests run unoptimised: they wait for Open vSwitch and for packets, not for Heddle, and the build is what takes long.
 
-# Building and testing one profile only: the lab starts real daemons, so the tests are no faster for an optimised Heddle.
 CARGO ?= cargo
 
 .PHONY: help demo test bench install-deps clean-lab

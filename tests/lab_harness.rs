@@ -3,7 +3,8 @@
 mod lab;
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use lab::{FlowLine, Frame, Lab, Local, Pings, Vlan, Vxlan, eventually, frame, sweep};
@@ -214,34 +215,37 @@ fn a_dropped_lab_leaves_nothing() {
 
 #[test]
 fn what_a_killed_test_left_is_swept() {
-    let namespace = "hdl-4194399-1-h-a"; // no process has a pid that high
-    let dir = std::path::Path::new("/tmp/heddle-lab/4194399-1/a");
-    let ip =
-        |args: &[&str]| assert!(Command::new("ip").args(args).status().expect("ip is there").success(), "{args:?}");
     drop(Lab::new("first").start_without_heddle()); // the sweep of this process's first lab is over
-    sweep::sweep_dead();
-    fs::create_dir_all(dir).expect("/tmp takes a directory");
-    ip(&["netns", "add", namespace]);
-    let mut sleeper = Command::new("ip")
-        .args(["netns", "exec", namespace, "sleep", "60"])
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("ip is there");
+    let (namespace, dir) = leftovers_of_a_dead_process();
+    let mut sleep = Command::new("ip");
+    let mut sleeper = sleep.args(["netns", "exec", &namespace, "sleep", "60"]).spawn().expect("ip is there");
     eventually("the sleeper is inside", Duration::from_secs(5), || {
-        let pids = Command::new("ip").args(["netns", "pids", namespace]).output().expect("ip is there");
+        let pids = Command::new("ip").args(["netns", "pids", &namespace]).output().expect("ip is there");
         String::from_utf8_lossy(&pids.stdout).contains(&sleeper.id().to_string())
     });
 
-    let kept = dir.with_file_name("kept");
-    fs::write(&kept, "").expect("the directory takes a file");
     sweep::sweep_dead();
     assert!(dir.exists(), "a lab that somebody kept stays");
-    fs::remove_file(&kept).expect("it was just written");
+    fs::remove_file(dir.join("kept")).expect("it is there");
     sweep::sweep_dead();
 
     assert!(!sleeper.wait().expect("it is our child").success(), "the sleeper was killed");
-    assert!(!fs::exists(format!("/run/netns/{namespace}")).expect("the file system can be asked"));
-    assert!(!dir.exists());
+    let gone = || !dir.exists() && !fs::exists(format!("/run/netns/{namespace}")).expect("it can be asked");
+    eventually("nothing is left", Duration::from_secs(5), gone);
+}
+
+/// A namespace and a directory as a killed test leaves them, but marked as kept, lest another test sweep them first.
+fn leftovers_of_a_dead_process() -> (String, PathBuf) {
+    let mut child = Command::new("true").spawn().expect("true is there");
+    let pid = child.id();
+    child.wait().expect("it is our child");
+    let dir = PathBuf::from(format!("/tmp/heddle-lab/{pid}-1"));
+    fs::create_dir_all(dir.join("a")).expect("/tmp takes a directory");
+    fs::write(dir.join("kept"), "").expect("the directory takes a file");
+    let namespace = format!("hdl-{pid}-1-h-a");
+    let added = Command::new("ip").args(["netns", "add", &namespace]).status().expect("ip is there");
+    assert!(added.success(), "cannot add {namespace}");
+    (namespace, dir)
 }
 
 #[test]

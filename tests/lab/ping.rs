@@ -1,16 +1,20 @@
 //! `ping` as a value: one burst, or a stream that runs beside a test.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::NamedTempFile;
 
-use super::command::logs;
+use super::command::{eventually, eventually_some};
 
-/// Requests at the end of a stream whose replies may still be under way.
-const IN_FLIGHT: u32 = 2;
+/// How long a stream may wait for its first reply.
+const START_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How late a reply may come: the userspace datapath forwards in the thread that also reconfigures the switch.
+const LATE: Duration = Duration::from_secs(1);
 
 /// What came of a number of echo requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,12 +31,15 @@ pub struct Pings {
 impl Pings {
     /// From what `ping` printed.
     pub(super) fn parse(text: &str) -> Self {
-        let replies: Vec<u32> =
-            text.lines().filter(|line| line.contains(" bytes from ")).filter_map(sequence).collect();
-        let sent = text.lines().find_map(transmitted).unwrap_or_default();
+        Self::count(text.lines().find_map(transmitted).unwrap_or_default(), &replies(text))
+    }
+
+    /// From the number of requests and the sequence numbers of the replies.
+    fn count(sent: u32, replies: &[u32]) -> Self {
         let lost: Vec<u32> = (1..=sent).filter(|seq| !replies.contains(seq)).collect();
         let received = sent - lost.len() as u32;
-        Self { sent, received, lost, duplicates: replies.len() as u32 - received }
+        let answers = replies.iter().filter(|&&seq| seq <= sent).count() as u32;
+        Self { sent, received, lost, duplicates: answers - received }
     }
 
     /// At least one was answered.
@@ -46,6 +53,10 @@ impl Pings {
     }
 }
 
+fn replies(text: &str) -> Vec<u32> {
+    text.lines().filter(|line| line.contains(" bytes from ")).filter_map(sequence).collect()
+}
+
 /// `64 bytes from 172.18.0.4: icmp_seq=7 ttl=64 time=0.04 ms`
 fn sequence(line: &str) -> Option<u32> {
     line.split("icmp_seq=").nth(1)?.split(' ').next()?.parse().ok()
@@ -56,51 +67,53 @@ fn transmitted(line: &str) -> Option<u32> {
     line.split_once(" packets transmitted")?.0.parse().ok()
 }
 
+/// `12/11 packets, 8% loss, …`, the answer to SIGQUIT; it may stand behind a carriage return.
+fn sent_so_far(text: &str) -> Option<u32> {
+    let line = text.split(['\r', '\n']).find(|line| line.contains(" packets, "))?;
+    line.split_once('/').filter(|(_, rest)| rest.contains(" loss"))?.1.split(' ').next()?.parse().ok()
+}
+
 /// A ping that goes on until it is told to stop.
 #[derive(Debug)]
 pub struct PingStream {
     ping: Child,
-    output: BufReader<ChildStdout>,
-    read: String,
+    /// All that `ping` says. A file, since it can be looked at without waiting.
+    said: NamedTempFile,
 }
 
 impl PingStream {
     /// Starts `ping` and waits for its first reply, so that what is lost is lost later.
     pub(super) fn start(ping: &mut Command, interval: Duration, target: &str) -> Self {
         let seconds = format!("{:.3}", interval.as_secs_f64());
-        let mut child = ping
-            .args(["-n", "-i", &seconds, target])
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|e| panic!("cannot start ping: {e}"));
-        let output = BufReader::new(child.stdout.take().expect("stdout was asked for as a pipe"));
-        let mut stream = Self { ping: child, output, read: String::new() };
-        stream.wait_for_reply(target);
+        let said = NamedTempFile::new().expect("the temporary directory takes a file");
+        let output = || said.as_file().try_clone().expect("an open file can be shared, and its position with it");
+        ping.args(["-n", "-i", &seconds, target]).env("LC_ALL", "C").stdin(Stdio::null());
+        let child = ping.stdout(output()).stderr(output()).spawn();
+        let stream = Self { ping: child.unwrap_or_else(|e| panic!("cannot start ping: {e}")), said };
+        let what = format!("a stream of pings gets its first reply from {target}");
+        eventually(&what, START_DEADLINE, || !replies(&stream.text()).is_empty());
         stream
     }
 
-    fn wait_for_reply(&mut self, target: &str) {
-        while !self.read.contains(" bytes from ") {
-            let line = self.output.read_line(&mut self.read).expect("ping prints text");
-            let failed = line == 0 || self.read.contains("Unreachable");
-            assert!(!failed, "a stream of pings to {target} found nobody:\n{}{}", self.read, logs());
+    /// Ends the stream and counts what was sent up to now; a reply that is late by up to a second is no loss.
+    pub fn stop(mut self) -> Pings {
+        self.signal(Signal::SIGQUIT); // it says how many requests it has sent, and goes on
+        let sent = eventually_some("ping says how far it is", START_DEADLINE, || sent_so_far(&self.text()));
+        let stopped = Instant::now();
+        while stopped.elapsed() < LATE && !replies(&self.text()).iter().any(|&seq| seq > sent) {
+            std::thread::sleep(Duration::from_millis(5));
         }
+        self.signal(Signal::SIGINT);
+        self.ping.wait().expect("a child can be waited for");
+        Pings::count(sent, &replies(&self.text()))
     }
 
-    /// Ends the stream and counts. The last requests do not count if they are unanswered: they had no time.
-    pub fn stop(mut self) -> Pings {
-        kill(Pid::from_raw(self.ping.id() as i32), Signal::SIGINT).expect("ping runs");
-        self.output.read_to_string(&mut self.read).expect("ping prints text");
-        let mut pings = Pings::parse(&self.read);
-        for _ in 0..IN_FLIGHT {
-            if pings.lost.last() == Some(&pings.sent) {
-                pings.lost.pop();
-                pings.sent -= 1;
-            }
-        }
-        pings
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.ping.id() as i32), signal).expect("ping runs");
+    }
+
+    fn text(&self) -> String {
+        fs::read(self.said.path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 }
 
