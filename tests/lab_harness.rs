@@ -170,6 +170,23 @@ fn raw_frames_leave_a_vm_as_they_are() {
 }
 
 #[test]
+fn the_switch_tells_which_flow_mods_it_received() {
+    let lab = Lab::new("openflow").network("blue", Local, &["172.18.0.0/24"]).host("a").start_without_heddle();
+    let host = lab.host("a");
+    host.add_bridge("br-int");
+    host.ofctl(&["add-flow", "br-int", "priority=1,actions=drop"]);
+    let log = host.record_openflow();
+    host.dump_flows("br-int");
+    assert_eq!(log.sent_by_tools("OFPT_FLOW_MOD"), Vec::<String>::new());
+    host.ofctl(&["add-flow", "br-int", "priority=2,actions=drop"]);
+    host.ofctl(&["--bundle", "add-flow", "br-int", "priority=3,actions=drop"]);
+    let received = log.sent_by_tools("OFPT_FLOW_MOD");
+    assert_eq!(received.len(), 2, "{received:#?}");
+    assert!(received[1].contains("BUNDLE_ADD"), "{received:#?}");
+    assert_eq!(log.sent_by_controller("OFPT_FLOW_MOD"), Vec::<String>::new());
+}
+
+#[test]
 fn files_of_the_hosts_say_what_the_test_said() {
     let lab = Lab::new("files")
         .network("blue", Vxlan(1001), &["172.18.0.0/24", "2001:db8::/64"])

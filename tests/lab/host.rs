@@ -14,6 +14,7 @@ use super::command::{self, eventually, eventually_some, ip_batch, must};
 use super::flows::FlowLine;
 use super::heddle::Daemon;
 use super::netns;
+use super::openflow_log::OpenflowLog;
 use super::sweep::{LabId, is_gone};
 
 /// How long a daemon of Open vSwitch may take to come or go.
@@ -266,7 +267,12 @@ impl Host {
         eventually_some(&what, DAEMON_DEADLINE, || self.dump_flows(bridge).into_iter().find(|flow| wanted(flow)))
     }
 
-    /// Captures what passes an interface of the host, for instance `lo` for OpenFlow itself.
+    /// Records the OpenFlow messages that the switch receives from now on.
+    pub fn record_openflow(&self) -> OpenflowLog<'_> {
+        OpenflowLog::start(self)
+    }
+
+    /// Captures what passes an interface of the host, for instance `lo`.
     pub fn capture(&self, interface: &str) -> Capture {
         Capture::start(&self.namespace, interface, &self.dir)
     }
