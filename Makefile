@@ -1,0 +1,27 @@
+# What people type. `make` alone lists it.
+#
+# Tests run unoptimised: they wait for Open vSwitch and for packets, not for Heddle, and the build is what takes long.
+
+CARGO ?= cargo
+
+.PHONY: help demo test bench install-deps clean-lab
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
+
+demo: install-deps ## two hosts, four kinds of network: who reaches whom (KEEP=1 leaves it running)
+	@$(CARGO) build --quiet --release --bins --example demo
+	@$(CARGO) run --quiet --release --example demo
+
+test: install-deps ## all tests; those of the lab need root
+	@$(CARGO) test --quiet --no-run
+	$(CARGO) test --quiet
+
+bench: ## the benchmarks; docs/BENCHMARKS.md says what they mean
+	$(CARGO) bench
+
+install-deps: ## Open vSwitch and small tools, from Debian, where they are missing
+	@scripts/install-deps.sh
+
+clean-lab: ## take away what killed tests and KEEP=1 left
+	@$(CARGO) run --quiet --release --example demo -- clean
