@@ -9,6 +9,12 @@
 //! |   20 | `type`         | [`BundleControlType`]; padding in ADD_MESSAGE |
 //! |   22 | `flags`        | [`BundleFlags`], the same in every message    |
 //! |   24 | `message`      | ADD_MESSAGE: the message, with the same xid   |
+//!
+//! Open vSwitch 3.1, as `tests/wire_switch.rs` holds it to: open, additions and commit may leave in one write.
+//! An added message that does not decode (an unknown port, a bad table) is refused at once with its own xid,
+//! and **the rest still commits**; whoever wants all or nothing waits for a barrier before the commit. A message
+//! that fails at the commit (an unknown group) brings two errors, its own with its xid and `BFC_MSG_FAILED` with
+//! that of the commit, and nothing takes effect. Errors carry the outer message, not the inner one.
 
 use super::error::ONF;
 use super::experimenter::experimenter_message;
