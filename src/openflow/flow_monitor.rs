@@ -9,7 +9,8 @@
 //! Open vSwitch 3.1, as `tests/wire_switch.rs` holds it to: a bundle of one's own is one
 //! [`FlowUpdate::Abbrev`] with the xid of its first effective message, sent before the commit reply. An ADD that
 //! replaces a flow is *added*, not *modified*. Flows that packets teach arrive in full, but those that a
-//! packet-out teaches only with the next change. Behind a pause one's own changes arrive in full too. A refused
+//! packet-out teaches only with the next change. Seen once and held by no test: what one's own messages changed
+//! during a pause arrives in full when it ends, as the outcome and not step by step; and a refused
 //! [`FlowMonitorRequest`] is answered with an error whose version, xid and data mean nothing.
 
 use super::error::ONF;
