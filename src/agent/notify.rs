@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use tracing::debug;
 
 /// Sends `state`, such as `READY=1`, if a service manager listens.
-pub fn notify_service_manager(state: &str) {
+pub(super) fn notify_service_manager(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let address = match path.to_str().and_then(|text| text.strip_prefix('@')) {
         Some(name) => SocketAddr::from_abstract_name(name),

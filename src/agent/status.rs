@@ -142,6 +142,14 @@ pub struct UnservedStatus {
 }
 
 impl Status {
+    /// True if nothing stands in the way of what is wanted; ports whose interface is not there yet do not.
+    pub fn is_good(&self) -> bool {
+        self.ovsdb_connected
+            && self.topology_problem.is_none()
+            && self.problems.is_empty()
+            && self.bridges.iter().all(|bridge| bridge.connected_from.is_some() && bridge.rejected.is_empty())
+    }
+
     /// The status of a host.
     pub fn of(host: &Host, ovsdb_connected: bool, topology_problem: Option<&str>) -> Self {
         let config = host.config();

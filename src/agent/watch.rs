@@ -13,13 +13,13 @@ type Stamp = (u64, u64, i64, i64, u64);
 
 /// A file that is looked at from time to time: works with editors that write a new file and rename it,
 /// with symbolic links and with any file system.
-pub struct TopologyFile {
+pub(super) struct TopologyFile {
     path: PathBuf,
     seen: Option<Stamp>,
 }
 
 /// What reading the file led to.
-pub enum Reload {
+pub(super) enum Reload {
     /// It is good.
     Applied(Arc<Topology>),
     /// It is refused whole.
@@ -28,7 +28,7 @@ pub enum Reload {
 
 impl TopologyFile {
     /// The file as it is now counts as seen.
-    pub fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf) -> Self {
         let mut file = Self { path, seen: None };
         file.remember();
         file
@@ -40,17 +40,17 @@ impl TopologyFile {
     }
 
     /// True if the file is another than the last that was read. A file that is gone for now changes nothing.
-    pub fn changed(&self) -> bool {
+    pub(super) fn changed(&self) -> bool {
         self.stamp().is_some_and(|stamp| Some(stamp) != self.seen)
     }
 
     /// The file as it is now counts as seen.
-    pub fn remember(&mut self) {
+    pub(super) fn remember(&mut self) {
         self.seen = self.stamp();
     }
 
     /// Reads the file and holds it against `check` too.
-    pub fn load(&self, check: impl FnOnce(&Topology) -> Result<(), Refused>) -> Reload {
+    pub(super) fn load(&self, check: impl FnOnce(&Topology) -> Result<(), Refused>) -> Reload {
         let good = Topology::load(&self.path).and_then(|topology| check(&topology).map(|()| topology));
         match good {
             Ok(topology) => Reload::Applied(Arc::new(topology)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::flow::Flow;
+use super::entry::Flow;
 use super::table::FlowTable;
 use crate::openflow::{Match, PortNo, TableId};
 
