@@ -220,6 +220,11 @@ impl Writer {
         Mark(self.bytes.len())
     }
 
+    /// Takes back everything since `mark`.
+    pub fn undo(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.0);
+    }
+
     /// Pads the object begun at `mark` with zeros to a multiple of 8 bytes.
     pub fn pad8(&mut self, mark: Mark) {
         let length = self.bytes.len() - mark.0;

@@ -7,21 +7,47 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
 
 pub mod action;
+pub mod async_config;
+pub mod barrier;
+pub mod bundle;
 pub mod codec;
+pub mod desc;
+pub mod echo;
 pub mod error;
+pub mod error_msg;
+pub mod experimenter;
+pub mod features;
+mod flags;
 pub mod flow_mod;
+pub mod flow_monitor;
+pub mod frame;
+pub mod header;
+pub mod hello;
 pub mod ids;
 pub mod instruction;
 pub mod learn;
 pub mod mac;
 pub mod matching;
+pub mod message;
+pub mod multipart;
 pub mod oxm;
+pub mod packet;
+pub mod port;
+pub mod port_stats;
+pub mod raw;
+pub mod role;
+pub mod table_stats;
+#[cfg(test)]
+mod testing;
 
 pub use action::{Action, Subfield};
 pub use codec::{DecodeError, EncodeError, Reader, Writer};
 pub use error::ErrorCode;
 pub use flow_mod::{FlowFlags, FlowMod, FlowModCommand, FlowStats};
+pub use header::{Header, MessageType};
 pub use ids::{Cookie, DatapathId, PortNo, TableId, Xid};
 pub use instruction::Instruction;
 pub use mac::MacAddr;
 pub use matching::Match;
+pub use message::{Message, empty_message, message};
+pub use raw::{Entries, Entry, Raw, RawMatch};
