@@ -67,7 +67,8 @@ pub(super) fn action(
         16 | 45 => learn(out, names, subtype == 45, body)?,
         17 => put::text(out, "exit"),
         19 => {
-            let timeouts = [(body.u16("fin_timeout.idle")?, "idle_timeout="), (body.u16("fin_timeout.hard")?, "hard_timeout=")];
+            let timeouts =
+                [(body.u16("fin_timeout.idle")?, "idle_timeout="), (body.u16("fin_timeout.hard")?, "hard_timeout=")];
             put::text(out, "fin_timeout(");
             for (timeout, name) in timeouts.into_iter().filter(|(timeout, _)| *timeout != 0) {
                 parameter(out, name, timeout.into());
@@ -101,10 +102,7 @@ pub(super) fn action(
             known.bits(out, offset, body.u16("stack.n_bits")?);
         }
         29 | 38 | 41 => sample(out, names, subtype, body)?,
-        33 => {
-            body.skip(6, "reg_load2.pad")?;
-            actions::set_field(out, names, body)?;
-        }
+        33 => actions::set_field(out, names, body)?,
         34 => {
             let (clause, clauses) = (body.u8("conjunction.clause")?, body.u8("conjunction.n_clauses")?);
             put::text(out, "conjunction(");
@@ -310,13 +308,16 @@ fn multipath(out: &mut Out, mut body: Reader<'_>) -> Result<(), DecodeError> {
     put::text(out, hash_fields(fields));
     out.push(b',');
     parameter(out, "", basis.into());
-    put::text(out, match algorithm {
-        0 => "modulo_n,",
-        1 => "hash_threshold,",
-        2 => "hrw,",
-        3 => "iter_hash,",
-        _ => "<unknown>,",
-    });
+    put::text(
+        out,
+        match algorithm {
+            0 => "modulo_n,",
+            1 => "hash_threshold,",
+            2 => "hrw,",
+            3 => "iter_hash,",
+            _ => "<unknown>,",
+        },
+    );
     parameter(out, "", u64::from(max_link) + 1);
     parameter(out, "", argument.into());
     Known::read(&mut body)?.bits(out, offset, bits);
@@ -336,11 +337,14 @@ fn bundle(out: &mut Out, names: &dyn Names, load: bool, mut body: Reader<'_>) ->
     put::text(out, hash_fields(fields));
     out.push(b',');
     parameter(out, "", basis.into());
-    put::text(out, match algorithm {
-        0 => "active_backup,ofport,",
-        1 => "hrw,ofport,",
-        _ => "<unknown>,ofport,",
-    });
+    put::text(
+        out,
+        match algorithm {
+            0 => "active_backup,ofport,",
+            1 => "hrw,ofport,",
+            _ => "<unknown>,ofport,",
+        },
+    );
     if load {
         Known::read(&mut dst)?.bits(out, offset, bits);
         out.push(b',');
@@ -369,11 +373,14 @@ fn sample(out: &mut Out, names: &dyn Names, subtype: u16, mut body: Reader<'_>) 
             names::port(out, names, port);
             out.push(b',');
         }
-        put::text(out, match body.u8("sample.direction")? {
-            1 if subtype == 41 => "ingress,",
-            2 if subtype == 41 => "egress,",
-            _ => "",
-        });
+        put::text(
+            out,
+            match body.u8("sample.direction")? {
+                1 if subtype == 41 => "ingress,",
+                2 if subtype == 41 => "egress,",
+                _ => "",
+            },
+        );
     }
     close(out);
     Ok(())
