@@ -3,6 +3,7 @@
 //! The files are not part of the project: `../shared/corpora`, or the folder in `HEDDLE_CORPORA`.
 //! `ofctl_dump.rs` holds the same code against vectors of our own and a running switch.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use heddle::flow::text::{Names, Numbers, Printer};
@@ -41,7 +42,7 @@ fn strings(value: &Value) -> Vec<&str> {
 /// The lines of the flows in a FLOW statistics reply.
 fn lines(
     message: &[u8],
-    mut print: impl FnMut(&FlowStats<'_>, &mut Vec<u8>) -> Result<(), DecodeError>,
+    mut print: impl FnMut(&FlowStats<'_>, &mut Vec<u8>) -> Result<Range<usize>, DecodeError>,
 ) -> Result<Vec<String>, DecodeError> {
     let message = Message::decode(message)?;
     let mut body = Multipart::decode(message.body)?.body.reader();
@@ -107,7 +108,7 @@ fn flows_of_a_switch_print_as_ovs_ofctl_dump_flows_prints_them() {
         if messages.is_empty() {
             continue;
         }
-        let all = |print: &mut dyn FnMut(&FlowStats<'_>, &mut Vec<u8>) -> Result<(), DecodeError>| {
+        let all = |print: &mut dyn FnMut(&FlowStats<'_>, &mut Vec<u8>) -> Result<Range<usize>, DecodeError>| {
             let lines: Result<Vec<_>, _> = messages.iter().map(|message| lines(message, &mut *print)).collect();
             lines.map(|lines| lines.concat()).map_err(|error| error.to_string())
         };

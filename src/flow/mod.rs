@@ -7,6 +7,7 @@
 mod diff;
 mod flow;
 mod table;
+pub mod table_names;
 pub mod text;
 
 pub use diff::{Changes, diff};
