@@ -4,6 +4,7 @@
 //! [`openflow`] → [`flow`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`] → [`cli`].
 //! `docs/ARCHITECTURE.md` is the map.
 
+pub mod cli;
 pub mod flow;
 pub mod openflow;
 pub mod pipeline;
