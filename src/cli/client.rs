@@ -139,7 +139,7 @@ impl Client {
             (io::ErrorKind::NotFound, Target::Socket(path)) => ClientError::NoBridge(path.clone()),
             _ => ClientError::Io { target: target.to_string(), error },
         })?;
-        let mut client = Self { stream, frames: FrameBuffer::new(), target: target.clone(), next_xid: 1 };
+        let mut client = Self { stream, frames: FrameBuffer::new(), target: target.clone(), next_xid: 0 };
         let xid = client.xid();
         let mut writer = Writer::new();
         Hello::OURS.encode(&mut writer, xid)?;

@@ -14,6 +14,8 @@ mod names;
 mod nicira;
 mod nicira_ct;
 mod put;
+#[cfg(test)]
+mod tests;
 
 pub use names::{Names, Numbers};
 
