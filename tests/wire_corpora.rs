@@ -271,3 +271,23 @@ fn errors_have_the_names_that_open_vswitch_prints() {
     }
     println!("errors-of13.jsonl: {count} errors");
 }
+
+proptest::proptest! {
+    /// Whatever a body holds, a decoder answers with a value or an error, and what it took it can write.
+    #[test]
+    fn no_body_makes_a_decoder_panic(
+        message_type in 0u8..32,
+        start in proptest::sample::select(vec!["", "ffff0000000000004f4e46000000074e", "4f4e4600000008fd", "000d000000000000"]),
+        rest in proptest::collection::vec(proptest::prop_oneof![proptest::prelude::Just(0u8), 0u8..16, 0u8..=255], 0..160),
+    ) {
+        let mut bytes = vec![4, message_type, 0, 0, 0, 0, 0, 0];
+        bytes.extend(hex(start));
+        bytes.extend(rest);
+        let length = bytes.len() as u16;
+        bytes[2..4].copy_from_slice(&length.to_be_bytes());
+        let mut writer = Writer::new();
+        if let Ok(Some(encoded)) = again(&bytes, &mut writer) {
+            proptest::prop_assert!(encoded.is_ok());
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! BARRIER: everything before it was processed (OpenFlow 1.3.5 §7.3.7).
+//! BARRIER: everything before it was processed (OpenFlow 1.3.5 §7.3.8).
 
 use super::header::MessageType;
 use super::message::empty_message;

@@ -1,6 +1,6 @@
 //! The common start of experimenter messages and of experimenter multipart bodies: who, and which of
 //! theirs (`struct ofp_experimenter_header`, OpenFlow 1.3.5 §7.5.4; `struct
-//! ofp_experimenter_multipart_header`, §7.3.5.18).
+//! ofp_experimenter_multipart_header`, §7.3.5.15).
 
 use super::header::MessageType;
 use super::message::message;

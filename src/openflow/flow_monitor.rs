@@ -5,6 +5,13 @@
 //! `exp_type` [`FLOW_MONITOR`]; behind those 8 bytes a body holds one [`FlowMonitorRequest`] or
 //! [`FlowUpdate`] after the other. The answer to a request bears its xid and lists what is there already;
 //! updates bear xid 0. Cancel, pause and resume are experimenter messages.
+//!
+//! Open vSwitch 3.1, as `tests/wire_switch.rs` holds it to: a bundle of one's own is one
+//! [`FlowUpdate::Abbrev`] with the xid of its first effective message, sent before the commit reply. An ADD that
+//! replaces a flow is *added*, not *modified*. Flows that packets teach arrive in full, but those that a
+//! packet-out teaches only with the next change. Seen once and held by no test: what one's own messages changed
+//! during a pause arrives in full when it ends, as the outcome and not step by step; and a refused
+//! [`FlowMonitorRequest`] is answered with an error whose version, xid and data mean nothing.
 
 use super::error::ONF;
 use super::experimenter::experimenter_message;

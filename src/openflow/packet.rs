@@ -1,4 +1,4 @@
-//! Packets to the controller and back (OpenFlow 1.3.5 §7.4.1, §7.3.6).
+//! Packets to the controller and back (OpenFlow 1.3.5 §7.4.1, §7.3.7).
 
 use super::header::MessageType;
 use super::message::message;
@@ -79,7 +79,7 @@ impl<'a> PacketIn<'a> {
     }
 }
 
-/// `OFPT_PACKET_OUT` (`struct ofp_packet_out`, OpenFlow 1.3.5 §7.3.6).
+/// `OFPT_PACKET_OUT` (`struct ofp_packet_out`, OpenFlow 1.3.5 §7.3.7).
 ///
 /// | byte | field         |                     |
 /// |-----:|---------------|---------------------|

@@ -48,7 +48,7 @@ impl PartialEq for Raw<'_> {
 
 impl Eq for Raw<'_> {}
 
-/// A match as it stands on the wire (`struct ofp_match`, OpenFlow 1.3.5 §7.2.2): from its type to the last
+/// A match as it stands on the wire (`struct ofp_match`, OpenFlow 1.3.5 §7.2.3): from its type to the last
 /// byte of its padding, the OXM fields not looked at. The default is the match of everything.
 ///
 /// | byte | field         |                                     |
