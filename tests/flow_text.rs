@@ -39,6 +39,9 @@ fn strings(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
+/// Prints one flow.
+type Print<'a> = dyn FnMut(&FlowStats<'_>, &mut Vec<u8>) -> Result<Range<usize>, DecodeError> + 'a;
+
 /// The lines of the flows in a FLOW statistics reply.
 fn lines(
     message: &[u8],
@@ -108,7 +111,7 @@ fn flows_of_a_switch_print_as_ovs_ofctl_dump_flows_prints_them() {
         if messages.is_empty() {
             continue;
         }
-        let all = |print: &mut dyn FnMut(&FlowStats<'_>, &mut Vec<u8>) -> Result<Range<usize>, DecodeError>| {
+        let all = |print: &mut Print<'_>| {
             let lines: Result<Vec<_>, _> = messages.iter().map(|message| lines(message, &mut *print)).collect();
             lines.map(|lines| lines.concat()).map_err(|error| error.to_string())
         };

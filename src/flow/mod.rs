@@ -1,10 +1,13 @@
 //! Flows as data: one flow, tables of flows, and the difference between two of them.
 //!
+//! [`text`] prints flows as `ovs-ofctl` does, [`table_names`] says what tables are for.
+//!
 //! Pure, like the wire layer below. A [`Flow`] keeps its match and instructions as canonical wire
 //! bytes: building one is encoding it, sending one is copying it, and comparing two is comparing
 //! bytes.
 
 mod diff;
+#[allow(clippy::module_inception, reason = "one flow, among what is about flows")]
 mod flow;
 mod table;
 pub mod table_names;

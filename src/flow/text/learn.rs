@@ -98,7 +98,8 @@ fn spec(out: &mut Out, names: &dyn Names, header: u16, body: &mut Reader<'_>) ->
             put::text(out, "->");
         }
         dst.bits(out, dst_offset, bits);
-        if !load && !(same(src, dst) && src_offset == dst_offset) {
+        let itself = same(src, dst) && src_offset == dst_offset;
+        if !load && !itself {
             out.push(b'=');
             src.bits(out, src_offset, bits);
         }
