@@ -7,6 +7,7 @@
 mod diff;
 mod flow;
 mod table;
+pub mod text;
 
 pub use diff::{Changes, LearntScope, diff};
 pub use flow::{Flow, FlowKey};
