@@ -1,3 +1,4 @@
 //! The daemon.
 
 pub mod binder;
+pub mod preview;
