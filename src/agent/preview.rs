@@ -93,8 +93,10 @@ impl Preview {
         for (physical_network, bridge) in &config.bridges.physical {
             let (on_integration, on_physical) = patch_port_names(bridge);
             let mut ports = PortNames::default();
-            let patch =
-                PatchPorts { integration: Some(integration.add(on_integration)), physical: Some(ports.add(on_physical)) };
+            let patch = PatchPorts {
+                integration: Some(integration.add(on_integration)),
+                physical: Some(ports.add(on_physical)),
+            };
             bindings.physical.insert(physical_network.clone(), patch);
             physical.push((Bridge::Physical(physical_network.clone()), bridge.clone(), ports));
         }

@@ -1,0 +1,5 @@
+//! What several test files share.
+#![allow(dead_code, unreachable_pub, reason = "every test file compiles this and uses its part")]
+
+pub mod scenario;
+pub mod switch;
