@@ -33,7 +33,7 @@ fn maybe() -> impl Strategy<Value = Option<u8>> {
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        6 => (0..PORTS, prop::option::weighted(0.8, port_model())).prop_map(|(id, port)| Change::Port(id, port)),
+        12 => (0..PORTS, prop::option::weighted(0.6, port_model())).prop_map(|(id, port)| Change::Port(id, port)),
         1 => (0..NETWORKS, network_model()).prop_map(|(id, network)| Change::Network(id, network)),
         3 => (0..PORTS, maybe()).prop_map(|(id, version)| Change::Bound(id, version)),
         2 => (1..NODES, maybe()).prop_map(|(node, version)| Change::Tunnel(node, version)),
@@ -46,7 +46,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Vec<Change>>> {
-    prop::collection::vec(prop::collection::vec(change(), 1..6), 1..12)
+    prop::collection::vec(prop::collection::vec(change(), 1..6), 2..12)
 }
 
 fn number(base: u32, index: u8, version: u8) -> PortNo {
@@ -57,7 +57,7 @@ fn name(kind: &str, index: u8) -> Name {
     format!("{kind}{index}").into()
 }
 
-/// Writes one change down and says which objects it concerns besides those of the topology's own changes.
+/// What changes concern besides what the two topologies tell.
 #[derive(Default)]
 struct Touched {
     host: bool,
@@ -67,6 +67,7 @@ struct Touched {
     physical: BTreeSet<Name>,
 }
 
+/// Writes one change down.
 fn apply(change: Change, model: &mut Model, bindings: &mut Bindings, touched: &mut Touched) {
     match change {
         Change::Port(id, Some(port)) => drop(model.ports.insert(id, port)),
@@ -163,6 +164,20 @@ fn layout(l2_population: bool, arp_responder: bool) -> Layout {
     Layout { node: "node0".into(), physical_networks, l2_population, arp_responder }
 }
 
+/// Everything in use and reachable, so that what is random starts from where much can go wrong.
+fn bindings() -> Bindings {
+    let (mut bindings, mut unused) = (Bindings::default(), Touched::default());
+    let everything = (0..NETWORKS)
+        .map(|network| Change::LocalVlan(network, Some(0)))
+        .chain((1..NODES).map(|node| Change::Tunnel(node, Some(0))))
+        .chain((0..2).map(|physical| Change::Physical(physical, Some(0))))
+        .chain((0..PORTS).map(|port| Change::Bound(port, Some(0))))
+        .chain([Change::PatchTun(Some(0)), Change::PatchInt(Some(0))]);
+    let mut model = Model { networks: Vec::new(), ports: BTreeMap::new() };
+    everything.for_each(|change| apply(change, &mut model, &mut bindings, &mut unused));
+    bindings
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -171,7 +186,7 @@ proptest! {
         (l2_population, arp_responder) in any::<(bool, bool)>(), mut model in model(), steps in steps(),
     ) {
         let layout = layout(l2_population, arp_responder);
-        let mut bindings = Bindings::default();
+        let mut bindings = bindings();
         let mut topology = model.topology();
         let mut desired = Desired::new();
         let mut installed: BTreeMap<Bridge, FlowTable> = layout.bridges().map(|bridge| (bridge, FlowTable::new())).collect();
