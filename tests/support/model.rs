@@ -42,7 +42,8 @@ pub struct Model {
 }
 
 pub fn network_model() -> impl Strategy<Value = NetworkModel> {
-    let kinds = prop_oneof![1 => Just(Kind::Local), 1 => Just(Kind::Flat), 1 => Just(Kind::Vlan), 4 => Just(Kind::Vxlan)];
+    let kinds =
+        prop_oneof![1 => Just(Kind::Local), 1 => Just(Kind::Flat), 1 => Just(Kind::Vlan), 4 => Just(Kind::Vxlan)];
     (kinds, 0..3_u8).prop_map(|(kind, version)| NetworkModel { kind, version })
 }
 

@@ -176,9 +176,7 @@ impl Node {
                 let ports = self.tags.iter().filter(|(_, on)| Some(**on) == vlan).map(|(port, _)| *port);
                 outputs.extend(ports.map(|port| (port, packet.clone().with_vlan(None))));
                 let patches = bindings.physical.values().filter_map(|patch| patch.integration);
-                outputs.extend(
-                    patches.chain(bindings.patch_tun).map(|port| (port, packet.clone().with_vlan(vlan))),
-                );
+                outputs.extend(patches.chain(bindings.patch_tun).map(|port| (port, packet.clone().with_vlan(vlan))));
             }
             Bridge::Physical(network) => {
                 let patch = bindings.physical[network].physical;
