@@ -8,6 +8,7 @@ pub mod daemon;
 mod heap;
 pub mod host;
 mod notify;
+pub mod preview;
 pub mod status;
 mod watch;
 pub mod wiring;
