@@ -91,6 +91,13 @@ impl Capture {
         });
     }
 
+    /// Likewise, inside VXLAN.
+    pub fn await_marked_inside(&self, text: &str) {
+        eventually(&format!("a frame marked {text:?} comes by in VXLAN"), Duration::from_secs(5), || {
+            self.count_vxlan(|frame| frame.is_marked(text)) > 0
+        });
+    }
+
     /// The frames so far that match a pcap filter, as tcpdump prints them.
     pub fn text(&self, filter: &str) -> String {
         self.drain();
