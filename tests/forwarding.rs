@@ -301,6 +301,34 @@ fn a_tagged_frame_from_a_vm_goes_nowhere() {
 }
 
 #[test]
+fn a_tag_behind_a_priority_tag_does_not_hop_into_another_vlan() {
+    let lab = every_kind("hopping", &["a", "b"]);
+    let (wire, red) = (lab.capture_wire("physnet"), lab.vm("v-a").capture());
+    let far = ["f-b", "v-b", "x-b"].map(|vm| lab.vm(vm).capture());
+    for (sender, far) in ["f-a", "v-a", "x-a"].into_iter().zip(&far) {
+        let (mac, text) = (lab.vm(sender).mac(), format!("hidden by {sender}"));
+        let hidden = tagged(0, &tagged(RED, &marked(&mac, EVERYONE, &text)));
+        // Tags of IEEE 802.1Q, and of 802.1ad outside, inside, and on both.
+        for places in [&[][..], &[12], &[16], &[12, 16]] {
+            let mut frame = hidden.clone();
+            places.iter().for_each(|&at| frame[at..at + 2].copy_from_slice(&[0x88, 0xa8]));
+            lab.vm(sender).send(&frame);
+        }
+        lab.vm(sender).send(&marked(&mac, EVERYONE, "bare"));
+        far.await_marked("bare");
+    }
+    let carries = |frame: &Frame, text: &str| frame.payload.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    for sender in ["f-a", "x-a"] {
+        let text = format!("hidden by {sender}");
+        for capture in [&wire, &red, &far[1]] {
+            assert_eq!(capture.count(|frame| carries(frame, &text)), 0, "{text}: {}", capture.text(""));
+        }
+    }
+    let strayed = |frame: &Frame| carries(frame, "hidden by v-a");
+    assert_eq!(far[0].count(strayed) + far[2].count(strayed), 0, "{}{}", far[0].text(""), far[2].text(""));
+}
+
+#[test]
 fn a_frame_on_the_wire_with_a_foreign_tag_goes_nowhere() {
     let lab = every_kind("wire", &["a", "b"]);
     let vms = ["l-a", "f-a", "v-a", "x-a", "f-b", "v-b", "x-b"];

@@ -5,7 +5,7 @@ mod lab;
 use std::time::Duration;
 
 use heddle::pipeline::cookie::Kind as FlowKind;
-use lab::frame::{EVERYONE, advertisement, arp, marked};
+use lab::frame::{EVERYONE, advertisement, arp, link_local, marked};
 use lab::{Capture, FlowLine, Frame, Lab, Vm, VmSpec, Vxlan, eventually};
 
 /// How soon a change of the topology is in effect on a host.
@@ -25,12 +25,6 @@ fn secured(name: &str, change: impl FnOnce(VmSpec) -> VmSpec) -> Lab {
         .vm("a", "near", "blue")
         .vm("b", "far", "blue")
         .start()
-}
-
-/// The link-local address that belongs to the MAC `fa:16:3e:…` (RFC 4291, appendix A).
-fn link_local(mac: &str) -> String {
-    let m = lab::netns::hex(mac);
-    format!("fe80::{:02x}{:02x}:{:02x}ff:fe{:02x}:{:02x}{:02x}", m[0] ^ 2, m[1], m[2], m[3], m[4], m[5])
 }
 
 /// What a VM may try to send.
@@ -251,7 +245,7 @@ fn ipv6_works_with_duplicate_address_detection() {
     }
     lab.vm("v6-a").assert_ping6("v6-b");
     lab.vm("v6-b").assert_ping6("v6-a");
-    lab.vm("v6-b").assert_ping6(&link_local_with_zone(&lab.vm("v6-a")));
+    lab.vm("v6-b").assert_ping6(&format!("{}%eth0", link_local(&lab.vm("v6-a").mac())));
     // Who takes an address in use hears from its owner, who passes for it.
     let taken = format!("{}/64", lab.vm("v6-a").ip6());
     assert!(lab.vm("thief").exec(&["ip", "addr", "add", &taken, "dev", "eth0"]).ok());
@@ -259,8 +253,4 @@ fn ipv6_works_with_duplicate_address_detection() {
         lab.vm("thief").exec(&["ip", "-6", "addr", "show", "dev", "eth0"]).stdout.contains("dadfailed")
     });
     lab.vm("v6-b").assert_ping6("v6-a");
-}
-
-fn link_local_with_zone(vm: &Vm<'_>) -> String {
-    format!("{}%eth0", link_local(&vm.mac()))
 }

@@ -151,19 +151,25 @@ pub fn tagged(vlan: u16, frame: &[u8]) -> Vec<u8> {
 /// A neighbour advertisement that nobody asked for, to all nodes: who sends it (MAC, IPv6), and the target with its MAC.
 pub fn advertisement(frame_source: &str, source: &str, target: (&str, &str)) -> Vec<u8> {
     let (target_mac, target_ip) = target;
-    let (from, to) = (address6(source), address6("ff02::1"));
-    let mut icmp = hex("88 00 0000 20000000");
-    icmp.extend(address6(target_ip));
-    icmp.extend(hex("02 01"));
-    icmp.extend(hex(target_mac));
-    let sum = checksum(&[&from[..], &to[..], &[0, 0, 0, icmp.len() as u8, 0, 0, 0, ICMPV6], &icmp].concat());
+    let body = [&hex("20000000")[..], &address6(target_ip), &hex("02 01"), &hex(target_mac)].concat();
+    icmpv6(136, frame_source, source, &body)
+}
+
+/// ICMPv6 of a type with code 0, to all nodes: who sends it (MAC, IPv6), and what follows the checksum.
+pub fn icmpv6(kind: u8, frame_source: &str, source: &str, body: &[u8]) -> Vec<u8> {
+    let addresses = [address6(source), address6("ff02::1")].concat();
+    let mut icmp = [&[kind, 0, 0, 0], body].concat();
+    let length = u16::try_from(icmp.len()).expect("a test sends short packets").to_be_bytes();
+    let sum = checksum(&[&addresses[..], &[0, 0], &length, &[0, 0, 0, ICMPV6], &icmp].concat());
     icmp[2..4].copy_from_slice(&sum.to_be_bytes());
-    let mut bytes = [hex("33:33:00:00:00:01"), hex(frame_source), IPV6.to_be_bytes().to_vec()].concat();
-    bytes.extend(hex("60000000 0020"));
-    bytes.extend([ICMPV6, 255]);
-    bytes.extend([from, to].concat());
-    bytes.extend(icmp);
-    bytes
+    let ethernet = [&hex("33:33:00:00:00:01")[..], &hex(frame_source), &IPV6.to_be_bytes()].concat();
+    [&ethernet[..], &hex("60000000"), &length, &[ICMPV6, 255], &addresses, &icmp].concat()
+}
+
+/// The link-local address that belongs to a MAC (RFC 4291, appendix A).
+pub fn link_local(mac: &str) -> String {
+    let m = hex(mac);
+    format!("fe80::{:02x}{:02x}:{:02x}ff:fe{:02x}:{:02x}{:02x}", m[0] ^ 2, m[1], m[2], m[3], m[4], m[5])
 }
 
 fn checksum(bytes: &[u8]) -> u16 {
