@@ -364,3 +364,32 @@ fn a_frame_on_the_wire_with_a_foreign_tag_goes_nowhere() {
     assert_eq!(underlay.count_vxlan(|frame| frame.is_from(stranger)), 0, "{}", underlay.text(""));
     lab.host("a").assert_hit("br-int", &[FlowKind::PhysicalGuard]);
 }
+
+#[test]
+fn a_changed_segmentation_id_is_in_effect_on_every_host() {
+    let lab = every_kind("segment", &["a", "b"]);
+    lab.vm("v-a").assert_ping("v-b");
+    lab.vm("x-a").assert_ping("x-b");
+    lab.edit_topology(|topology| {
+        for network in &mut topology.networks {
+            match network.kind {
+                Vlan(physical, _) => network.kind = Vlan(physical, 200),
+                Vxlan(_) => network.kind = Vxlan(2001),
+                _ => {}
+            }
+        }
+    });
+    for host in lab.hosts() {
+        host.wait_for_flow("br-phys", "writes VLAN 200", |flow| flow.actions.contains("set_field:4296->vlan_vid"));
+        host.wait_for_flow("br-int", "takes VLAN 200", |flow| flow.matching.contains("dl_vlan=200"));
+        host.wait_for_flow("br-tun", "takes VNI 2001", |flow| flow.matching.contains("tun_id=0x7d1"));
+    }
+    let (wire, underlay) = (lab.capture_wire("physnet"), lab.capture_underlay());
+    for (from, to) in [("v-a", "v-b"), ("x-a", "x-b")] {
+        let pings = lab.vm(from).pings(to, 3);
+        assert!(pings.all(), "{from} to {to}: {pings:?}");
+    }
+    assert_eq!(wire.count(|frame| frame.vlan == Some(RED)), 0, "{}", wire.text(""));
+    assert!(wire.count(|frame| frame.vlan == Some(200) && frame.is_icmp_echo()) >= 6);
+    assert!(underlay.vxlan().iter().all(|(vni, _)| *vni == 2001), "{}", underlay.text(""));
+}

@@ -200,3 +200,38 @@ fn a_local_vlan_that_changes_hands_carries_nothing_over() {
     let learnt = a.flows_of("br-tun", FlowKind::Learnt);
     assert!(learnt.iter().all(|flow| flow.is_to(&lab.vm("r-d").mac())), "{vlan}: {learnt:#?}");
 }
+
+#[test]
+fn a_tunnel_that_goes_takes_along_what_was_learnt_through_it() {
+    let lab = learning("tunnel").start();
+    let (a, c) = (lab.host("a"), lab.host("c"));
+    lab.vm("x-a").assert_ping("x-b");
+    lab.vm("x-a").assert_ping("x-c");
+    await_learnt(&lab, "a", &lab.vm("x-c").mac(), "c");
+    let mut gone = None;
+    lab.edit_topology(|topology| gone = Some(topology.remove_port("x-c")));
+    eventually("the tunnel to c is gone", AT_ONCE, || a.tunnel_to(c).is_none());
+    eventually("what was learnt through it too", AT_ONCE, || learnt(a, &lab.vm("x-c").mac()).is_empty());
+    await_learnt(&lab, "a", &lab.vm("x-b").mac(), "b");
+    lab.edit_topology(|topology| topology.ports.extend(gone));
+    lab.wait_ready();
+    lab.vm("x-a").assert_ping("x-c");
+    await_learnt(&lab, "a", &lab.vm("x-c").mac(), "c");
+}
+
+#[test]
+fn a_changed_vni_leaves_nothing_behind_that_was_learnt_with_the_old_one() {
+    let lab = learning("vni").start();
+    lab.vm("x-a").assert_ping("x-b");
+    lab.edit_topology(|topology| topology.networks[0].kind = Vxlan(2001));
+    for host in lab.hosts() {
+        host.wait_for_flow("br-tun", "takes VNI 2001", |flow| flow.matching.contains("tun_id=0x7d1"));
+    }
+    let underlay = lab.capture_underlay();
+    for (from, to) in [("x-a", "x-b"), ("x-b", "x-c"), ("x-c", "x-a")] {
+        let pings = lab.vm(from).pings(to, 3);
+        assert!(pings.all(), "{from} to {to}: {pings:?}");
+    }
+    let vnis: Vec<_> = underlay.vxlan().into_iter().map(|(vni, _)| vni).filter(|vni| *vni != 2001).collect();
+    assert!(vnis.is_empty(), "{vnis:?}");
+}
