@@ -5,8 +5,10 @@
 pub mod binder;
 pub mod bridges;
 pub mod daemon;
+mod heap;
 pub mod host;
 mod notify;
+pub mod preview;
 pub mod status;
 mod watch;
 pub mod wiring;
