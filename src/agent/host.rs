@@ -26,13 +26,25 @@ pub struct Effects {
     pub refused: Vec<(ConnectionId, Stranger)>,
 }
 
+/// Whether a port's flows are in effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum InEffect {
+    /// Nobody has looked since Heddle started. What an earlier run told the database stays until then, so
+    /// that a restart writes nothing.
+    Unsure,
+    /// Some are not.
+    No,
+    /// All are.
+    Yes,
+}
+
 /// What is known of a local port's flows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct PortFlows {
     /// The generation that has to be in effect on each bridge that carries the port's traffic.
     required: BTreeMap<Bridge, u64>,
-    /// All of it was, last time we looked.
-    confirmed: bool,
+    /// Whether it was, last time we looked.
+    in_effect: InEffect,
 }
 
 /// See the module.
@@ -47,7 +59,7 @@ pub struct Host {
     desired: Desired,
     bridges: Bridges,
     ports: BTreeMap<Name, PortFlows>,
-    /// Those of `ports` that are not confirmed.
+    /// Those of `ports` that are not known to be in effect.
     pending: BTreeSet<Name>,
     generation: u64,
     /// Rows of `Port` whose database state may have to be put right.
@@ -104,28 +116,15 @@ impl Host {
         let Some(mut database) = self.database.take() else { return Effects::default() };
         let integration = self.wiring.integration();
         let before = database.bridge_named(integration).map(|(uuid, bridge)| (uuid, bridge.ports.clone()));
-        let mut rows = BTreeSet::new();
-        let mut wiring_changed = false;
-        let mut touch = |change: &Change, database: &Database| match change.table() {
-            Table::Port => {
-                rows.insert(change.uuid());
-                wiring_changed |=
-                    database.port(change.uuid()).is_none_or(|port| port.external_ids.contains_key(marks::OWNER));
-            }
-            Table::Interface => {
-                rows.extend(database.port_of_interface(change.uuid()));
-                let wired = |kind: &str| matches!(kind, "patch" | "vxlan");
-                wiring_changed |= database.interface(change.uuid()).is_some_and(|interface| wired(&interface.kind));
-            }
-            Table::Bridge | Table::Controller | Table::OpenVswitch => wiring_changed = true,
-        };
-        for change in &changes {
-            touch(change, &database);
-        }
-        database.apply(changes.iter().cloned());
-        for change in &changes {
-            touch(change, &database);
-        }
+        // A port that takes a name of ours may have gone: as long as something is undone, everything counts.
+        let wiring_changed =
+            !self.problems.is_empty() || changes.iter().any(|change| concerns_wiring(change, &database));
+        let in_table = |table| changes.iter().filter(move |change| change.table() == table).map(Change::uuid);
+        let mut rows: BTreeSet<Uuid> = in_table(Table::Port).collect();
+        rows.extend(in_table(Table::Interface).filter_map(|uuid| database.port_of_interface(uuid)));
+        let interfaces: Vec<Uuid> = in_table(Table::Interface).collect();
+        database.apply(changes);
+        rows.extend(interfaces.into_iter().filter_map(|uuid| database.port_of_interface(uuid)));
         let after = database.bridge_named(integration).map(|(uuid, bridge)| (uuid, bridge.ports.clone()));
         self.database = Some(database);
         if before.as_ref().map(|(uuid, _)| *uuid) != after.as_ref().map(|(uuid, _)| *uuid) {
@@ -190,7 +189,7 @@ impl Host {
             for &row in &rows {
                 self.binder.refresh(row, &source, &mut refreshed);
             }
-            self.binder.settle(&mut refreshed);
+            self.binder.settle(&source, &mut refreshed);
         }
         self.dirty_rows.extend(rows);
         self.take_over_bindings(&refreshed, &mut dirty);
@@ -263,13 +262,14 @@ impl Host {
         if self.database.is_none() {
             return Effects::default();
         }
-        if self.generation == 0 {
+        let first = self.generation == 0;
+        if first {
             dirty = self.view().objects().collect();
         }
         let mut effects = Effects::default();
         let view = View { topology: &self.topology, layout: &self.layout, bindings: &self.bindings };
         let changes = self.desired.update(&view, dirty);
-        if self.generation == 0 || !changes.is_empty() {
+        if first || !changes.is_empty() {
             self.generation += 1;
         }
         let learnt_changed = changes
@@ -286,7 +286,8 @@ impl Host {
         }
         for port in refreshed.ports.iter().filter(|port| self.bindings.ports.contains_key(*port)) {
             let required = self.required(port);
-            self.ports.insert(port.clone(), PortFlows { required, confirmed: false });
+            let in_effect = if first { InEffect::Unsure } else { InEffect::No };
+            self.ports.insert(port.clone(), PortFlows { required, in_effect });
             self.pending.insert(port.clone());
         }
         self.confirm_ports();
@@ -308,7 +309,7 @@ impl Host {
         bridges.map(|bridge| (bridge.clone(), self.bridges.sent(&bridge))).collect()
     }
 
-    /// Looks which of the pending ports have all their flows in effect, and which port lost one because
+    /// Looks which of the pending ports have all their flows in effect, and which ports lost one because
     /// the switch refuses it.
     fn confirm_ports(&mut self) {
         let rejected = self.bridges.rejected_cookies();
@@ -323,14 +324,18 @@ impl Host {
         let mut pending = mem::take(&mut self.pending);
         pending.retain(|name| {
             let Some(flows) = self.ports.get_mut(name) else { return false };
-            let in_effect =
+            let reached =
                 flows.required.iter().all(|(bridge, generation)| self.bridges.confirmed(bridge) >= *generation);
-            let confirmed = in_effect && !is_refused(name, &self.desired);
-            if flows.confirmed != confirmed {
-                flows.confirmed = confirmed;
+            let in_effect = match flows.in_effect {
+                _ if is_refused(name, &self.desired) => InEffect::No,
+                _ if reached => InEffect::Yes,
+                before => before,
+            };
+            if flows.in_effect != in_effect {
+                flows.in_effect = in_effect;
                 self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
             }
-            !confirmed
+            in_effect != InEffect::Yes
         });
         self.pending = pending;
     }
@@ -374,17 +379,17 @@ impl Host {
         effects
     }
 
-    /// A bridge's flows were compared with what is wanted. Ports whose flows were missing are not
-    /// installed until they are back.
-    pub fn on_audited(&mut self, connection: ConnectionId, missing: &HashSet<Cookie>) {
-        let Some(bridge) = self.bridges.audited(connection, missing.len()) else { return };
+    /// A bridge's flows were compared with what is wanted: so many differed, and flows with these cookies were
+    /// missing or others. Ports that lack one are not installed until it is back.
+    pub fn on_audited(&mut self, connection: ConnectionId, differences: usize, missing: &HashSet<Cookie>) {
+        let Some(bridge) = self.bridges.audited(connection, differences) else { return };
         if missing.is_empty() {
             return;
         }
         for (name, flows) in &mut self.ports {
             let lost = |(on, flow): &(Bridge, Arc<Flow>)| *on == bridge && missing.contains(&flow.cookie);
-            if flows.confirmed && self.desired.of(&Object::Port(name.clone())).iter().any(lost) {
-                flows.confirmed = false;
+            if flows.in_effect != InEffect::No && self.desired.of(&Object::Port(name.clone())).iter().any(lost) {
+                flows.in_effect = InEffect::No;
                 self.pending.insert(name.clone());
                 self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
             }
@@ -454,12 +459,12 @@ impl Host {
         };
         let interface = row.interface.and_then(|uuid| Some((uuid, database.interface(uuid)?)));
         if let Some((uuid, interface)) = interface {
-            let confirmed = served.is_some()
-                && row.claim.as_ref().is_ok_and(|port| self.ports.get(port).is_some_and(|flows| flows.confirmed));
-            operations.extend(if confirmed {
-                port_state::mark_installed(uuid, interface)
-            } else {
-                port_state::unmark_installed(uuid, interface)
+            let port = row.claim.as_ref().ok().filter(|_| served.is_some());
+            let in_effect = port.and_then(|port| self.ports.get(port)).map_or(InEffect::No, |flows| flows.in_effect);
+            operations.extend(match in_effect {
+                InEffect::Yes => port_state::mark_installed(uuid, interface),
+                InEffect::No => port_state::unmark_installed(uuid, interface),
+                InEffect::Unsure => Vec::new(),
             });
         }
         operations
@@ -502,7 +507,7 @@ impl Host {
 
     /// True if all flows of a local port are in effect.
     pub fn is_installed(&self, port: &str) -> bool {
-        self.ports.get(port).is_some_and(|flows| flows.confirmed)
+        self.ports.get(port).is_some_and(|flows| flows.in_effect == InEffect::Yes)
     }
 
     /// The wanted flows of one port.
@@ -510,3 +515,28 @@ impl Host {
         self.desired.of(&Object::Port(port.clone())).iter().map(|(_, flow)| flow)
     }
 }
+
+/// True if a change may call for another look at bridges and ports of Heddle's own. `before` is the database
+/// without it. What only plugs a port into a bridge does not.
+fn concerns_wiring(change: &Change, before: &Database) -> bool {
+    let is_ours = |port: &ovsdb::Port| port.external_ids.contains_key(marks::OWNER);
+    let is_wire = |interface: &ovsdb::Interface| matches!(interface.kind.as_str(), "patch" | "vxlan");
+    match change {
+        Change::OpenVswitch(_, after) => {
+            before.open_vswitch().map(|(_, root)| &root.bridges) != after.as_ref().map(|root| &root.bridges)
+        }
+        Change::Bridge(uuid, after) => {
+            let settings = |bridge: &ovsdb::Bridge| ovsdb::Bridge { ports: BTreeSet::new(), ..bridge.clone() };
+            before.bridge(*uuid).map(settings) != after.as_ref().map(settings)
+        }
+        Change::Port(uuid, after) => before.port(*uuid).is_some_and(is_ours) || after.as_ref().is_some_and(is_ours),
+        Change::Interface(uuid, after) => {
+            before.interface(*uuid).is_some_and(is_wire) || after.as_ref().is_some_and(is_wire)
+        }
+        Change::Controller(..) => true,
+    }
+}
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;

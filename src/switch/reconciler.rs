@@ -6,14 +6,14 @@
 //! adds first, then deletes. A flow that the switch refuses is *rejected*: left out of the batch, shown,
 //! and tried again later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Batch, Operation, Outcome};
 use crate::flow::{Changes, Flow, FlowKey, FlowTable, LearntScope, diff};
 use crate::openflow::flow_monitor::{FlowEvent, FlowUpdateFull};
-use crate::openflow::{EncodeError, ErrorCode, FlowStats, PortNo, Reader, Writer, Xid};
+use crate::openflow::{Cookie, EncodeError, ErrorCode, FlowStats, PortNo, Reader, Writer, Xid};
 use crate::pipeline::cookie;
 
 /// Whose flows a bridge holds.
@@ -165,7 +165,7 @@ impl Reconciler {
         }
     }
 
-    fn owns(&self, cookie: crate::openflow::Cookie) -> bool {
+    fn owns(&self, cookie: Cookie) -> bool {
         self.ownership == Ownership::All || cookie::decode(cookie).is_some()
     }
 
@@ -177,6 +177,11 @@ impl Reconciler {
         self.queue.add.retain(|flow| !rejected.iter().any(|rejected| rejected.flow == *flow));
         self.rejected = rejected;
         self.queue.len()
+    }
+
+    /// The cookies of the flows that wait to be added: after an audit, of those that were missing or another.
+    pub fn missing(&self) -> HashSet<Cookie> {
+        self.queue.add.iter().map(|flow| flow.cookie).collect()
     }
 
     /// Somebody else, or a timeout, changed a flow.

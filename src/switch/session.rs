@@ -1,7 +1,7 @@
 //! One connection of a bridge, as a state machine without I/O: bytes of messages in, messages and
 //! events out. Time is a [`Duration`] since the connection began.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::reconciler::{Progress, Reconciler, Wanted};
@@ -363,6 +363,11 @@ impl Session {
             Some(reconciler) => Ok(reconciler.write(&mut self.next_xid, out)?),
             None => Ok(()),
         }
+    }
+
+    /// After [`Event::Audited`]: the cookies of the flows that were missing or another.
+    pub fn missing(&self) -> HashSet<Cookie> {
+        self.reconciler.as_ref().map(Reconciler::missing).unwrap_or_default()
     }
 
     /// How far the bridge is, if that changed since the last call.
