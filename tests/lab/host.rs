@@ -138,7 +138,8 @@ impl Host {
         }
     }
 
-    fn start_ovsdb(&self) {
+    /// Starts `ovsdb-server` on the database that is there.
+    pub fn start_ovsdb(&self) {
         let remote = format!("--remote=punix:{}", self.dir.join("db.sock").display());
         let database = self.dir.join("conf.db");
         self.spawn_daemon("ovsdb-server", &[&remote, &database.display().to_string()]);
