@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
+use super::heap;
 use super::host::{Effects, Host};
 use super::notify::notify_service_manager;
 use super::status::{self, Request};
@@ -280,6 +281,7 @@ impl Agent {
                 self.reload_problem = None;
                 let effects = self.host.on_topology(topology);
                 self.perform(effects);
+                heap::trim();
             }
             Reload::Refused(refused) => {
                 let text = refused.to_string();

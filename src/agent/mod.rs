@@ -5,6 +5,7 @@
 pub mod binder;
 pub mod bridges;
 pub mod daemon;
+mod heap;
 pub mod host;
 mod notify;
 pub mod status;
