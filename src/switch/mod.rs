@@ -10,6 +10,8 @@ pub mod reconciler;
 pub mod session;
 #[cfg(test)]
 mod simulator;
+#[cfg(test)]
+mod testing;
 
 pub use connection::{Command, ConnectionId, News, Report, drive, serve};
 pub use reconciler::{Ownership, Progress, Rejected, Wanted};

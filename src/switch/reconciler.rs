@@ -296,10 +296,7 @@ impl Reconciler {
         seen.reserve(queue.add.len());
         let is = |table: &FlowTable, flow: &Arc<Flow>| table.get(&flow.key()).is_some_and(|there| there == flow);
         let adds = queue.add.into_iter().filter(|flow| {
-            is(wanted, flow)
-                && !is(installed, flow)
-                && !waits(rejected, flow)
-                && seen.insert(flow.clone()).is_none()
+            is(wanted, flow) && !is(installed, flow) && !waits(rejected, flow) && seen.insert(flow.clone()).is_none()
         });
         operations.extend(adds.map(Operation::Add));
         let deletes = queue.delete.into_iter().filter(|flow| {
@@ -396,14 +393,16 @@ impl Reconciler {
     }
 
     /// How far it is, in numbers.
-    pub fn counts(&self) -> Counts {
-        let generation = if self.is_quiet() { self.wanted_generation } else { self.confirmed_generation };
-        let rejected = self.rejected.len();
+    pub fn counts(&mut self) -> Counts {
+        if self.is_quiet() {
+            self.confirmed_generation = self.wanted_generation;
+        }
+        let (generation, rejected) = (self.confirmed_generation, self.rejected.len());
         Counts { generation, rejected, flow_mods: self.flow_mods, repaired: self.repaired }
     }
 
     /// How far it is. Once it is quiet, all that is wanted is in effect but for what is rejected.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&mut self) -> Progress {
         let Counts { generation, flow_mods, repaired, .. } = self.counts();
         let refused = self.rejected.iter();
         let mut rejected: Vec<_> = refused

@@ -376,11 +376,10 @@ impl Session {
             _ => {}
         }
         let Some(reconciler) = &mut self.reconciler else { return Ok(()) };
-        reconciler.on_tick(now);
-        let audit_due = self.monitor == Monitor::None && now.saturating_sub(self.audited_at) >= AUDIT_EVERY;
-        if audit_due && reconciler.is_quiet() {
+        if self.monitor == Monitor::None && now.saturating_sub(self.audited_at) >= AUDIT_EVERY {
             reconciler.doubt();
         }
+        reconciler.on_tick(now);
         self.audit_if_needed(now, out)
     }
 
@@ -395,7 +394,7 @@ impl Session {
 
     /// How far the bridge is, if a newer state came into effect or it has come to rest since the last call.
     pub fn progress(&mut self) -> Option<Progress> {
-        let reconciler = self.reconciler.as_ref()?;
+        let reconciler = self.reconciler.as_mut()?;
         let counts = reconciler.counts();
         let newer = counts.generation != self.reported.generation;
         if !(newer || (reconciler.is_quiet() && counts != self.reported)) {
@@ -414,3 +413,7 @@ impl Session {
 fn port_name(port: &Port) -> String {
     String::from_utf8_lossy(port.name.as_bytes()).into_owned()
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -92,8 +92,14 @@ impl Simulator {
             MessageType::HELLO => Hello::OURS.encode(&mut self.output, xid).unwrap(),
             MessageType::FEATURES_REQUEST => {
                 let (datapath_id, capabilities) = (DatapathId(7), Capabilities(0));
-                let features =
-                    FeaturesReply { datapath_id, n_buffers: 0, n_tables: 254, auxiliary_id: 0, capabilities, reserved: 0 };
+                let features = FeaturesReply {
+                    datapath_id,
+                    n_buffers: 0,
+                    n_tables: 254,
+                    auxiliary_id: 0,
+                    capabilities,
+                    reserved: 0,
+                };
                 features.encode(&mut self.output, xid).unwrap();
             }
             MessageType::ECHO_REQUEST => Echo::decode(body).encode_reply(&mut self.output, xid).unwrap(),
