@@ -1,3 +1,15 @@
-//! The daemon.
+//! The daemon: joins topology, database and bridges.
+//!
+//! [`host`] is its state without I/O, [`daemon`] its tasks.
 
 pub mod binder;
+pub mod bridges;
+pub mod daemon;
+pub mod host;
+mod notify;
+pub mod status;
+mod watch;
+pub mod wiring;
+
+pub use daemon::{StartError, run};
+pub use status::Status;

@@ -5,9 +5,9 @@
 //! bytes.
 
 mod diff;
-mod flow;
+mod entry;
 mod table;
 
 pub use diff::{Changes, LearntScope, diff};
-pub use flow::{Flow, FlowKey};
+pub use entry::{Flow, FlowKey};
 pub use table::FlowTable;

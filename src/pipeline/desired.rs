@@ -86,6 +86,9 @@ impl Desired {
             }
         }
         let scopes_before = self.scopes.remove(&object).unwrap_or_default();
+        for scope in scopes.iter().filter(|scope| !scopes_before.contains(scope)) {
+            changes.entry(Bridge::Tunnel).or_default().welcome.push(scope.clone());
+        }
         for scope in scopes_before {
             if !scopes.contains(&scope) {
                 changes.entry(Bridge::Tunnel).or_default().forget.push(scope);
