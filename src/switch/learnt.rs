@@ -19,15 +19,29 @@ pub(super) struct Welcome {
 impl Welcome {
     pub(super) fn new(scopes: Vec<LearntScope>) -> Self {
         let mut welcome = Self::default();
-        for scope in scopes {
-            let tlvs = scope.matching.as_bytes();
-            let shape = fields(tlvs).map(|(header, _)| header).collect();
-            if !welcome.shapes.contains(&shape) {
-                welcome.shapes.push(shape);
-            }
-            welcome.out_ports.entry((scope.table, tlvs.to_vec())).or_default().push(scope.out_port);
-        }
+        scopes.into_iter().for_each(|scope| welcome.add(scope));
         welcome
+    }
+
+    pub(super) fn add(&mut self, scope: LearntScope) {
+        let tlvs = scope.matching.as_bytes();
+        let shape = fields(tlvs).map(|(header, _)| header).collect();
+        if !self.shapes.contains(&shape) {
+            self.shapes.push(shape);
+        }
+        self.out_ports.entry((scope.table, tlvs.to_vec())).or_default().push(scope.out_port);
+    }
+
+    /// Takes back one that was added.
+    pub(super) fn remove(&mut self, scope: &LearntScope) {
+        let key = (scope.table, scope.matching.as_bytes().to_vec());
+        let Some(out_ports) = self.out_ports.get_mut(&key) else { return };
+        if let Some(place) = out_ports.iter().position(|&out_port| out_port == scope.out_port) {
+            out_ports.swap_remove(place);
+        }
+        if out_ports.is_empty() {
+            self.out_ports.remove(&key);
+        }
     }
 
     /// True if a learnt flow lies in a network in use, leads where a known tunnel does, and, if it is for a
@@ -132,6 +146,10 @@ mod tests {
             Welcome::new([scope(in_vlan(Match::new(), 7), PortNo::ANY), port].into_iter().chain(tunnels).collect())
         };
         assert!(with(port(3)).contains(&learnt(7, 3)));
-        assert!(!with(port(4)).contains(&learnt(7, 3)));
+        let mut moved = with(port(4));
+        assert!(!moved.contains(&learnt(7, 3)));
+        moved.remove(&port(4));
+        moved.add(port(3));
+        assert!(moved.contains(&learnt(7, 3)));
     }
 }

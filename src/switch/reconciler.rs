@@ -150,6 +150,8 @@ impl Reconciler {
             }
         }
         self.wanted_generation = generation;
+        changes.forget.iter().for_each(|scope| self.learnt.remove(scope));
+        changes.welcome.into_iter().for_each(|scope| self.learnt.add(scope));
         self.queue.forget.extend(changes.forget);
         // An audit finds the others by itself.
         if self.audited {
@@ -158,7 +160,8 @@ impl Reconciler {
         }
     }
 
-    /// Where learnt flows are welcome has changed; matters at the next audit.
+    /// Where learnt flows are welcome, all anew; matters at the next audit. [`update`](Self::update) does it
+    /// step by step.
     pub fn set_learnt(&mut self, learnt: Vec<LearntScope>) {
         self.learnt = Welcome::new(learnt);
     }
