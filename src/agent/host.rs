@@ -272,17 +272,8 @@ impl Host {
         if first || !changes.is_empty() {
             self.generation += 1;
         }
-        let learnt_changed = changes
-            .get(&Bridge::Tunnel)
-            .is_some_and(|changes| !changes.forget.is_empty() || !changes.welcome.is_empty());
         for (bridge, changes) in changes {
             effects.commands.extend(self.bridges.update(&bridge, self.generation, changes));
-        }
-        if learnt_changed {
-            let connection = self.bridges.connection(&Bridge::Tunnel);
-            effects
-                .commands
-                .extend(connection.map(|connection| (connection, Command::Learnt(self.desired.learnt_scopes()))));
         }
         for port in refreshed.ports.iter().filter(|port| self.bindings.ports.contains_key(*port)) {
             let required = self.required(port);

@@ -113,6 +113,11 @@ impl Action {
         Self::Output { port, max_len: 0 }
     }
 
+    /// `resubmit(,TABLE)`.
+    pub const fn resubmit(table: TableId) -> Self {
+        Self::Resubmit { in_port: 0xfff8, table }
+    }
+
     /// `move:SRC[]->DST[]`, all of two equally wide fields.
     pub fn move_all(src: &'static Field, dst: &'static Field) -> Self {
         Self::Move { src: Subfield::all(src), dst: Subfield::all(dst) }

@@ -42,7 +42,9 @@ pub(super) fn host(view: &View<'_>, sink: &mut Sink<'_>) {
         let probe = request().arp_spa(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
         sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 1, Kind::ArpRequest, request()).goto(ARP_RESPONDER));
         sink.add(ON, Entry::new(ARP_RESPONDER, 3, Kind::ArpProbe, probe).goto(FLOOD_TO_TUN));
-        sink.add(ON, miss(ARP_RESPONDER).goto(UCAST_TO_TUN));
+        // A goto never leads back (OFPBIC_BAD_TABLE_ID); a resubmit may.
+        let to_unicast = [Action::resubmit(UCAST_TO_TUN)];
+        sink.add(ON, miss(ARP_RESPONDER).apply(&to_unicast));
     }
     let unicast = Match::new().eth_dst_masked(MacAddr::default(), GROUP_BIT);
     let multicast = Match::new().eth_dst_masked(GROUP_BIT, GROUP_BIT);

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
 use super::reconciler::{Progress, Wanted};
@@ -29,7 +29,7 @@ use crate::openflow::{Cookie, DatapathId, Writer};
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ConnectionId(u64);
+pub struct ConnectionId(pub u64);
 
 /// What the agent tells a connection.
 pub enum Command {
@@ -81,6 +81,9 @@ pub enum News {
 /// Connections at the most; more are closed at once.
 const MAX_CONNECTIONS: usize = 1024;
 
+/// How long a peer that is to be sent away may take to read why.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
+
 /// Accepts connections on `listener` until dropped.
 pub async fn serve(listener: TcpListener, first_id: u64, reports: mpsc::Sender<Report>) {
     let mut connections = JoinSet::new();
@@ -107,11 +110,23 @@ async fn run(stream: TcpStream, peer: SocketAddr, connection: ConnectionId, repo
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
-    let peer = peer.to_string();
-    let mut driver = Driver { peer: peer.clone(), connection, reports, commands: None };
-    match driver.drive(stream).await {
-        Ok(()) => debug!(%peer, "connection closed"),
-        Err(error) => warn!(%peer, bridge = driver.bridge(), "connection ended: {error}"),
+    drive(stream, peer.to_string(), connection, reports).await;
+}
+
+/// Speaks with the switch at the other end of `stream` until either ends the connection. Whoever connected
+/// does not matter: a bridge's management socket will do too.
+pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: String,
+    connection: ConnectionId,
+    reports: mpsc::Sender<Report>,
+) {
+    let mut driver = Driver { peer, connection, reports, commands: None };
+    let ended = driver.drive(stream).await;
+    let (peer, bridge) = (&driver.peer, driver.bridge());
+    match ended {
+        Ok(()) => debug!(%peer, bridge, "connection closed"),
+        Err(error) => warn!(%peer, bridge, "connection ended: {error}"),
     }
     let _ = driver.reports.send(Report { connection, news: News::Closed }).await;
 }
@@ -171,8 +186,9 @@ impl Driver {
                         let event = match event {
                             Ok(event) => event,
                             Err(error) => {
-                                // The peer deserves the error that we wrote for it.
-                                let _ = write.write_all(output.as_slice().get(sent..).unwrap_or_default()).await;
+                                // The peer deserves the error that we wrote for it, but no patience.
+                                let last = write.write_all(output.as_slice().get(sent..).unwrap_or_default());
+                                let _ = timeout(LAST_WORDS_WITHIN, last).await;
                                 return Err(error.into());
                             }
                         };
