@@ -229,7 +229,8 @@ impl Agent {
                     flows = progress.installed,
                     "flows in effect"
                 );
-                self.host.on_progress(connection, *progress);
+                let effects = self.host.on_progress(connection, *progress);
+                self.perform(effects);
             }
             News::Closed => {
                 if let Some(bridge) = self.bridge_name(connection) {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem;
 use std::sync::Arc;
 
+use super::announce;
 use super::binder::{Binder, Refreshed, Source};
 use super::bridges::{Bridges, Stranger};
 use super::wiring::Wiring;
@@ -61,6 +62,8 @@ pub struct Host {
     ports: BTreeMap<Name, PortFlows>,
     /// Those of `ports` that are not known to be in effect.
     pending: BTreeSet<Name>,
+    /// Those that came into effect since the last tick, and are announced once more then.
+    announced: BTreeSet<Name>,
     generation: u64,
     /// Rows of `Port` whose database state may have to be put right.
     dirty_rows: BTreeSet<Uuid>,
@@ -92,6 +95,7 @@ impl Host {
             bridges,
             ports: BTreeMap::new(),
             pending: BTreeSet::new(),
+            announced: BTreeSet::new(),
             generation: 0,
             dirty_rows: BTreeSet::new(),
             wiring_dirty: true,
@@ -281,7 +285,7 @@ impl Host {
             self.ports.insert(port.clone(), PortFlows { required, in_effect });
             self.pending.insert(port.clone());
         }
-        self.confirm_ports();
+        self.confirm_ports(&mut effects);
         self.settle_identities(&mut effects);
         effects
     }
@@ -302,7 +306,7 @@ impl Host {
 
     /// Looks which of the pending ports have all their flows in effect, and which ports lost one because
     /// the switch refuses it.
-    fn confirm_ports(&mut self) {
+    fn confirm_ports(&mut self, effects: &mut Effects) {
         let rejected = self.bridges.rejected_cookies();
         let is_refused = |name: &Name, desired: &Desired| {
             !rejected.is_empty()
@@ -313,6 +317,7 @@ impl Host {
             self.pending.extend(refused.cloned());
         }
         let mut pending = mem::take(&mut self.pending);
+        let mut arrived = Vec::new();
         pending.retain(|name| {
             let Some(flows) = self.ports.get_mut(name) else { return false };
             let reached =
@@ -322,6 +327,9 @@ impl Host {
                 _ if reached => InEffect::Yes,
                 before => before,
             };
+            if (flows.in_effect, in_effect) == (InEffect::No, InEffect::Yes) {
+                arrived.push(name.clone());
+            }
             if flows.in_effect != in_effect {
                 flows.in_effect = in_effect;
                 self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
@@ -329,6 +337,16 @@ impl Host {
             in_effect != InEffect::Yes
         });
         self.pending = pending;
+        effects.commands.extend(arrived.iter().filter_map(|port| self.announcement(port)));
+        self.announced.extend(arrived);
+    }
+
+    /// Tells the switch that a local port is where it is.
+    fn announcement(&self, port: &Name) -> Option<(ConnectionId, Command)> {
+        let in_port = *self.bindings.ports.get(port)?;
+        let port = self.topology.port(port)?;
+        let frame = announce::frame(port.mac_address, &self.topology.network(&port.network)?.kind);
+        Some((self.bridges.connection(&Bridge::Integration)?, Command::PacketOut { in_port, frame }))
     }
 
     /// A bridge has connected and says who it is.
@@ -358,6 +376,10 @@ impl Host {
     pub fn on_tick(&mut self) -> Effects {
         let mut effects = Effects::default();
         self.bridges.tick();
+        // The switch may have been slower to take the tag over than to take the flows.
+        for port in mem::take(&mut self.announced) {
+            effects.commands.extend(self.announcement(&port));
+        }
         self.settle_identities(&mut effects);
         effects
     }
@@ -388,11 +410,13 @@ impl Host {
     }
 
     /// A bridge has come further.
-    pub fn on_progress(&mut self, connection: ConnectionId, progress: Progress) {
+    pub fn on_progress(&mut self, connection: ConnectionId, progress: Progress) -> Effects {
+        let mut effects = Effects::default();
         self.bridges.progressed(connection, progress);
-        self.confirm_ports();
+        self.confirm_ports(&mut effects);
         // A patch to a physical bridge is closed once the guards on both ends are in effect.
         self.wiring_dirty |= self.wiring.open_patches(self.database.as_ref()).next().is_some();
+        effects
     }
 
     /// What has to be written to the database now. One transaction at a time: call it when none is on

@@ -25,7 +25,7 @@ use super::reconciler::{Progress, Wanted};
 use super::session::{Event, Session, SessionError};
 use crate::flow::{Changes, LearntScope};
 use crate::openflow::frame::FrameBuffer;
-use crate::openflow::{Cookie, DatapathId, Writer};
+use crate::openflow::{Cookie, DatapathId, PortNo, Writer};
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -41,6 +41,13 @@ pub enum Command {
         generation: u64,
         /// What changed.
         changes: Changes,
+    },
+    /// Sends a packet through the switch's NORMAL, as if it came from a port.
+    PacketOut {
+        /// The port.
+        in_port: PortNo,
+        /// The packet, from its Ethernet header.
+        frame: Vec<u8>,
     },
     /// Where learnt flows are welcome changed.
     Learnt(Vec<LearntScope>),
@@ -201,6 +208,7 @@ impl Driver {
                 command = next_command(&mut self.commands) => match command {
                     Some(Command::Adopt(wanted)) => session.adopt(*wanted, began.elapsed(), &mut output)?,
                     Some(Command::Update { generation, changes }) => session.update(generation, changes),
+                    Some(Command::PacketOut { in_port, frame }) => session.packet_out(in_port, &frame, &mut output)?,
                     Some(Command::Learnt(learnt)) => session.set_learnt(learnt),
                     None => return Ok(()),
                 },

@@ -17,10 +17,11 @@ use crate::openflow::flow_monitor::{self, FlowMonitorFlags, FlowMonitorRequest, 
 use crate::openflow::header::VERSION;
 use crate::openflow::hello::Hello;
 use crate::openflow::multipart::{Multipart, MultipartType, multipart_request};
+use crate::openflow::packet::{NO_BUFFER, PacketOut};
 use crate::openflow::port::{Port, PortReason, PortStatus};
 use crate::openflow::{
-    Cookie, DatapathId, DecodeError, EncodeError, Entries, ErrorCode, FlowStats, Message, MessageType, PortNo, TableId,
-    Writer, Xid,
+    Action, Cookie, DatapathId, DecodeError, EncodeError, Entries, ErrorCode, FlowStats, Message, MessageType, PortNo,
+    Raw, TableId, Writer, Xid,
 };
 
 /// Nothing heard for so long: ask whether the peer is alive.
@@ -257,6 +258,15 @@ impl Session {
         if let Some(reconciler) = &mut self.reconciler {
             reconciler.update(generation, changes);
         }
+    }
+
+    /// Sends a packet through the switch's NORMAL, as if it came from `in_port`.
+    pub fn packet_out(&mut self, in_port: PortNo, frame: &[u8], out: &mut Writer) -> Result<(), SessionError> {
+        let mut actions = Writer::new();
+        Action::output(PortNo::NORMAL).encode(&mut actions)?;
+        let actions = Raw::new(actions.as_slice());
+        PacketOut { buffer_id: NO_BUFFER, in_port, actions, data: frame }.encode(out, self.xid())?;
+        Ok(())
     }
 
     /// Where learnt flows are welcome changed.

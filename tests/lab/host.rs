@@ -223,6 +223,11 @@ impl Host {
         must(self.command("ovs-appctl").arg("--timeout=10").args(args))
     }
 
+    /// `ovs-appctl` to another daemon, for instance `ovsdb-server`.
+    pub fn appctl_to(&self, daemon: &str, args: &[&str]) -> String {
+        must(self.command("ovs-appctl").args(["--timeout=10", "-t", daemon]).args(args))
+    }
+
     /// `ofproto/trace`.
     pub fn trace(&self, bridge: &str, flow: &str) -> String {
         self.appctl(&["ofproto/trace", bridge, flow])

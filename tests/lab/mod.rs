@@ -38,6 +38,7 @@ mod state;
 pub mod sweep;
 mod topology;
 mod vm;
+mod watch;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -58,6 +59,7 @@ pub use ping::{PingStream, Pings};
 pub use topology::Kind::{self, Flat, Local, Vlan, Vxlan};
 pub use topology::{Network, Port, Topology};
 pub use vm::{Binding, Vm, VmSpec};
+pub use watch::{InterfaceHistory, InterfaceRow};
 pub use wire::Wire;
 
 use command::ip_batch;
