@@ -4,7 +4,7 @@ mod lab;
 
 use std::time::Duration;
 
-use heddle::pipeline::cookie::Kind as FlowKind;
+use heddle::pipeline::cookie::{self, Kind as FlowKind};
 use lab::frame::{self, EVERYONE, marked};
 use lab::{FlowLine, Frame, Host, Lab, LabBuilder, Vxlan, eventually};
 
@@ -49,7 +49,9 @@ fn await_learnt(lab: &Lab, host: &str, mac: &str, peer: &str) -> FlowLine {
 fn the_first_packet_floods_to_the_peers_of_its_network_and_the_reply_is_learnt() {
     let lab = learning("learn").host("d").vm("a", "r-a", "red").vm("d", "r-d", "red").start();
     let a = lab.host("a");
-    assert_eq!(a.flows_of("br-tun", FlowKind::Learnt), []);
+    // What a plugged port has announced is not of this test.
+    let all = format!("cookie={:#x}/-1", cookie::cookie(FlowKind::Learnt, "").0);
+    lab.hosts().iter().for_each(|host| drop(host.ofctl(&["del-flows", "br-tun", &all])));
     let underlay = lab.capture_underlay();
     lab.vm("x-a").assert_ping("x-b");
     assert_eq!(underlay.vxlan_destinations(Frame::is_arp_request), ["192.0.2.2", "192.0.2.3"]);
@@ -58,7 +60,6 @@ fn the_first_packet_floods_to_the_peers_of_its_network_and_the_reply_is_learnt()
     let flow = await_learnt(&lab, "a", &lab.vm("x-b").mac(), "b");
     assert_eq!((flow.table, flow.priority, flow.hard_timeout), (20, 1, 300));
     await_learnt(&lab, "b", &lab.vm("x-a").mac(), "a");
-    assert_eq!(learnt(a, &lab.vm("x-c").mac()), []);
 
     assert!(lab.vm("x-a").pings("x-b", 10).all());
     let echoes = underlay.vxlan_destinations(Frame::is_icmp_echo);

@@ -38,6 +38,11 @@ impl FlowLine {
         self.matching.split(',').any(|field| field == format!("dl_dst={mac}"))
     }
 
+    /// The switch made it by itself, from a packet.
+    pub fn is_learnt(&self) -> bool {
+        self.cookie >> 40 == 0x4e_d12f
+    }
+
     /// `cookie=0x1, duration=1.5s, table=21, n_packets=3, n_bytes=126, priority=1,arp,arp_op=1 actions=drop`
     fn parse(line: &str) -> Option<Self> {
         let (head, actions) = line.split_once(" actions=")?;

@@ -149,7 +149,8 @@ impl Host {
         }
     }
 
-    fn start_ovsdb(&self) {
+    /// Starts `ovsdb-server` on the database that is there.
+    pub fn start_ovsdb(&self) {
         let remote = format!("--remote=punix:{}", self.dir.join("db.sock").display());
         let database = self.dir.join("conf.db");
         self.spawn_daemon("ovsdb-server", &[&remote, &database.display().to_string()]);
@@ -231,6 +232,11 @@ impl Host {
     /// `ovs-appctl` to the switch.
     pub fn appctl(&self, args: &[&str]) -> String {
         must(self.command("ovs-appctl").arg("--timeout=10").args(args))
+    }
+
+    /// `ovs-appctl` to another daemon, for instance `ovsdb-server`.
+    pub fn appctl_to(&self, daemon: &str, args: &[&str]) -> String {
+        must(self.command("ovs-appctl").args(["--timeout=10", "-t", daemon]).args(args))
     }
 
     /// `ofproto/trace`.
