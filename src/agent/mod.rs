@@ -2,6 +2,7 @@
 //!
 //! [`host`] is its state without I/O, [`daemon`] its tasks.
 
+mod announce;
 pub mod binder;
 pub mod bridges;
 pub mod daemon;

@@ -244,6 +244,9 @@ fn ports(host: &Host) -> Vec<PortStatus> {
                 }
                 (Some(_), _) if refused() => (PortState::Refused, Some("the switch refuses a flow of it".to_owned())),
                 (Some(_), _) => (PortState::Programming, None),
+                (None, _) if binder.is_starved(&port.name) => {
+                    (PortState::Waiting, Some("all 4094 local VLANs of this node are in use".to_owned()))
+                }
                 (None, _) => {
                     (PortState::Waiting, Some("no interface on the integration bridge has its name".to_owned()))
                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::flow::{Flow, LearntScope};
 use crate::openflow::bundle::{BundleControl, BundleControlType, BundleFlags, BundleId, encode_add};
+use crate::openflow::error::ONF;
 use crate::openflow::{
     EncodeError, ErrorCode, FlowFlags, FlowMod, FlowModCommand, MessageType, Writer, Xid, empty_message, message,
 };
@@ -41,7 +42,8 @@ pub(super) struct Batch {
     first_xid: u32,
     /// Messages written so far.
     written: usize,
-    refused_to_open: bool,
+    /// The switch refuses not the operations but the bundle around them.
+    bundle_refused: bool,
     outcome: Option<Outcome>,
 }
 
@@ -53,9 +55,10 @@ const ENOUGH: usize = 256 * 1024;
 impl Batch {
     /// A batch that brings the switch to `generation`. Takes its xids from `next_xid`.
     pub(super) fn new(operations: Vec<Operation>, generation: u64, bundle: bool, next_xid: &mut Xid) -> Self {
-        let first_xid = next_xid.0;
         let messages = u32::try_from(operations.len()).unwrap_or(u32::MAX).saturating_add(3);
-        *next_xid = Xid(first_xid.checked_add(messages).unwrap_or(1));
+        // The numbers of one batch follow each other; where too few are left it begins anew.
+        let first_xid = next_xid.0.checked_add(messages).map_or(1, |_| next_xid.0);
+        *next_xid = Xid(first_xid.saturating_add(messages));
         Self {
             operations,
             failures: HashMap::new(),
@@ -63,7 +66,7 @@ impl Batch {
             bundle: bundle.then_some(BundleId(first_xid)),
             first_xid,
             written: 0,
-            refused_to_open: false,
+            bundle_refused: false,
             outcome: None,
         }
     }
@@ -134,29 +137,44 @@ impl Batch {
         (message <= self.barrier()).then_some(message)
     }
 
+    /// True if the switch refused the bundle, and said nothing of the operations.
+    pub(super) fn bundle_refused(&self) -> bool {
+        self.bundle_refused
+    }
+
     /// Takes note of an error. False: of another message.
     pub(super) fn on_error(&mut self, xid: Xid, code: ErrorCode) -> bool {
-        match self.message(xid) {
-            None => return false,
-            Some(0) => {
-                // Without a bundle the errors for what was to go into it say nothing of the flows.
-                self.failures.clear();
-                self.refused_to_open = true;
-            }
-            Some(message) if message == self.commit() || message == self.barrier() => {
-                self.outcome = Some(Outcome::Failed);
-            }
-            Some(message) => {
-                if !self.refused_to_open {
-                    self.failures.insert(message - 1, code);
-                }
-            }
+        let Some(message) = self.message(xid) else { return false };
+        if message == self.barrier() {
+            // Errors come in order: what was before it has been dealt with.
+            return self.on_barrier_reply(xid);
+        }
+        if message == self.commit() {
+            self.bundle_refused |= self.failures.is_empty();
+            self.fail();
+        } else if message == 0 || (self.is_bundle() && concerns_bundle(code)) {
+            self.bundle_refused = true;
+        } else {
+            self.failures.insert(message - 1, code);
         }
         true
     }
 
+    fn fail(&mut self) {
+        if self.bundle_refused {
+            // Errors for what was to go into a refused bundle say nothing of the flows.
+            self.failures.clear();
+        }
+        self.outcome = Some(Outcome::Failed);
+    }
+
     pub(super) fn on_commit_reply(&mut self, xid: Xid) {
-        if self.message(xid) == Some(self.commit()) {
+        if self.message(xid) != Some(self.commit()) {
+            return;
+        }
+        if self.bundle_refused {
+            self.fail();
+        } else {
             self.outcome = Some(Outcome::Done);
         }
     }
@@ -166,10 +184,22 @@ impl Batch {
         if self.message(xid) != Some(self.barrier()) {
             return false;
         }
-        let done = if self.is_bundle() { Outcome::Failed } else { Outcome::Done };
-        self.outcome = self.outcome.or(Some(done));
+        if self.outcome.is_none() && self.is_bundle() {
+            // Neither committed nor refused: this switch knows nothing of bundles.
+            self.bundle_refused = true;
+            self.fail();
+        } else if self.outcome.is_none() {
+            self.outcome = Some(Outcome::Done);
+        }
         true
     }
+}
+
+/// True for errors that a bundle's message brings because of the bundle, whatever the flow in it.
+fn concerns_bundle(code: ErrorCode) -> bool {
+    let of_bundles = ErrorCode::BFC_UNKNOWN.code..=ErrorCode::BFC_BUNDLE_IN_PROGRESS.code;
+    let unknown = [ErrorCode::BRC_BAD_TYPE, ErrorCode::BRC_BAD_EXPERIMENTER, ErrorCode::BRC_BAD_EXP_TYPE];
+    (code.experimenter == ONF && of_bundles.contains(&code.code)) || unknown.contains(&code)
 }
 
 fn flow_mod(operation: &Operation, xid: Xid, out: &mut Writer) -> Result<(), EncodeError> {

@@ -9,6 +9,7 @@
 //! gives up, or when the agent drops its end of the commands. Reports go through one bounded channel:
 //! when the agent is behind, connections wait for it and stop reading, which slows the switches down.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,18 +18,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
 use super::reconciler::{Progress, Wanted};
 use super::session::{Event, Session, SessionError};
 use crate::flow::{Changes, LearntScope};
 use crate::openflow::frame::FrameBuffer;
-use crate::openflow::{DatapathId, Writer};
+use crate::openflow::{Cookie, DatapathId, PortNo, Writer};
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ConnectionId(u64);
+pub struct ConnectionId(pub u64);
 
 /// What the agent tells a connection.
 pub enum Command {
@@ -40,6 +41,13 @@ pub enum Command {
         generation: u64,
         /// What changed.
         changes: Changes,
+    },
+    /// Sends a packet through the switch's NORMAL, as if it came from a port.
+    PacketOut {
+        /// The port.
+        in_port: PortNo,
+        /// The packet, from its Ethernet header.
+        frame: Vec<u8>,
     },
     /// Where learnt flows are welcome changed.
     Learnt(Vec<LearntScope>),
@@ -68,6 +76,8 @@ pub enum News {
     Audited {
         /// FLOW_MODs that it takes.
         differences: usize,
+        /// Cookies of the flows that were missing or another.
+        missing: HashSet<Cookie>,
     },
     /// All that is wanted is in effect, but for rejected flows.
     Progress(Box<Progress>),
@@ -77,6 +87,9 @@ pub enum News {
 
 /// Connections at the most; more are closed at once.
 const MAX_CONNECTIONS: usize = 1024;
+
+/// How long a peer that is to be sent away may take to read why.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Accepts connections on `listener` until dropped.
 pub async fn serve(listener: TcpListener, first_id: u64, reports: mpsc::Sender<Report>) {
@@ -104,11 +117,23 @@ async fn run(stream: TcpStream, peer: SocketAddr, connection: ConnectionId, repo
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
-    let peer = peer.to_string();
-    let mut driver = Driver { peer: peer.clone(), connection, reports, commands: None };
-    match driver.drive(stream).await {
-        Ok(()) => debug!(%peer, "connection closed"),
-        Err(error) => warn!(%peer, bridge = driver.bridge(), "connection ended: {error}"),
+    drive(stream, peer.to_string(), connection, reports).await;
+}
+
+/// Speaks with the switch at the other end of `stream` until either ends the connection. Whoever connected
+/// does not matter: a bridge's management socket will do too.
+pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: String,
+    connection: ConnectionId,
+    reports: mpsc::Sender<Report>,
+) {
+    let mut driver = Driver { peer, connection, reports, commands: None };
+    let ended = driver.drive(stream).await;
+    let (peer, bridge) = (&driver.peer, driver.bridge());
+    match ended {
+        Ok(()) => debug!(%peer, bridge, "connection closed"),
+        Err(error) => warn!(%peer, bridge, "connection ended: {error}"),
     }
     let _ = driver.reports.send(Report { connection, news: News::Closed }).await;
 }
@@ -168,13 +193,14 @@ impl Driver {
                         let event = match event {
                             Ok(event) => event,
                             Err(error) => {
-                                // The peer deserves the error that we wrote for it.
-                                let _ = write.write_all(output.as_slice().get(sent..).unwrap_or_default()).await;
+                                // The peer deserves the error that we wrote for it, but no patience.
+                                let last = write.write_all(output.as_slice().get(sent..).unwrap_or_default());
+                                let _ = timeout(LAST_WORDS_WITHIN, last).await;
                                 return Err(error.into());
                             }
                         };
                         if let Some(event) = event {
-                            self.on_event(event).await?;
+                            self.on_event(event, &session).await?;
                         }
                     }
                 }
@@ -182,6 +208,7 @@ impl Driver {
                 command = next_command(&mut self.commands) => match command {
                     Some(Command::Adopt(wanted)) => session.adopt(*wanted, began.elapsed(), &mut output)?,
                     Some(Command::Update { generation, changes }) => session.update(generation, changes),
+                    Some(Command::PacketOut { in_port, frame }) => session.packet_out(in_port, &frame, &mut output)?,
                     Some(Command::Learnt(learnt)) => session.set_learnt(learnt),
                     None => return Ok(()),
                 },
@@ -190,14 +217,16 @@ impl Driver {
         }
     }
 
-    async fn on_event(&mut self, event: Event) -> Result<(), DriveError> {
+    async fn on_event(&mut self, event: Event, session: &Session) -> Result<(), DriveError> {
         match event {
             Event::Identified(datapath_id) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 self.commands = Some((datapath_id, receiver));
                 self.report(News::Identified { datapath_id, peer: self.peer.clone(), commands: sender }).await
             }
-            Event::Audited { differences } => self.report(News::Audited { differences }).await,
+            Event::Audited { differences } => {
+                self.report(News::Audited { differences, missing: session.missing() }).await
+            }
             Event::WithoutBundles => {
                 warn!(bridge = self.bridge(), "the switch refuses bundles: flows change one by one");
                 Ok(())

@@ -5,8 +5,13 @@
 
 mod batch;
 pub mod connection;
+mod learnt;
 pub mod reconciler;
 pub mod session;
+#[cfg(test)]
+mod simulator;
+#[cfg(test)]
+mod testing;
 
-pub use connection::{Command, ConnectionId, News, Report, serve};
+pub use connection::{Command, ConnectionId, News, Report, drive, serve};
 pub use reconciler::{Ownership, Progress, Rejected, Wanted};

@@ -6,14 +6,15 @@
 //! adds first, then deletes. A flow that the switch refuses is *rejected*: left out of the batch, shown,
 //! and tried again later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Batch, Operation, Outcome};
+use super::learnt::Welcome;
 use crate::flow::{Changes, Flow, FlowKey, FlowTable, LearntScope, diff};
 use crate::openflow::flow_monitor::{FlowEvent, FlowUpdateFull};
-use crate::openflow::{EncodeError, ErrorCode, FlowStats, PortNo, Reader, Writer, Xid};
+use crate::openflow::{Cookie, EncodeError, ErrorCode, FlowStats, Writer, Xid};
 use crate::pipeline::cookie;
 
 /// Whose flows a bridge holds.
@@ -38,7 +39,7 @@ pub struct Wanted {
 }
 
 /// A flow that the switch refused.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rejected {
     /// The flow.
     pub flow: Arc<Flow>,
@@ -46,19 +47,26 @@ pub struct Rejected {
     pub code: ErrorCode,
     /// How often.
     pub attempts: u32,
-    retry_at: Duration,
+}
+
+/// What is kept of a rejected flow.
+struct Refusal {
+    code: ErrorCode,
+    attempts: u32,
+    /// Not to be sent before then; `None`: to be sent, or on its way.
+    retry_at: Option<Duration>,
 }
 
 /// What the switch is known to hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Progress {
     /// The newest generation that is in effect, but for rejected flows.
     pub generation: u64,
     /// Flows that are wanted.
     pub wanted: usize,
-    /// Flows of these that are confirmed.
+    /// Flows of these that are confirmed; while changes are on their way, flows that are there at all.
     pub installed: usize,
-    /// Flows that the switch refuses.
+    /// Flows that the switch refuses, by table, priority and match.
     pub rejected: Vec<Rejected>,
     /// FLOW_MODs sent since the connection began.
     pub flow_mods: u64,
@@ -66,26 +74,44 @@ pub struct Progress {
     pub repaired: u64,
 }
 
+/// The numbers of a [`Progress`], at no cost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// The newest generation that is in effect, but for rejected flows.
+    pub generation: u64,
+    rejected: usize,
+    flow_mods: u64,
+    repaired: u64,
+}
+
 /// First wait before a rejected flow is tried again; doubles up to [`RETRY_LIMIT`].
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LIMIT: Duration = Duration::from_secs(300);
+
+/// A commit names one refused flow at a time. After so many failed ones in a row the changes go between
+/// barriers once, where every refused flow is named and holds no other back.
+const FAILED_COMMITS: u32 = 3;
 
 /// See the module.
 pub struct Reconciler {
     ownership: Ownership,
     wanted: FlowTable,
     installed: FlowTable,
-    learnt: Vec<LearntScope>,
+    learnt: Welcome,
     queue: Changes,
     in_flight: Option<Batch>,
-    rejected: Vec<Rejected>,
+    rejected: HashMap<Arc<Flow>, Refusal>,
     /// False once the switch has refused a bundle as such.
     bundles: bool,
+    /// Commits that failed in a row.
+    failed_commits: u32,
     audited: bool,
-    /// Somebody else changed a flow while a batch without bundle was on its way: what it left is unsure.
+    /// What the switch holds is not known for sure, only an audit can tell.
     unsure: bool,
     wanted_generation: u64,
-    progress: Progress,
+    confirmed_generation: u64,
+    flow_mods: u64,
+    repaired: u64,
 }
 
 impl Reconciler {
@@ -95,61 +121,77 @@ impl Reconciler {
             ownership: wanted.ownership,
             wanted: wanted.flows,
             installed: FlowTable::new(),
-            learnt: wanted.learnt,
+            learnt: Welcome::new(wanted.learnt),
             queue: Changes::default(),
             in_flight: None,
-            rejected: Vec::new(),
+            rejected: HashMap::new(),
             bundles: true,
+            failed_commits: 0,
             audited: false,
-            unsure: false,
+            unsure: true,
             wanted_generation: wanted.generation,
-            progress: Progress::default(),
+            confirmed_generation: 0,
+            flow_mods: 0,
+            repaired: 0,
         }
     }
 
     /// The wanted state changed: `changes` lead from the state before to `generation`.
     pub fn update(&mut self, generation: u64, changes: Changes) {
         for flow in &changes.delete {
+            self.rejected.remove(flow);
             if self.wanted.get(&flow.key()).is_some_and(|there| there == flow) {
                 self.wanted.remove(&flow.key());
             }
         }
         for flow in &changes.add {
-            self.wanted.insert(flow.clone());
+            if let Some(before) = self.wanted.insert(flow.clone()).filter(|before| before != flow) {
+                self.rejected.remove(&before);
+            }
         }
-        let wanted = &self.wanted;
-        self.rejected.retain(|rejected| wanted.get(&rejected.flow.key()) == Some(&rejected.flow));
         self.wanted_generation = generation;
+        changes.forget.iter().for_each(|scope| self.learnt.remove(scope));
+        changes.welcome.into_iter().for_each(|scope| self.learnt.add(scope));
+        self.queue.forget.extend(changes.forget);
+        // An audit finds the others by itself.
         if self.audited {
             self.queue.add.extend(changes.add);
             self.queue.delete.extend(changes.delete);
-            self.queue.forget.extend(changes.forget);
         }
     }
 
-    /// Where learnt flows are welcome has changed; matters at the next audit.
+    /// Where learnt flows are welcome, all anew; matters at the next audit. [`update`](Self::update) does it
+    /// step by step.
     pub fn set_learnt(&mut self, learnt: Vec<LearntScope>) {
-        self.learnt = learnt;
+        self.learnt = Welcome::new(learnt);
+    }
+
+    /// What the switch holds is not known any more. Nothing is sent before the next audit.
+    pub fn doubt(&mut self) {
+        self.unsure = true;
+    }
+
+    /// True if it is time to [begin an audit](Self::begin_audit): one is needed, and nothing is on its way.
+    pub fn needs_audit(&self) -> bool {
+        self.unsure && self.in_flight.is_none()
     }
 
     /// Forgets what the switch holds: a dump of all its flows follows.
     pub fn begin_audit(&mut self) {
         self.installed = FlowTable::new();
         self.installed.reserve(self.wanted.len());
-        self.queue = Changes::default();
+        self.queue.add.clear();
+        self.queue.delete.clear();
+        for refusal in self.rejected.values_mut() {
+            // What was to be tried again is due still.
+            refusal.retry_at.get_or_insert(Duration::ZERO);
+        }
         self.audited = false;
         self.unsure = false;
     }
 
     /// One flow of the dump.
     pub fn on_flow_stats(&mut self, stats: &FlowStats<'_>) {
-        if cookie::is_learnt(stats.cookie) {
-            let flow = Flow::from_stats(stats);
-            if !is_welcome(&flow, &self.learnt) {
-                self.installed.insert(Arc::new(flow));
-            }
-            return;
-        }
         let key = FlowKey { table: stats.table, priority: stats.priority, match_tlvs: stats.match_tlvs };
         match self.wanted.get(&key) {
             Some(wanted) if wanted.is(stats) => {
@@ -159,61 +201,68 @@ impl Reconciler {
                 self.installed.insert(Arc::new(Flow::from_stats(stats)));
             }
             None if self.owns(stats.cookie) => {
-                self.installed.insert(Arc::new(Flow::from_stats(stats)));
+                let flow = Flow::from_stats(stats);
+                if !(cookie::is_learnt(stats.cookie) && self.learnt.contains(&flow)) {
+                    self.installed.insert(Arc::new(flow));
+                }
             }
             None => {}
         }
     }
 
-    fn owns(&self, cookie: crate::openflow::Cookie) -> bool {
+    fn owns(&self, cookie: Cookie) -> bool {
         self.ownership == Ownership::All || cookie::decode(cookie).is_some()
     }
 
     /// The dump is complete: what differs is to be sent. Returns how many FLOW_MODs that takes.
     pub fn on_audit_done(&mut self) -> usize {
         self.audited = true;
-        self.queue = diff(&self.wanted, &self.installed);
-        let rejected = std::mem::take(&mut self.rejected);
-        self.queue.add.retain(|flow| !rejected.iter().any(|rejected| rejected.flow == *flow));
-        self.rejected = rejected;
+        let changes = diff(&self.wanted, &self.installed);
+        self.queue = Changes { forget: std::mem::take(&mut self.queue.forget), ..changes };
+        let rejected = &self.rejected;
+        self.queue.add.retain(|flow| !waits(rejected, flow));
         self.queue.len()
+    }
+
+    /// The cookies of the flows that wait to be added: after an audit, of those that were missing or another.
+    pub fn missing(&self) -> HashSet<Cookie> {
+        self.queue.add.iter().map(|flow| flow.cookie).collect()
     }
 
     /// Somebody else, or a timeout, changed a flow.
     pub fn on_flow_update(&mut self, update: &FlowUpdateFull<'_>) {
-        if cookie::is_learnt(update.cookie) {
-            return;
-        }
         let tlvs = update.flow_match.oxm_fields().rest();
         let key = FlowKey { table: update.table_id, priority: update.priority, match_tlvs: tlvs };
         let wanted = self.wanted.get(&key).cloned();
-        if wanted.is_none() && !self.owns(update.cookie) {
+        if wanted.is_none() && (cookie::is_learnt(update.cookie) || !self.owns(update.cookie)) {
+            self.installed.remove(&key);
             return;
         }
+        // Whether it came before or after our own change to the same flow, nobody says.
         self.unsure |= self.in_flight.as_ref().is_some_and(|batch| !batch.is_bundle());
         if update.event == FlowEvent::Deleted {
             let there = self.installed.remove(&key);
             if let (Some(flow), Some(_), true) = (wanted, there, self.audited) {
-                self.progress.repaired += 1;
+                self.repaired += 1;
                 self.queue.add.push(flow);
             }
             return;
         }
-        let flow = Arc::new(Flow::from_stats(&stats_of(update)));
-        let as_wanted = wanted.as_ref() == Some(&flow);
-        self.installed.insert(wanted.clone().filter(|_| as_wanted).unwrap_or_else(|| flow.clone()));
-        if self.audited && !as_wanted {
-            self.progress.repaired += 1;
-            match wanted {
-                Some(wanted) => self.queue.add.push(wanted),
-                None => self.queue.delete.push(flow),
-            }
+        let flow = Arc::new(Flow::from_stats(&stats_of(update, wanted.as_deref())));
+        let Some(wanted) = wanted else {
+            self.repaired += u64::from(self.audited);
+            self.queue.delete.extend(self.audited.then(|| flow.clone()));
+            self.installed.insert(flow);
+            return;
+        };
+        if wanted == flow {
+            self.rejected.remove(&wanted);
+            self.installed.insert(wanted);
+        } else {
+            self.installed.insert(flow);
+            self.repaired += u64::from(self.audited);
+            self.queue.add.extend(self.audited.then_some(wanted));
         }
-    }
-
-    /// True if only an audit can tell what the switch holds.
-    pub fn needs_audit(&self) -> bool {
-        self.unsure && self.in_flight.is_none()
     }
 
     /// Puts rejected flows whose time has come back into the queue.
@@ -221,21 +270,23 @@ impl Reconciler {
         if !self.audited {
             return;
         }
-        let due = self.rejected.iter_mut().filter(|rejected| rejected.retry_at <= now);
-        self.queue.add.extend(due.map(|rejected| {
-            rejected.retry_at = Duration::MAX;
-            rejected.flow.clone()
-        }));
+        for (flow, refusal) in &mut self.rejected {
+            if refusal.retry_at.is_some_and(|retry_at| retry_at <= now) {
+                refusal.retry_at = None;
+                self.queue.add.push(flow.clone());
+            }
+        }
     }
 
     /// Writes what is to be sent next, as long as `out` is short; begins a batch if none is on its way.
     /// Messages get the xids from `next_xid` on.
     pub fn write(&mut self, next_xid: &mut Xid, out: &mut Writer) -> Result<(), EncodeError> {
-        if self.in_flight.is_none() && self.audited && !self.queue.is_empty() {
+        if self.in_flight.is_none() && self.audited && !self.unsure && !self.queue.is_empty() {
             let operations = self.take_queue();
             if !operations.is_empty() {
-                self.progress.flow_mods += operations.len() as u64;
-                self.in_flight = Some(Batch::new(operations, self.wanted_generation, self.bundles, next_xid));
+                self.flow_mods += operations.len() as u64;
+                let bundle = self.bundles && self.failed_commits < FAILED_COMMITS;
+                self.in_flight = Some(Batch::new(operations, self.wanted_generation, bundle, next_xid));
             }
         }
         match &mut self.in_flight {
@@ -244,16 +295,23 @@ impl Reconciler {
         }
     }
 
-    /// What of the queue is still to be done.
+    /// What of the queue is still to be done: each identity once, adds first.
     fn take_queue(&mut self) -> Vec<Operation> {
         let queue = std::mem::take(&mut self.queue);
-        let (wanted, installed) = (&self.wanted, &self.installed);
+        let (wanted, installed, rejected) = (&self.wanted, &self.installed, &self.rejected);
         let mut operations = Vec::with_capacity(queue.len());
+        let mut seen = FlowTable::new();
+        seen.reserve(queue.add.len());
         let is = |table: &FlowTable, flow: &Arc<Flow>| table.get(&flow.key()).is_some_and(|there| there == flow);
-        let adds = queue.add.into_iter().filter(|flow| is(wanted, flow) && !is(installed, flow));
+        let adds = queue.add.into_iter().filter(|flow| {
+            is(wanted, flow) && !is(installed, flow) && !waits(rejected, flow) && seen.insert(flow.clone()).is_none()
+        });
         operations.extend(adds.map(Operation::Add));
-        let gone = |flow: &Arc<Flow>| wanted.get(&flow.key()).is_none() && installed.get(&flow.key()).is_some();
-        operations.extend(queue.delete.into_iter().filter(gone).map(Operation::Delete));
+        let deletes = queue.delete.into_iter().filter(|flow| {
+            let gone = wanted.get(&flow.key()).is_none() && installed.get(&flow.key()).is_some();
+            gone && seen.insert(flow.clone()).is_none()
+        });
+        operations.extend(deletes.map(Operation::Delete));
         operations.extend(queue.forget.into_iter().map(Operation::Forget));
         operations
     }
@@ -291,33 +349,34 @@ impl Reconciler {
         let Some(outcome) = self.in_flight.as_ref().and_then(Batch::outcome) else { return };
         let Some(batch) = self.in_flight.take() else { return };
         let generation = batch.generation();
-        let bundle = batch.is_bundle();
-        let mut any_failed = false;
+        self.failed_commits = match outcome {
+            Outcome::Failed if batch.bundle_refused() => {
+                self.bundles = false;
+                0
+            }
+            Outcome::Failed => self.failed_commits + 1,
+            Outcome::Done => 0,
+        };
         for (operation, failure) in batch.into_operations() {
             match (failure, operation) {
-                (Some(code), Operation::Add(flow)) => {
-                    any_failed = true;
-                    self.reject(flow, code, now);
-                }
-                (Some(_), Operation::Delete(_) | Operation::Forget(_)) => any_failed = true,
+                (Some(code), Operation::Add(flow)) => self.reject(flow, code, now),
+                // It stands where it stood, and the next audit finds it.
+                (Some(_), Operation::Delete(_) | Operation::Forget(_)) => {}
                 (None, operation) if outcome == Outcome::Done => self.install(operation),
                 (None, Operation::Add(flow)) => self.queue.add.push(flow),
                 (None, Operation::Delete(flow)) => self.queue.delete.push(flow),
                 (None, Operation::Forget(scope)) => self.queue.forget.push(scope),
             }
         }
-        if outcome == Outcome::Failed && bundle && !any_failed {
-            self.bundles = false;
-        }
-        if outcome == Outcome::Done {
-            self.progress.generation = generation;
+        if outcome == Outcome::Done && !self.unsure {
+            self.confirmed_generation = generation;
         }
     }
 
     fn install(&mut self, operation: Operation) {
         match operation {
             Operation::Add(flow) => {
-                self.rejected.retain(|rejected| rejected.flow != flow);
+                self.rejected.remove(&flow);
                 self.installed.insert(flow);
             }
             Operation::Delete(flow) => {
@@ -328,33 +387,39 @@ impl Reconciler {
     }
 
     fn reject(&mut self, flow: Arc<Flow>, code: ErrorCode, now: Duration) {
-        let attempts = match self.rejected.iter().position(|rejected| rejected.flow == flow) {
-            Some(place) => self.rejected.swap_remove(place).attempts + 1,
-            None => 1,
-        };
-        let wait = RETRY_FIRST.saturating_mul(1 << attempts.min(16).saturating_sub(1)).min(RETRY_LIMIT);
-        self.rejected.push(Rejected { flow, code, attempts, retry_at: now + wait });
+        if self.wanted.get(&flow.key()) != Some(&flow) {
+            return;
+        }
+        let refusal = self.rejected.entry(flow).or_insert(Refusal { code, attempts: 0, retry_at: None });
+        let wait = RETRY_FIRST.saturating_mul(1 << refusal.attempts.min(16)).min(RETRY_LIMIT);
+        *refusal = Refusal { code, attempts: refusal.attempts + 1, retry_at: Some(now + wait) };
     }
 
     /// True if nothing is on its way or waiting to be sent.
     pub fn is_quiet(&self) -> bool {
-        self.audited && self.in_flight.is_none() && self.queue.is_empty()
+        self.audited && !self.unsure && self.in_flight.is_none() && self.queue.is_empty()
     }
 
-    /// True while a batch is on its way.
-    pub fn is_busy(&self) -> bool {
-        self.in_flight.is_some()
+    /// How far it is, in numbers.
+    pub fn counts(&mut self) -> Counts {
+        if self.is_quiet() {
+            self.confirmed_generation = self.wanted_generation;
+        }
+        let (generation, rejected) = (self.confirmed_generation, self.rejected.len());
+        Counts { generation, rejected, flow_mods: self.flow_mods, repaired: self.repaired }
     }
 
     /// How far it is. Once it is quiet, all that is wanted is in effect but for what is rejected.
     pub fn progress(&mut self) -> Progress {
-        if self.is_quiet() {
-            self.progress.generation = self.wanted_generation;
-        }
-        self.progress.wanted = self.wanted.len();
-        self.progress.installed = self.installed.len();
-        self.progress.rejected.clone_from(&self.rejected);
-        self.progress.clone()
+        let Counts { generation, flow_mods, repaired, .. } = self.counts();
+        let refused = self.rejected.iter();
+        let mut rejected: Vec<_> = refused
+            .map(|(flow, refusal)| Rejected { flow: flow.clone(), code: refusal.code, attempts: refusal.attempts })
+            .collect();
+        rejected.sort_unstable_by(|a, b| a.flow.key().cmp(&b.flow.key()));
+        let wanted = self.wanted.len();
+        let installed = if self.is_quiet() { wanted.saturating_sub(rejected.len()) } else { self.installed.len() };
+        Progress { generation, wanted, installed, rejected, flow_mods, repaired }
     }
 
     /// The switch does without bundles.
@@ -363,8 +428,14 @@ impl Reconciler {
     }
 }
 
-/// What a flow monitor's update says of a flow, as a dump would.
-fn stats_of<'a>(update: &FlowUpdateFull<'a>) -> FlowStats<'a> {
+/// True if a flow was refused and its time has not come.
+fn waits(rejected: &HashMap<Arc<Flow>, Refusal>, flow: &Arc<Flow>) -> bool {
+    !rejected.is_empty() && rejected.get(flow).is_some_and(|refusal| refusal.retry_at.is_some())
+}
+
+/// What a flow monitor's update says of a flow, as a dump would. It says nothing of the flags: they are
+/// taken to be those `wanted` has.
+fn stats_of<'a>(update: &FlowUpdateFull<'a>, wanted: Option<&Flow>) -> FlowStats<'a> {
     FlowStats {
         table: update.table_id,
         duration_sec: 0,
@@ -372,7 +443,7 @@ fn stats_of<'a>(update: &FlowUpdateFull<'a>) -> FlowStats<'a> {
         priority: update.priority,
         idle_timeout: update.idle_timeout,
         hard_timeout: update.hard_timeout,
-        flags: Default::default(),
+        flags: wanted.map(|flow| flow.flags).unwrap_or_default(),
         cookie: update.cookie,
         packet_count: 0,
         byte_count: 0,
@@ -380,47 +451,6 @@ fn stats_of<'a>(update: &FlowUpdateFull<'a>) -> FlowStats<'a> {
         instructions: update.instructions.bytes(),
         instructions_offset: update.instructions.reader().offset(),
     }
-}
-
-/// True if a learnt flow lies in a network in use, and leads where a known tunnel does.
-fn is_welcome(flow: &Flow, scopes: &[LearntScope]) -> bool {
-    let ports: Vec<PortNo> = output_ports(flow);
-    let in_match = |scope: &&LearntScope| scope.table == flow.table && contains(&scope.matching, flow.match_tlvs());
-    let mut vlan = false;
-    let mut port = false;
-    for scope in scopes.iter().filter(in_match) {
-        match scope.out_port {
-            PortNo::ANY => vlan = true,
-            out_port if scope.matching.as_bytes().is_empty() => port |= ports.contains(&out_port),
-            // A port of the topology: its packets come through one tunnel only.
-            out_port if !ports.contains(&out_port) => return false,
-            _ => {}
-        }
-    }
-    vlan && port
-}
-
-/// True if every field of `general` stands in `tlvs` too, the same to the bit.
-fn contains(general: &crate::openflow::Match, tlvs: &[u8]) -> bool {
-    let fields = |bytes| crate::openflow::oxm::Tlvs::new(Reader::at(bytes, 0)).flatten();
-    let there: HashMap<(u16, u8), _> = fields(tlvs).map(|tlv| ((tlv.class, tlv.number), tlv)).collect();
-    fields(general.as_bytes()).all(|tlv| there.get(&(tlv.class, tlv.number)) == Some(&tlv))
-}
-
-/// The ports that a flow outputs to.
-fn output_ports(flow: &Flow) -> Vec<PortNo> {
-    use crate::openflow::{Action, Instruction};
-    let instructions = flow.decode_instructions().unwrap_or_default();
-    let actions = instructions.into_iter().flat_map(|instruction| match instruction {
-        Instruction::ApplyActions(actions) => actions,
-        _ => Vec::new(),
-    });
-    actions
-        .filter_map(|action| match action {
-            Action::Output { port, .. } => Some(port),
-            _ => None,
-        })
-        .collect()
 }
 
 #[cfg(test)]

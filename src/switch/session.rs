@@ -1,10 +1,10 @@
 //! One connection of a bridge, as a state machine without I/O: bytes of messages in, messages and
 //! events out. Time is a [`Duration`] since the connection began.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use super::reconciler::{Progress, Reconciler, Wanted};
+use super::reconciler::{Counts, Progress, Reconciler, Wanted};
 use crate::flow::{Changes, LearntScope};
 use crate::openflow::bundle::{self, BundleControl, BundleControlType};
 use crate::openflow::echo::Echo;
@@ -17,16 +17,18 @@ use crate::openflow::flow_monitor::{self, FlowMonitorFlags, FlowMonitorRequest, 
 use crate::openflow::header::VERSION;
 use crate::openflow::hello::Hello;
 use crate::openflow::multipart::{Multipart, MultipartType, multipart_request};
+use crate::openflow::packet::{NO_BUFFER, PacketOut};
 use crate::openflow::port::{Port, PortReason, PortStatus};
 use crate::openflow::{
-    Cookie, DatapathId, DecodeError, EncodeError, Entries, ErrorCode, FlowStats, Message, MessageType, PortNo, TableId,
-    Writer, Xid,
+    Action, Cookie, DatapathId, DecodeError, EncodeError, Entries, ErrorCode, FlowStats, Message, MessageType, PortNo,
+    Raw, TableId, Writer, Xid,
 };
 
 /// Nothing heard for so long: ask whether the peer is alive.
 const ECHO_AFTER: Duration = Duration::from_secs(5);
-/// Nothing heard for so long: it is not.
-const DEAD_AFTER: Duration = Duration::from_secs(12);
+/// Asked, and nothing heard for so long: it is not. Counts from the question, so that a daemon that was
+/// busy itself does not take that for its peers' silence.
+const DEAD_AFTER: Duration = Duration::from_secs(7);
 /// A peer that has not said who it is by then is let go.
 const IDENTIFIED_WITHIN: Duration = Duration::from_secs(10);
 /// How often a switch without flow monitor is audited.
@@ -94,21 +96,32 @@ enum State {
     Adopted,
 }
 
+/// What the switch tells of its flows unasked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Monitor {
+    /// Nothing: it was not asked to, or refused.
+    None,
+    /// Every change, since the request with this xid.
+    On(Xid),
+    /// Nothing until it resumes, which leads to an audit.
+    Paused(Xid),
+}
+
 /// See the module.
 pub struct Session {
     state: State,
     reconciler: Option<Reconciler>,
     next_xid: Xid,
     last_heard: Duration,
-    echo_sent: bool,
-    monitor_xid: Option<Xid>,
-    monitored: bool,
+    /// When it was asked whether it is alive, if it has not been heard since.
+    echo_sent: Option<Duration>,
+    monitor: Monitor,
     /// The flow dump on its way.
     audit_xid: Option<Xid>,
     audited_at: Duration,
     told_without_bundles: bool,
     ports: BTreeMap<PortNo, String>,
-    reported: (u64, usize, usize, u64, u64),
+    reported: Counts,
 }
 
 impl Session {
@@ -120,14 +133,13 @@ impl Session {
             reconciler: None,
             next_xid: Xid(2),
             last_heard: Duration::ZERO,
-            echo_sent: false,
-            monitor_xid: None,
-            monitored: false,
+            echo_sent: None,
+            monitor: Monitor::None,
             audit_xid: None,
             audited_at: Duration::ZERO,
             told_without_bundles: false,
             ports: BTreeMap::new(),
-            reported: Default::default(),
+            reported: Counts::default(),
         })
     }
 
@@ -140,14 +152,29 @@ impl Session {
     /// One message of the peer.
     pub fn on_message(&mut self, frame: &[u8], now: Duration, out: &mut Writer) -> Result<Option<Event>, SessionError> {
         self.last_heard = now;
-        self.echo_sent = false;
+        self.echo_sent = None;
         let message = Message::decode(frame)?;
         if self.state == State::Greeting {
             return self.on_hello(&message, out).map(|()| None);
         }
         if message.header.version != VERSION {
+            // Open vSwitch refuses a flow monitor with an error of version 1 and of any xid.
+            if message.header.message_type == MessageType::ERROR && self.monitor != Monitor::None {
+                return Ok(Some(self.without_monitor()));
+            }
             return Err(SessionError::NoOpenFlow13(message.header.version));
         }
+        let event = self.on_openflow13(&message, now, out)?;
+        self.audit_if_needed(now, out)?;
+        Ok(event)
+    }
+
+    fn on_openflow13(
+        &mut self,
+        message: &Message<'_>,
+        now: Duration,
+        out: &mut Writer,
+    ) -> Result<Option<Event>, SessionError> {
         match message.header.message_type {
             MessageType::ECHO_REQUEST => {
                 Echo::decode(message.body).encode_reply(out, message.header.xid)?;
@@ -157,9 +184,9 @@ impl Session {
                 self.state = State::Waiting;
                 Ok(Some(Event::Identified(FeaturesReply::decode(message.body)?.datapath_id)))
             }
-            MessageType::ERROR => self.on_error(message.header.xid, &ErrorMsg::decode(message.body)?, now, out),
-            MessageType::MULTIPART_REPLY => self.on_multipart(&message, now),
-            MessageType::EXPERIMENTER => self.on_experimenter(&message, now, out).map(|()| None),
+            MessageType::ERROR => self.on_error(message.header.xid, &ErrorMsg::decode(message.body)?, now),
+            MessageType::MULTIPART_REPLY => self.on_multipart(message, now),
+            MessageType::EXPERIMENTER => self.on_experimenter(message, now).map(|()| None),
             MessageType::BARRIER_REPLY => {
                 if let Some(reconciler) = &mut self.reconciler {
                     reconciler.on_barrier_reply(message.header.xid, now);
@@ -196,30 +223,33 @@ impl Session {
             return Ok(());
         }
         self.state = State::Adopted;
-        let mut reconciler = Reconciler::new(wanted);
-        reconciler.begin_audit();
-        self.reconciler = Some(reconciler);
+        self.reconciler = Some(Reconciler::new(wanted));
         let ports_xid = self.xid();
         multipart_request(out, MultipartType::PORT_DESC, ports_xid, |_| Ok(()))?;
         let monitor_xid = self.xid();
         let flags =
             FlowMonitorFlags::ADD | FlowMonitorFlags::DELETE | FlowMonitorFlags::MODIFY | FlowMonitorFlags::ACTIONS;
         FlowMonitorRequest::all(1, flags).encode_message(out, monitor_xid)?;
-        self.monitor_xid = Some(monitor_xid);
-        self.monitored = true;
-        self.audit(now, out)
+        self.monitor = Monitor::On(monitor_xid);
+        self.audit_if_needed(now, out)
     }
 
-    fn audit(&mut self, now: Duration, out: &mut Writer) -> Result<(), SessionError> {
-        let xid = self.xid();
-        if let Some(reconciler) = &mut self.reconciler {
-            reconciler.begin_audit();
-            multipart_request(out, MultipartType::FLOW, xid, |out| {
-                encode_flow_stats_request(TableId::ALL, Cookie(0), 0, out)
-            })?;
-            self.audit_xid = Some(xid);
-            self.audited_at = now;
+    /// Asks for all flows if that is due. No batch is on its way then, so that the answer tells either all
+    /// or nothing of it.
+    fn audit_if_needed(&mut self, now: Duration, out: &mut Writer) -> Result<(), SessionError> {
+        let Some(reconciler) = self.reconciler.as_mut().filter(|reconciler| reconciler.needs_audit()) else {
+            return Ok(());
+        };
+        if self.audit_xid.is_some() {
+            return Ok(());
         }
+        reconciler.begin_audit();
+        let xid = self.xid();
+        multipart_request(out, MultipartType::FLOW, xid, |out| {
+            encode_flow_stats_request(TableId::ALL, Cookie(0), 0, out)
+        })?;
+        self.audit_xid = Some(xid);
+        self.audited_at = now;
         Ok(())
     }
 
@@ -230,6 +260,15 @@ impl Session {
         }
     }
 
+    /// Sends a packet through the switch's NORMAL, as if it came from `in_port`.
+    pub fn packet_out(&mut self, in_port: PortNo, frame: &[u8], out: &mut Writer) -> Result<(), SessionError> {
+        let mut actions = Writer::new();
+        Action::output(PortNo::NORMAL).encode(&mut actions)?;
+        let actions = Raw::new(actions.as_slice());
+        PacketOut { buffer_id: NO_BUFFER, in_port, actions, data: frame }.encode(out, self.xid())?;
+        Ok(())
+    }
+
     /// Where learnt flows are welcome changed.
     pub fn set_learnt(&mut self, learnt: Vec<LearntScope>) {
         if let Some(reconciler) = &mut self.reconciler {
@@ -237,19 +276,17 @@ impl Session {
         }
     }
 
-    fn on_error(
-        &mut self,
-        xid: Xid,
-        error: &ErrorMsg<'_>,
-        now: Duration,
-        out: &mut Writer,
-    ) -> Result<Option<Event>, SessionError> {
+    fn without_monitor(&mut self) -> Event {
+        self.monitor = Monitor::None;
+        Event::WithoutMonitor
+    }
+
+    fn on_error(&mut self, xid: Xid, error: &ErrorMsg<'_>, now: Duration) -> Result<Option<Event>, SessionError> {
         if self.state == State::Identifying {
             return Err(SessionError::RefusedBasics { what: "FEATURES_REQUEST", code: error.code });
         }
-        if self.monitor_xid == Some(xid) {
-            self.monitored = false;
-            return Ok(Some(Event::WithoutMonitor));
+        if self.monitor == Monitor::On(xid) {
+            return Ok(Some(self.without_monitor()));
         }
         if self.audit_xid == Some(xid) {
             return Err(SessionError::RefusedBasics { what: "the dump of its flows", code: error.code });
@@ -261,7 +298,6 @@ impl Session {
                 return Ok(Some(Event::WithoutBundles));
             }
         }
-        self.audit_if_needed(now, out)?;
         Ok(None)
     }
 
@@ -291,8 +327,11 @@ impl Session {
                 let body = Experimenter::decode(multipart.body.reader())?;
                 if (body.experimenter, body.exp_type) == (ONF, flow_monitor::FLOW_MONITOR) {
                     for update in Entries::<FlowUpdate<'_>>::new(body.body.reader()) {
-                        if let FlowUpdate::Full(update) = update? {
-                            reconciler.on_flow_update(&update);
+                        match update? {
+                            FlowUpdate::Full(update) if matches!(self.monitor, Monitor::On(_)) => {
+                                reconciler.on_flow_update(&update);
+                            }
+                            _ => {}
                         }
                     }
                 }
@@ -302,27 +341,25 @@ impl Session {
         Ok(None)
     }
 
-    fn on_experimenter(&mut self, message: &Message<'_>, now: Duration, out: &mut Writer) -> Result<(), SessionError> {
+    fn on_experimenter(&mut self, message: &Message<'_>, now: Duration) -> Result<(), SessionError> {
         let body = Experimenter::decode(message.body)?;
-        match (body.experimenter, body.exp_type) {
-            (ONF, bundle::CONTROL) => {
+        let Some(reconciler) = &mut self.reconciler else { return Ok(()) };
+        match (body.experimenter, body.exp_type, self.monitor) {
+            (ONF, bundle::CONTROL, _) => {
                 let control = BundleControl::decode(body.body.reader())?;
-                if let (BundleControlType::COMMIT_REPLY, Some(reconciler)) = (control.control, &mut self.reconciler) {
+                if control.control == BundleControlType::COMMIT_REPLY {
                     reconciler.on_commit_reply(message.header.xid, now);
                 }
-                self.audit_if_needed(now, out)
             }
-            // What happened to flows in between is not known for sure.
-            (ONF, flow_monitor::RESUMED) => self.audit(now, out),
-            _ => Ok(()),
+            (ONF, flow_monitor::PAUSED, Monitor::On(xid)) => self.monitor = Monitor::Paused(xid),
+            (ONF, flow_monitor::RESUMED, Monitor::On(xid) | Monitor::Paused(xid)) => {
+                // What happened in between, and in which order with our own changes, is not told for sure.
+                self.monitor = Monitor::On(xid);
+                reconciler.doubt();
+            }
+            _ => {}
         }
-    }
-
-    fn audit_if_needed(&mut self, now: Duration, out: &mut Writer) -> Result<(), SessionError> {
-        match &self.reconciler {
-            Some(reconciler) if self.audit_xid.is_none() && reconciler.needs_audit() => self.audit(now, out),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn on_port_status(&mut self, status: &PortStatus) {
@@ -335,25 +372,25 @@ impl Session {
 
     /// Time passes; call it about once a second.
     pub fn on_tick(&mut self, now: Duration, out: &mut Writer) -> Result<(), SessionError> {
-        let silent = now.saturating_sub(self.last_heard);
         if matches!(self.state, State::Greeting | State::Identifying) && now >= IDENTIFIED_WITHIN {
             return Err(SessionError::Unidentified(IDENTIFIED_WITHIN));
         }
-        if silent >= DEAD_AFTER {
-            return Err(SessionError::Silent(silent));
-        }
-        if silent >= ECHO_AFTER && !self.echo_sent && self.state != State::Greeting {
-            let xid = self.xid();
-            Echo::default().encode_request(out, xid)?;
-            self.echo_sent = true;
+        let silent = now.saturating_sub(self.last_heard);
+        match self.echo_sent {
+            Some(asked) if now.saturating_sub(asked) >= DEAD_AFTER => return Err(SessionError::Silent(silent)),
+            None if silent >= ECHO_AFTER && self.state != State::Greeting => {
+                let xid = self.xid();
+                Echo::default().encode_request(out, xid)?;
+                self.echo_sent = Some(now);
+            }
+            _ => {}
         }
         let Some(reconciler) = &mut self.reconciler else { return Ok(()) };
-        reconciler.on_tick(now);
-        let audit_due = !self.monitored && now.saturating_sub(self.audited_at) >= AUDIT_EVERY;
-        if self.audit_xid.is_none() && audit_due && reconciler.is_quiet() {
-            self.audit(now, out)?;
+        if self.monitor == Monitor::None && now.saturating_sub(self.audited_at) >= AUDIT_EVERY {
+            reconciler.doubt();
         }
-        Ok(())
+        reconciler.on_tick(now);
+        self.audit_if_needed(now, out)
     }
 
     /// Writes FLOW_MODs that wait to be sent, as long as `out` is short. Call it after every event and
@@ -365,20 +402,21 @@ impl Session {
         }
     }
 
-    /// How far the bridge is, if that changed since the last call.
+    /// After [`Event::Audited`]: the cookies of the flows that were missing or another.
+    pub fn missing(&self) -> HashSet<Cookie> {
+        self.reconciler.as_ref().map(Reconciler::missing).unwrap_or_default()
+    }
+
+    /// How far the bridge is, if a newer state came into effect or it has come to rest since the last call.
     pub fn progress(&mut self) -> Option<Progress> {
         let reconciler = self.reconciler.as_mut()?;
-        if !reconciler.is_quiet() {
+        let counts = reconciler.counts();
+        let newer = counts.generation != self.reported.generation;
+        if !(newer || (reconciler.is_quiet() && counts != self.reported)) {
             return None;
         }
-        let progress = reconciler.progress();
-        let report =
-            (progress.generation, progress.installed, progress.rejected.len(), progress.flow_mods, progress.repaired);
-        if report == self.reported {
-            return None;
-        }
-        self.reported = report;
-        Some(progress)
+        self.reported = counts;
+        Some(reconciler.progress())
     }
 
     /// The bridge's ports as it describes them.
@@ -390,3 +428,7 @@ impl Session {
 fn port_name(port: &Port) -> String {
     String::from_utf8_lossy(port.name.as_bytes()).into_owned()
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

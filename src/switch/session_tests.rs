@@ -1,0 +1,225 @@
+use super::super::simulator::{Simulator, message_of};
+use super::super::testing::{ALL, Pair, flow, wanted};
+use super::*;
+use crate::openflow::frame::Framing;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The types of the messages in `bytes`.
+fn types(bytes: &[u8]) -> Vec<MessageType> {
+    let (mut types, mut rest) = (Vec::new(), bytes);
+    while let Framing::Frame(frame) = Framing::of(rest) {
+        types.push(Message::decode(frame).unwrap().header.message_type);
+        rest = &rest[frame.len()..];
+    }
+    types
+}
+
+fn greeted() -> (Session, Writer) {
+    let mut out = Writer::new();
+    let session = Session::new(&mut out).unwrap();
+    assert_eq!(types(out.as_slice()), [MessageType::HELLO]);
+    out.clear();
+    (session, out)
+}
+
+fn hello(hello: Hello) -> Vec<u8> {
+    let mut writer = Writer::new();
+    hello.encode(&mut writer, Xid(5)).unwrap();
+    writer.into_vec()
+}
+
+#[test]
+fn a_hello_with_or_without_a_list_of_versions_leads_to_the_question_who_it_is() {
+    for versions in [Some(1 << 4), Some(1 << 1 | 1 << 4 | 1 << 6), None] {
+        for version in [4, 6] {
+            let (mut session, mut out) = greeted();
+            let said = session.on_message(&hello(Hello { version, versions }), SECOND, &mut out);
+            assert_eq!((said, types(out.as_slice())), (Ok(None), vec![MessageType::FEATURES_REQUEST]));
+        }
+    }
+}
+
+#[test]
+fn a_peer_without_openflow_13_is_told_so_and_the_operator_what_to_set() {
+    for (version, versions) in [(1, None), (3, None), (1, Some(1 << 1)), (6, Some(1 << 6))] {
+        let (mut session, mut out) = greeted();
+        let error = session.on_message(&hello(Hello { version, versions }), SECOND, &mut out).unwrap_err();
+        assert_eq!(error, SessionError::NoOpenFlow13(version));
+        assert!(error.to_string().contains("protocols="), "{error}");
+        let answer = Message::decode(out.as_slice()).unwrap();
+        let answer = ErrorMsg::decode(answer.body_of(MessageType::ERROR).unwrap()).unwrap();
+        assert_eq!(answer.code, ErrorCode::HFC_INCOMPATIBLE);
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_begin_with_a_hello_is_let_go() {
+    let (mut session, mut out) = greeted();
+    let said = session.on_message(&message_of(MessageType::ECHO_REQUEST, &[]), SECOND, &mut out);
+    assert_eq!(said, Err(SessionError::NoHello(2)));
+}
+
+#[test]
+fn a_peer_that_stays_silent_is_let_go_after_ten_seconds() {
+    let (mut session, mut out) = greeted();
+    assert_eq!(session.on_tick(9 * SECOND, &mut out), Ok(()));
+    assert_eq!(session.on_tick(10 * SECOND, &mut out), Err(SessionError::Unidentified(10 * SECOND)));
+    assert!(out.is_empty());
+}
+
+#[test]
+fn a_peer_that_greets_and_never_says_who_it_is_is_let_go_too() {
+    let (mut session, mut out) = greeted();
+    session.on_message(&hello(Hello::OURS), SECOND, &mut out).unwrap();
+    for second in 2..10 {
+        session.on_message(&message_of(MessageType::ECHO_REQUEST, &[]), second * SECOND, &mut out).unwrap();
+        session.on_tick(second * SECOND, &mut out).unwrap();
+    }
+    assert_eq!(session.on_tick(10 * SECOND, &mut out), Err(SessionError::Unidentified(10 * SECOND)));
+}
+
+#[test]
+fn an_echo_request_is_answered_with_its_own_bytes() {
+    let (mut session, mut out) = greeted();
+    session.on_message(&hello(Hello::OURS), SECOND, &mut out).unwrap();
+    out.clear();
+    session.on_message(&message_of(MessageType::ECHO_REQUEST, b"are you there"), SECOND, &mut out).unwrap();
+    let answer = Message::decode(out.as_slice()).unwrap();
+    assert_eq!(answer.header.xid, Xid(0x7777_7777));
+    assert_eq!(Echo::decode(answer.body_of(MessageType::ECHO_REPLY).unwrap()).data, b"are you there");
+}
+
+fn adopted() -> Pair {
+    Pair::adopted(Simulator::new(), wanted([flow(1, 1)]))
+}
+
+#[test]
+fn a_dead_peer_is_noticed_within_15_seconds() {
+    let mut pair = adopted();
+    let (mut out, mut asked) = (Writer::new(), 0);
+    for second in 1..=15 {
+        let ended = pair.session.on_tick(pair.now + second * SECOND, &mut out);
+        asked += types(out.as_slice()).iter().filter(|&&said| said == MessageType::ECHO_REQUEST).count();
+        out.clear();
+        if let Err(error) = ended {
+            assert_eq!((error, asked), (SessionError::Silent(second * SECOND), 1));
+            return;
+        }
+    }
+    panic!("after 15 s of silence the session goes on");
+}
+
+#[test]
+fn a_peer_that_answers_lives_and_a_busy_daemon_asks_before_it_gives_up() {
+    let mut pair = adopted();
+    for _ in 0..60 {
+        pair.settle_after(SECOND);
+    }
+    // The daemon slept for a minute: that is not the peer's silence.
+    pair.settle_after(60 * SECOND);
+    pair.settle_after(SECOND);
+}
+
+#[test]
+fn unknown_messages_are_passed_over() {
+    let mut pair = adopted();
+    let mut out = Writer::new();
+    let experimenter = message_of(MessageType::EXPERIMENTER, &[0, 0, 0, 9, 0, 0, 0, 1]);
+    let unasked = message_of(MessageType::MULTIPART_REPLY, &[0, 1, 0, 0, 0, 0, 0, 0]);
+    let error = message_of(MessageType::ERROR, &[0, 1, 0, 1]);
+    let barrier = message_of(MessageType::BARRIER_REPLY, &[]);
+    for bytes in [message_of(MessageType(200), b"?"), experimenter, unasked, error, barrier] {
+        assert_eq!(pair.session.on_message(&bytes, SECOND, &mut out), Ok(None));
+    }
+    assert!(out.is_empty());
+}
+
+#[test]
+fn malformed_messages_end_the_session_with_a_typed_error() {
+    for (message_type, body) in [
+        (MessageType::MULTIPART_REPLY, &[0][..]),
+        (MessageType::MULTIPART_REPLY, &[0, 13, 0, 0, 0, 0, 0, 0, 1]),
+        (MessageType::ERROR, &[0]),
+        (MessageType::EXPERIMENTER, &[0x4f]),
+        (MessageType::EXPERIMENTER, &[0x4f, 0x4e, 0x46, 0, 0, 0, 8, 0xfc, 0]),
+        (MessageType::PORT_STATUS, &[0]),
+    ] {
+        let mut pair = adopted();
+        let ended = pair.session.on_message(&message_of(message_type, body), SECOND, &mut Writer::new());
+        assert!(matches!(ended, Err(SessionError::Decode(_))), "{message_type}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_message_of_another_version_ends_the_session_but_not_the_refusal_of_a_monitor() {
+    let mut old = message_of(MessageType::ERROR, &[0, 1, 0, 6]);
+    old[0] = 1;
+    let mut pair = adopted();
+    let mut out = Writer::new();
+    assert_eq!(pair.session.on_message(&old, SECOND, &mut out), Ok(Some(Event::WithoutMonitor)));
+    assert_eq!(pair.session.on_message(&old, SECOND, &mut out), Err(SessionError::NoOpenFlow13(1)));
+    let mut echo = message_of(MessageType::ECHO_REQUEST, &[]);
+    echo[0] = 5;
+    assert_eq!(adopted().session.on_message(&echo, SECOND, &mut out), Err(SessionError::NoOpenFlow13(5)));
+}
+
+#[test]
+fn a_dump_in_many_parts_is_complete_with_the_last() {
+    let mut switch = Simulator::new();
+    switch.part = 2;
+    switch.flows = (1..=101).map(|priority| flow(priority, 1)).collect();
+    let mut pair = Pair::adopted(switch, wanted((1..=100).map(|priority| flow(priority, 1))));
+    assert_eq!(pair.log(), ["dump", "delete 101", "commit"]);
+    let audits = pair.events.iter().filter(|event| matches!(event, Event::Audited { .. }));
+    assert_eq!(audits.collect::<Vec<_>>(), [&Event::Audited { differences: 1 }]);
+}
+
+#[test]
+fn a_refused_dump_or_identity_ends_the_session() {
+    let error = |xid| {
+        let mut writer = Writer::new();
+        ErrorMsg { code: ErrorCode::BRC_EPERM, data: &[] }.encode(&mut writer, xid).unwrap();
+        writer.into_vec()
+    };
+    let (mut session, mut out) = greeted();
+    session.on_message(&hello(Hello::OURS), SECOND, &mut out).unwrap();
+    let ended = session.on_message(&error(Xid(2)), SECOND, &mut out);
+    assert!(matches!(ended, Err(SessionError::RefusedBasics { what: "FEATURES_REQUEST", .. })));
+
+    let mut pair = Pair::new(Simulator::new());
+    pair.settle();
+    pair.session.adopt(wanted([]), SECOND, &mut out).unwrap();
+    let dump = pair.session.audit_xid.unwrap();
+    let ended = pair.session.on_message(&error(dump), SECOND, &mut out);
+    assert!(matches!(ended, Err(SessionError::RefusedBasics { what: "the dump of its flows", .. })));
+}
+
+#[test]
+fn nothing_is_sent_to_a_bridge_that_nobody_adopted() {
+    let mut pair = Pair::new(Simulator::new());
+    pair.settle();
+    assert_eq!(pair.events, [Event::Identified(DatapathId(7))]);
+    for _ in 0..20 {
+        pair.settle_after(SECOND);
+        pair.step(ALL);
+    }
+    assert_eq!(pair.log(), [""; 0]);
+}
+
+#[test]
+fn ports_are_known_by_name_and_number() {
+    let mut pair = adopted();
+    let port = |number, name: &[u8]| {
+        let mut port = Port { port_no: PortNo(number), ..Port::default() };
+        port.name.0[..name.len()].copy_from_slice(name);
+        port
+    };
+    let mut writer = Writer::new();
+    for (reason, number) in [(PortReason::ADD, 3), (PortReason::ADD, 4), (PortReason::DELETE, 3)] {
+        writer.clear();
+        PortStatus { reason, port: port(number, b"tap") }.encode(&mut writer, Xid(0)).unwrap();
+        pair.session.on_message(writer.as_slice(), SECOND, &mut Writer::new()).unwrap();
+    }
+    assert_eq!(pair.session.ports().iter().collect::<Vec<_>>(), [(&PortNo(4), &"tap".to_owned())]);
+}
