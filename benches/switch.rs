@@ -1,6 +1,8 @@
 //! The way of a flow from wanted to confirmed: encoding, decoding, comparing, and a session with a real switch
 //! (left out where there is no Open vSwitch). `examples/apply_bench.rs` puts `ovs-ofctl` beside it.
 
+#![allow(missing_docs, reason = "criterion_group makes a public function without any")]
+
 #[path = "../tests/support/apply.rs"]
 #[allow(unreachable_pub, reason = "shared with an example")]
 mod apply;

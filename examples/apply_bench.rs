@@ -55,6 +55,7 @@ fn write(flows: &[Arc<Flow>]) -> Vec<u8> {
 
 fn read(mut bytes: &[u8]) -> FlowTable {
     let mut flows = FlowTable::new();
+    flows.reserve(FLOWS);
     while let Framing::Frame(frame) = Framing::of(bytes) {
         let flow_mod = FlowMod::decode(Message::decode(frame).unwrap().body).unwrap();
         flows.insert(Arc::new(Flow::from_stats(&FlowStats {
