@@ -57,11 +57,19 @@ impl Changes {
 /// What has to be sent so that `installed` becomes `wanted`: added and changed flows, and deletes.
 /// In the order in which people read flows, so that equal inputs give equal messages.
 pub fn diff(wanted: &FlowTable, installed: &FlowTable) -> Changes {
-    let differs = |flow: &Arc<Flow>, other: &FlowTable| {
-        other.get(&flow.key()).is_none_or(|there| !Arc::ptr_eq(there, flow) && there != flow)
+    let mut found = 0;
+    let missing_or_other = |flow: &&Arc<Flow>| match installed.get(&flow.key()) {
+        Some(there) => {
+            found += 1;
+            !Arc::ptr_eq(there, flow) && there != *flow
+        }
+        None => true,
     };
-    let mut add: Vec<_> = wanted.iter().filter(|flow| differs(flow, installed)).cloned().collect();
-    let mut delete: Vec<_> = installed.iter().filter(|flow| wanted.get(&flow.key()).is_none()).cloned().collect();
+    let mut add: Vec<_> = wanted.iter().filter(missing_or_other).cloned().collect();
+    let mut delete = Vec::new();
+    if found < installed.len() {
+        delete.extend(installed.iter().filter(|flow| wanted.get(&flow.key()).is_none()).cloned());
+    }
     for flows in [&mut add, &mut delete] {
         flows
             .sort_unstable_by(|a, b| (a.table, b.priority, a.match_tlvs()).cmp(&(b.table, a.priority, b.match_tlvs())));
