@@ -1,5 +1,6 @@
 //! The pipeline on one node with 100 local ports, each of its own network, and many remote ports: two flows for
 //! each of these. 900 more networks are in the topology and not in use here.
+#![allow(missing_docs, reason = "the macros of criterion write a function without")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ fn topology(remote_ports: usize) -> Topology {
     }
     for network in 0..NETWORKS {
         let subnet = "subnets = { v4 = { cidr = '10.0.0.0/8' } }";
-        text += &format!("networks.net{network:04} = {{ type = 'vxlan', segmentation_id = {}, {subnet} }}\n", network + 1);
+        text +=
+            &format!("networks.net{network:04} = {{ type = 'vxlan', segmentation_id = {}, {subnet} }}\n", network + 1);
     }
     let mut topology = Topology::parse(&text, "bench").unwrap();
     for local in 0..IN_USE {
@@ -120,10 +122,7 @@ fn one_port(c: &mut Criterion) {
                 assert!(!changes.is_empty());
                 changes
             };
-            for (event, from, to, back) in [
-                ("added", &before, &with, &without),
-                ("removed", &after, &without, &with),
-            ] {
+            for (event, from, to, back) in [("added", &before, &with, &without), ("removed", &after, &without, &with)] {
                 let mut group = c.benchmark_group(format!("pipeline/{what}_{event}"));
                 if event == "removed" {
                     change(&mut desired, &before, &with);
