@@ -145,20 +145,18 @@ fn replace(before: Owned, mut after: Owned, changes: &mut BTreeMap<Bridge, Chang
         let is_it = |(on, there): &(Bridge, Arc<Flow>)| on == bridge && there.key() == flow.key();
         let (first, rest) = before.flows.split_at(next);
         let found = rest.iter().position(is_it).map(|at| at + next).or_else(|| first.iter().position(is_it));
-        match found.and_then(|at| Some((at, before.flows.get(at)?))) {
-            Some((at, (_, there))) => {
-                next = at + 1;
-                if let Some(stays) = stays.get_mut(at) {
-                    *stays = true;
-                }
-                if there == flow {
-                    *flow = there.clone();
-                } else {
-                    changes_of(changes, bridge).add.push(flow.clone());
-                }
-            }
-            None => changes_of(changes, bridge).add.push(flow.clone()),
+        let Some(at) = found else {
+            changes_of(changes, bridge).add.push(flow.clone());
+            continue;
+        };
+        let (_, there) = &before.flows[at];
+        if there == flow {
+            *flow = there.clone();
+        } else {
+            changes_of(changes, bridge).add.push(flow.clone());
         }
+        stays[at] = true;
+        next = at + 1;
     }
     let gone = before.flows.into_iter().zip(stays).filter(|(_, stays)| !stays);
     for ((bridge, flow), _) in gone {
