@@ -3,11 +3,12 @@
 //! [`Config::parse`] is pure; [`Config::load`] reads the file and the host's name.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use crate::ovsdb::Remote;
 use crate::topology::document::{self, At, Report, Value};
 use crate::topology::{Fault, Name, Place, Problem, Refused, Step, Topology, check_device, check_name};
 
@@ -47,15 +48,6 @@ pub struct OpenFlow {
 pub struct Ovsdb {
     /// The server.
     pub remote: Remote,
-}
-
-/// Where a database server listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remote {
-    /// `unix:PATH`
-    Unix(PathBuf),
-    /// `tcp:HOST:PORT`; the host is a name or an address, an IPv6 address here without brackets.
-    Tcp(String, u16),
 }
 
 /// The bridges, each with a name of its own.
@@ -238,7 +230,9 @@ impl Ovsdb {
             let at = at.key(key.get_ref());
             match &**key.get_ref() {
                 "remote" => {
-                    if let Some(found) = document::parsed(value, &at, report, Fault::BadRemote, remote) {
+                    if let Some(found) =
+                        document::parsed(value, &at, report, Fault::BadRemote, |text: &str| text.parse().ok())
+                    {
                         self.remote = found;
                     }
                 }
@@ -339,20 +333,6 @@ fn listen_address(text: &str) -> Option<SocketAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
     let alone = || text.parse().ok().or_else(bracketed).map(|address| SocketAddr::new(address, DEFAULT_PORT));
     text.parse().ok().or_else(alone)
-}
-
-fn remote(text: &str) -> Option<Remote> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return (!path.is_empty()).then(|| Remote::Unix(path.into()));
-    }
-    let (host, port) = text.strip_prefix("tcp:")?.rsplit_once(':')?;
-    let port = port.parse().ok().filter(|port| *port != 0)?;
-    let host = match host.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']').filter(|address| address.parse::<Ipv6Addr>().is_ok())?,
-        None => host,
-    };
-    let plain = text.starts_with("tcp:[") || !host.contains(':');
-    (plain && !host.is_empty() && !host.contains(char::is_whitespace)).then(|| Remote::Tcp(host.to_owned(), port))
 }
 
 /// The two ends of the patch between the integration bridge and a physical bridge: `int-BRIDGE` in the integration

@@ -5,6 +5,7 @@
 //! `docs/ARCHITECTURE.md` is the map.
 
 pub mod agent;
+pub mod cli;
 pub mod config;
 pub mod flow;
 pub mod openflow;

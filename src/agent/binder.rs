@@ -183,7 +183,9 @@ impl Binder {
         let before = self.bindings.get(port).cloned();
         let network = source.topology.port(port).map(|port| port.network.clone());
         let holder = self.holder(port, before.as_ref().map(|binding| binding.row));
-        if let Some(before) = before.as_ref().filter(|before| holder.is_none() || Some(&before.network) != network.as_ref()) {
+        if let Some(before) =
+            before.as_ref().filter(|before| holder.is_none() || Some(&before.network) != network.as_ref())
+        {
             if let Some(count) = self.used.get_mut(&before.network) {
                 *count = count.saturating_sub(1);
             }
@@ -257,7 +259,9 @@ fn read_row(uuid: Uuid, source: &Source<'_>) -> Option<Row> {
         ofport: Ofport::Unset,
         tag: port.tag,
     };
-    let Some((interface_uuid, interface)) = database.only_interface_of(uuid) else { return Some(unserved(Unserved::Bond)) };
+    let Some((interface_uuid, interface)) = database.only_interface_of(uuid) else {
+        return Some(unserved(Unserved::Bond));
+    };
     Some(Row {
         interface: Some(interface_uuid),
         interface_name: interface.name.clone(),

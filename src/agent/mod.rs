@@ -1,4 +1,17 @@
-//! The daemon.
+//! The daemon: joins topology, database and bridges.
+//!
+//! [`host`] is its state without I/O, [`daemon`] its tasks.
 
 pub mod binder;
+pub mod bridges;
+pub mod daemon;
+mod heap;
+pub mod host;
+mod notify;
 pub mod preview;
+pub mod status;
+mod watch;
+pub mod wiring;
+
+pub use daemon::{StartError, run};
+pub use status::Status;

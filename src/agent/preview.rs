@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::config::{Config, patch_port_names};
 use crate::flow::FlowTable;
-use crate::flow::text::Names;
-use crate::openflow::{PortNo, TableId};
+use crate::flow::text::{Cookies, Names, Printer};
+use crate::openflow::{DecodeError, PortNo, TableId};
 use crate::ovsdb::tunnel_port_name;
 use crate::pipeline::{Bindings, Bridge, Layout, LocalVlan, PatchPorts, View, all_flows};
 use crate::topology::{Name, Topology};
@@ -33,6 +33,20 @@ pub struct BridgeFlows {
     pub flows: FlowTable,
     /// To print them with.
     pub ports: PortNames,
+}
+
+impl BridgeFlows {
+    /// A line per flow, in the syntax of ovs-ofctl with port names: by table, then priority from high to low,
+    /// then match.
+    pub fn text(&self, cookies: Cookies) -> Result<Vec<u8>, DecodeError> {
+        let mut printer = Printer::new(&self.ports);
+        let mut out = Vec::new();
+        for flow in self.flows.sorted() {
+            printer.wanted(&flow, cookies, &mut out)?;
+            out.push(b'\n');
+        }
+        Ok(out)
+    }
 }
 
 /// Names of the made-up ports of a bridge, for the printer of flows.

@@ -1,2 +1,5 @@
-//! Placeholder until the command line lands.
-fn main() {}
+//! The program `heddle`.
+
+fn main() -> std::process::ExitCode {
+    heddle::cli::heddle::main()
+}

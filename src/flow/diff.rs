@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::flow::Flow;
+use super::entry::Flow;
 use super::table::FlowTable;
 use crate::openflow::{Match, PortNo, TableId};
 
@@ -15,6 +15,8 @@ pub struct Changes {
     pub delete: Vec<Arc<Flow>>,
     /// Learnt flows to delete.
     pub forget: Vec<LearntScope>,
+    /// Where learnt flows are welcome from now on.
+    pub welcome: Vec<LearntScope>,
 }
 
 /// Some of the flows that the switch learnt by itself: those in `table` that `matching` contains and
@@ -32,7 +34,7 @@ pub struct LearntScope {
 impl Changes {
     /// True if nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.add.is_empty() && self.delete.is_empty() && self.forget.is_empty()
+        self.add.is_empty() && self.delete.is_empty() && self.forget.is_empty() && self.welcome.is_empty()
     }
 
     /// Drops deletes of an identity that is added too: the ADD replaces the flow. Call it once both
@@ -71,7 +73,7 @@ pub fn diff(wanted: &FlowTable, installed: &FlowTable) -> Changes {
         flows
             .sort_unstable_by(|a, b| (a.table, b.priority, a.match_tlvs()).cmp(&(b.table, a.priority, b.match_tlvs())));
     }
-    Changes { add, delete, forget: Vec::new() }
+    Changes { add, delete, ..Changes::default() }
 }
 
 #[cfg(test)]
@@ -89,7 +91,10 @@ mod tests {
         let wanted: FlowTable = [flow(1, 0), flow(2, 0), flow(3, 5)].into_iter().collect();
         let installed: FlowTable = [flow(1, 0), flow(3, 4), flow(4, 0)].into_iter().collect();
         let changes = diff(&wanted, &installed);
-        assert_eq!(changes, Changes { add: vec![flow(2, 0), flow(3, 5)], delete: vec![flow(4, 0)], forget: vec![] });
+        assert_eq!(
+            changes,
+            Changes { add: vec![flow(2, 0), flow(3, 5)], delete: vec![flow(4, 0)], ..Changes::default() }
+        );
         assert!(diff(&wanted, &wanted.clone()).is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::flow::{Flow, FlowKey};
+use super::entry::{Flow, FlowKey};
 
 /// Flows by identity. Holds pointers: a flow that stands in several tables exists once.
 #[derive(Clone, Default)]

@@ -27,7 +27,7 @@ pub enum ParseRemoteError {
     /// `unix:` with nothing after it.
     #[error("unix: without a path")]
     NoPath,
-    /// `tcp:` with nothing before the port.
+    /// `tcp:` with nothing, or with white space, before the port.
     #[error("found {0:?}, expected a host between tcp: and the port")]
     NoHost(String),
     /// No port, or not 1–65535.
@@ -49,7 +49,7 @@ impl FromStr for Remote {
             return Err(ParseRemoteError::Scheme(text.to_owned()));
         };
         let (host, port) = address.rsplit_once(':').ok_or_else(|| ParseRemoteError::Port(text.to_owned()))?;
-        if host.is_empty() {
+        if host.is_empty() || host.contains(char::is_whitespace) {
             return Err(ParseRemoteError::NoHost(text.to_owned()));
         }
         let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -95,7 +95,9 @@ mod tests {
             assert_eq!(refused(text), E::Scheme(text.into()));
         }
         assert_eq!(refused("unix:"), E::NoPath);
-        assert_eq!(refused("tcp::6640"), E::NoHost("tcp::6640".into()));
+        for text in ["tcp::6640", "tcp:a host:6640"] {
+            assert_eq!(refused(text), E::NoHost(text.into()));
+        }
         for text in ["tcp:127.0.0.1", "tcp:127.0.0.1:", "tcp:127.0.0.1:0", "tcp:127.0.0.1:65536", "tcp:h:x"] {
             assert_eq!(refused(text), E::Port(text.into()));
         }

@@ -162,6 +162,9 @@ fn replace(before: Owned, mut after: Owned, changes: &mut BTreeMap<Bridge, Chang
     for ((bridge, flow), _) in gone {
         changes_of(changes, &bridge).delete.push(flow);
     }
+    for scope in after.scopes.iter().filter(|scope| !before.scopes.contains(scope)) {
+        changes_of(changes, &Bridge::Tunnel).welcome.push(scope.clone());
+    }
     for scope in before.scopes {
         if !after.scopes.contains(&scope) {
             changes_of(changes, &Bridge::Tunnel).forget.push(scope);

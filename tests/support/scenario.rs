@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use heddle::agent::preview::{BridgeFlows, preview};
 use heddle::config::Config;
-use heddle::flow::text::{Cookies, Printer};
+use heddle::flow::text::Cookies;
 use heddle::topology::Topology;
 
 /// One directory with a `topology.toml`.
@@ -59,11 +59,5 @@ impl Scenario {
 
 /// The text of a golden file: in the order in which people read flows, with cookies and port names.
 pub fn print(bridge: &BridgeFlows) -> String {
-    let mut printer = Printer::new(&bridge.ports);
-    let mut out = Vec::new();
-    for flow in bridge.flows.sorted() {
-        printer.wanted(&flow, Cookies::Shown, &mut out).unwrap();
-        out.push(b'\n');
-    }
-    String::from_utf8(out).unwrap()
+    String::from_utf8(bridge.text(Cookies::Shown).unwrap()).unwrap()
 }

@@ -197,7 +197,11 @@ fn action(
             }
             Some((name, number, Style::Hex(width))) => {
                 text(out, name);
-                if width > 1 { put::hex_padded(out, number.into(), width) } else { put::hex_or_zero(out, number.into()) }
+                if width > 1 {
+                    put::hex_padded(out, number.into(), width)
+                } else {
+                    put::hex_or_zero(out, number.into())
+                }
             }
             Some((name, number, Style::Parentheses)) => {
                 text(out, name);

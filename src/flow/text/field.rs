@@ -49,7 +49,9 @@ impl Known {
         let masked = u32::from(tlv.mask.is_some());
         let header = u32::from(tlv.class) << 16 | u32::from(tlv.number) << 9 | masked << 8 | length as u32;
         match Self::new(header, tlv.experimenter) {
-            Self::Field(field) if usize::from(field.bytes) != tlv.value.len() => Self::Unknown(header, tlv.experimenter),
+            Self::Field(field) if usize::from(field.bytes) != tlv.value.len() => {
+                Self::Unknown(header, tlv.experimenter)
+            }
             known => known,
         }
     }
@@ -213,7 +215,11 @@ pub(super) fn packet_type(out: &mut Out, value: u32) {
     }
     put::text(out, "packet_type=(");
     for (number, end) in [(value >> 16, b','), (value & 0xffff, b')')] {
-        if number > 9 { put::hex(out, number.into()) } else { put::decimal(out, number.into()) }
+        if number > 9 {
+            put::hex(out, number.into())
+        } else {
+            put::decimal(out, number.into())
+        }
         out.push(end);
     }
 }

@@ -17,12 +17,7 @@ const DST_OUTPUT: u16 = 2 << 11;
 const BITS_MASK: u16 = 0x7ff;
 
 /// `learn(…)`, from what follows the subtype; `extended` for `NXAST_LEARN2`.
-pub(super) fn learn(
-    out: &mut Out,
-    names: &dyn Names,
-    extended: bool,
-    mut body: Reader<'_>,
-) -> Result<(), DecodeError> {
+pub(super) fn learn(out: &mut Out, names: &dyn Names, extended: bool, mut body: Reader<'_>) -> Result<(), DecodeError> {
     let timeouts = [body.u16("learn.idle_timeout")?, body.u16("learn.hard_timeout")?];
     let priority = body.u16("learn.priority")?;
     let cookie = body.u64("learn.cookie")?;
@@ -103,7 +98,8 @@ fn spec(out: &mut Out, names: &dyn Names, header: u16, body: &mut Reader<'_>) ->
             put::text(out, "->");
         }
         dst.bits(out, dst_offset, bits);
-        if !load && !(same(src, dst) && src_offset == dst_offset) {
+        let itself = same(src, dst) && src_offset == dst_offset;
+        if !load && !itself {
             out.push(b'=');
             src.bits(out, src_offset, bits);
         }

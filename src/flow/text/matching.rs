@@ -281,29 +281,37 @@ pub(super) fn print(
 fn other(out: &mut Out, tlv: &Tlv<'_>) {
     let known = Known::of(tlv);
     known.name(out);
-    let no_bits = tlv.mask.is_some_and(|mask| mask.iter().all(|&byte| byte == 0));
-    if no_bits && matches!(known, Known::TunMetadata(_)) {
-        return out.push(b',');
-    }
-    out.push(b'=');
     match known {
-        Known::TunMetadata(_) => put::hex_bytes(out, tlv.value),
+        Known::TunMetadata(_) => tunnel_metadata(out, tlv.value, tlv.mask),
         _ => {
-            put::text(out, "0x");
+            put::text(out, "=0x");
             put::hex_pairs(out, tlv.value);
-        }
-    }
-    if let Some(mask) = tlv.mask.filter(|mask| mask.iter().any(|&byte| byte != 0xff)) {
-        out.push(b'/');
-        match known {
-            Known::TunMetadata(_) => put::hex_bytes(out, mask),
-            _ => {
-                put::text(out, "0x");
+            if let Some(mask) = tlv.mask {
+                put::text(out, "/0x");
                 put::hex_pairs(out, mask);
             }
         }
     }
     out.push(b',');
+}
+
+/// How long an option is stands in a table of the switch; what is read from the match alone begins
+/// with the first byte that is in the value or the mask.
+fn tunnel_metadata(out: &mut Out, value: &[u8], mask: Option<&[u8]>) {
+    let Some(mask) = mask else {
+        out.push(b'=');
+        return put::hex_bytes(out, value);
+    };
+    if mask.iter().all(|&byte| byte == 0) {
+        return;
+    }
+    out.push(b'=');
+    put::hex_bytes(out, value);
+    let first = value.iter().zip(mask).position(|(value, mask)| value | mask != 0).unwrap_or(0);
+    if mask.iter().skip(first).any(|&byte| byte != 0xff) {
+        out.push(b'/');
+        put::hex_bytes(out, mask);
+    }
 }
 
 fn part(out: &mut Out, names: &dyn Names, (name, show): (&str, Show), tlv: &Tlv<'_>, whole: &Whole) {

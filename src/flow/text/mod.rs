@@ -2,9 +2,11 @@
 //!
 //! Printing goes straight from the TLVs of the wire to a byte buffer that the caller keeps; nothing
 //! is decoded into values first. What this version does not know prints as hexadecimal and loses
-//! nothing. `tests/flow_text.rs` holds the texts against those of the real programs.
+//! nothing. `tests/flow_text.rs` and `tests/ofctl_dump.rs` hold the texts against those of the
+//! real programs.
 
 mod actions;
+mod controller;
 mod field;
 mod learn;
 mod matching;
@@ -12,10 +14,14 @@ mod names;
 mod nicira;
 mod nicira_ct;
 mod put;
+#[cfg(test)]
+mod tests;
 
 pub use names::{Names, Numbers};
 
-use super::flow::Flow;
+use std::ops::Range;
+
+use super::entry::Flow;
 use crate::openflow::{Cookie, DecodeError, FlowFlags, FlowStats, Reader, TableId};
 
 /// Priority of a flow for which none was asked; not printed.
@@ -43,8 +49,9 @@ impl<'n> Printer<'n> {
     }
 
     /// A flow with its counters, as in a line of `ovs-ofctl dump-flows` without the leading blank.
+    /// Returns where in `out` the text of the match stands.
     /// Errors: bytes that are no match or no actions; `out` then ends in the middle of the flow.
-    pub fn with_stats(&mut self, flow: &FlowStats<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    pub fn with_stats(&mut self, flow: &FlowStats<'_>, out: &mut Vec<u8>) -> Result<Range<usize>, DecodeError> {
         put::text(out, "cookie=");
         put::hex(out, flow.cookie.0);
         put::text(out, ", duration=");
@@ -60,8 +67,8 @@ impl<'n> Printer<'n> {
     }
 
     /// A flow as in a line of `ovs-ofctl --no-stats dump-flows` without the leading blank.
-    /// Errors as above.
-    pub fn without_stats(&mut self, flow: &FlowStats<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    /// Result and errors as above.
+    pub fn without_stats(&mut self, flow: &FlowStats<'_>, out: &mut Vec<u8>) -> Result<Range<usize>, DecodeError> {
         if flow.cookie.0 != 0 {
             self.cookie(flow.cookie, out);
         }
@@ -72,8 +79,8 @@ impl<'n> Printer<'n> {
     }
 
     /// A wanted flow as a line that `ovs-ofctl add-flows` takes and that says everything: table and
-    /// priority always stand there.
-    pub fn wanted(&mut self, flow: &Flow, cookies: Cookies, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    /// priority always stand there. Result and errors as above.
+    pub fn wanted(&mut self, flow: &Flow, cookies: Cookies, out: &mut Vec<u8>) -> Result<Range<usize>, DecodeError> {
         if cookies == Cookies::Shown {
             self.cookie(flow.cookie, out);
         }
@@ -113,7 +120,7 @@ impl<'n> Printer<'n> {
     }
 
     /// Timeouts, flags, priority and match, actions.
-    fn rest(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    fn rest(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) -> Result<Range<usize>, DecodeError> {
         for (name, timeout) in [("idle_timeout=", entry.idle_timeout), ("hard_timeout=", entry.hard_timeout)] {
             if timeout != 0 {
                 put::text(out, name);
@@ -128,13 +135,16 @@ impl<'n> Printer<'n> {
             put::decimal(out, entry.priority.into());
             out.push(b',');
         }
+        let match_start = out.len();
         matching::print(out, self.names, entry.match_tlvs, &mut self.places)?;
+        let match_text = match_start..out.len();
         if out.len() > start {
             out.pop();
             out.push(b' ');
         }
         put::text(out, "actions=");
-        actions::instructions(out, self.names, entry.instructions)
+        actions::instructions(out, self.names, entry.instructions)?;
+        Ok(match_text)
     }
 }
 
@@ -179,7 +189,8 @@ impl<'a> From<&'a Flow> for Entry<'a> {
 }
 
 fn flags(out: &mut Vec<u8>, flags: FlowFlags) {
-    const NAMES: [&str; 5] = ["send_flow_rem ", "check_overlap ", "reset_counts ", "no_packet_counts ", "no_byte_counts "];
+    const NAMES: [&str; 5] =
+        ["send_flow_rem ", "check_overlap ", "reset_counts ", "no_packet_counts ", "no_byte_counts "];
     for (bit, name) in NAMES.iter().enumerate() {
         if flags.0 >> bit & 1 == 1 {
             put::text(out, name);

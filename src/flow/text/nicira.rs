@@ -1,16 +1,12 @@
 //! Nicira's extension actions (`ovs-actions(7)`), all but connection tracking and `learn`.
 
 use super::actions;
+use super::controller;
 use super::field::{self, Known, unpack};
 use super::learn::learn;
 use super::names::{self, Names, port_of_16};
 use super::put::{self, Out};
 use crate::openflow::{DecodeError, PortNo, Reader, TableId};
-
-/// `OFPR_ACTION`: the reason of a packet-in that an action asked for.
-const REASON_ACTION: u8 = 1;
-/// `NX_CTLR_NO_METER`.
-const NO_METER: u32 = 0;
 
 /// Prints the action of this subtype from what follows it. False: not known, nothing was printed.
 pub(super) fn action(
@@ -67,20 +63,16 @@ pub(super) fn action(
         16 | 45 => learn(out, names, subtype == 45, body)?,
         17 => put::text(out, "exit"),
         19 => {
-            let timeouts = [(body.u16("fin_timeout.idle")?, "idle_timeout="), (body.u16("fin_timeout.hard")?, "hard_timeout=")];
+            let timeouts =
+                [(body.u16("fin_timeout.idle")?, "idle_timeout="), (body.u16("fin_timeout.hard")?, "hard_timeout=")];
             put::text(out, "fin_timeout(");
             for (timeout, name) in timeouts.into_iter().filter(|(timeout, _)| *timeout != 0) {
                 parameter(out, name, timeout.into());
             }
             close(out);
         }
-        20 => {
-            let max_len = body.u16("controller.max_len")?;
-            let id = body.u16("controller.controller_id")?;
-            let reason = body.u8("controller.reason")?;
-            controller(out, &Controller { max_len, id, reason, ..Controller::default() });
-        }
-        37 => controller2(out, body)?,
+        20 => controller::controller(out, body)?,
+        37 => controller::controller2(out, body)?,
         21 => {
             let count = body.u16("dec_ttl.n_controllers")?;
             body.skip(4, "dec_ttl.zeros")?;
@@ -101,10 +93,7 @@ pub(super) fn action(
             known.bits(out, offset, body.u16("stack.n_bits")?);
         }
         29 | 38 | 41 => sample(out, names, subtype, body)?,
-        33 => {
-            body.skip(6, "reg_load2.pad")?;
-            actions::set_field(out, names, body)?;
-        }
+        33 => actions::set_field(out, names, body)?,
         34 => {
             let (clause, clauses) = (body.u8("conjunction.clause")?, body.u8("conjunction.n_clauses")?);
             put::text(out, "conjunction(");
@@ -213,86 +202,6 @@ fn resubmit(out: &mut Out, names: &dyn Names, (in_port, table): (u16, TableId), 
     out.push(b')');
 }
 
-/// What `controller(…)` says.
-struct Controller<'a> {
-    max_len: u16,
-    id: u16,
-    reason: u8,
-    userdata: &'a [u8],
-    pause: bool,
-    meter: u32,
-}
-
-impl Default for Controller<'_> {
-    fn default() -> Self {
-        Self { max_len: u16::MAX, id: 0, reason: REASON_ACTION, userdata: &[], pause: false, meter: NO_METER }
-    }
-}
-
-fn controller2(out: &mut Out, mut body: Reader<'_>) -> Result<(), DecodeError> {
-    body.skip(6, "controller2.pad")?;
-    let mut wanted = Controller::default();
-    while !body.is_empty() {
-        let property = body.u16("controller2.prop.type")?;
-        let length = body.u16("controller2.prop.len")?;
-        let size = usize::from(length).max(4);
-        let mut value = body.child(size - 4, "controller2.prop")?;
-        body.skip((size.next_multiple_of(8) - size).min(body.remaining()), "controller2.prop.pad")?;
-        match property {
-            0 => wanted.max_len = value.u16("controller2.max_len")?,
-            1 => wanted.id = value.u16("controller2.controller_id")?,
-            2 => wanted.reason = value.u8("controller2.reason")?,
-            3 => wanted.userdata = value.rest(),
-            4 => wanted.pause = true,
-            5 => wanted.meter = value.u32("controller2.meter_id")?,
-            _ => {}
-        }
-    }
-    controller(out, &wanted);
-    Ok(())
-}
-
-fn controller(out: &mut Out, wanted: &Controller<'_>) {
-    let plain = Controller::default();
-    if (wanted.reason, wanted.id, wanted.pause, wanted.meter) == (plain.reason, plain.id, plain.pause, plain.meter)
-        && wanted.userdata.is_empty()
-    {
-        put::text(out, "CONTROLLER:");
-        return put::decimal(out, wanted.max_len.into());
-    }
-    put::text(out, "controller(");
-    if wanted.reason != plain.reason {
-        put::text(out, "reason=");
-        match wanted.reason {
-            0 => put::text(out, "no_match"),
-            2 => put::text(out, "invalid_ttl"),
-            3 => put::text(out, "action_set"),
-            4 => put::text(out, "group"),
-            5 => put::text(out, "packet_out"),
-            reason => put::decimal(out, reason.into()),
-        }
-        out.push(b',');
-    }
-    if wanted.max_len != plain.max_len {
-        parameter(out, "max_len=", wanted.max_len.into());
-    }
-    if wanted.id != plain.id {
-        parameter(out, "id=", wanted.id.into());
-    }
-    if !wanted.userdata.is_empty() {
-        put::text(out, "userdata=");
-        put::hex_separated(out, wanted.userdata, b'.');
-        out.push(b',');
-    }
-    if wanted.pause {
-        put::text(out, "pause,");
-    }
-    if wanted.meter != plain.meter {
-        parameter(out, "meter_id=", wanted.meter.into());
-    }
-    close(out);
-}
-
 fn hash_fields(fields: u16) -> &'static str {
     const NAMES: [&str; 7] =
         ["eth_src", "symmetric_l4", "symmetric_l3l4", "symmetric_l3l4+udp", "nw_src", "nw_dst", "symmetric_l3"];
@@ -310,13 +219,16 @@ fn multipath(out: &mut Out, mut body: Reader<'_>) -> Result<(), DecodeError> {
     put::text(out, hash_fields(fields));
     out.push(b',');
     parameter(out, "", basis.into());
-    put::text(out, match algorithm {
-        0 => "modulo_n,",
-        1 => "hash_threshold,",
-        2 => "hrw,",
-        3 => "iter_hash,",
-        _ => "<unknown>,",
-    });
+    put::text(
+        out,
+        match algorithm {
+            0 => "modulo_n,",
+            1 => "hash_threshold,",
+            2 => "hrw,",
+            3 => "iter_hash,",
+            _ => "<unknown>,",
+        },
+    );
     parameter(out, "", u64::from(max_link) + 1);
     parameter(out, "", argument.into());
     Known::read(&mut body)?.bits(out, offset, bits);
@@ -336,11 +248,14 @@ fn bundle(out: &mut Out, names: &dyn Names, load: bool, mut body: Reader<'_>) ->
     put::text(out, hash_fields(fields));
     out.push(b',');
     parameter(out, "", basis.into());
-    put::text(out, match algorithm {
-        0 => "active_backup,ofport,",
-        1 => "hrw,ofport,",
-        _ => "<unknown>,ofport,",
-    });
+    put::text(
+        out,
+        match algorithm {
+            0 => "active_backup,ofport,",
+            1 => "hrw,ofport,",
+            _ => "<unknown>,ofport,",
+        },
+    );
     if load {
         Known::read(&mut dst)?.bits(out, offset, bits);
         out.push(b',');
@@ -369,11 +284,14 @@ fn sample(out: &mut Out, names: &dyn Names, subtype: u16, mut body: Reader<'_>) 
             names::port(out, names, port);
             out.push(b',');
         }
-        put::text(out, match body.u8("sample.direction")? {
-            1 if subtype == 41 => "ingress,",
-            2 if subtype == 41 => "egress,",
-            _ => "",
-        });
+        put::text(
+            out,
+            match body.u8("sample.direction")? {
+                1 if subtype == 41 => "ingress,",
+                2 if subtype == 41 => "egress,",
+                _ => "",
+            },
+        );
     }
     close(out);
     Ok(())

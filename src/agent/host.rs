@@ -1,0 +1,503 @@
+//! The agent's state, without I/O: topology, database and bridges come in as events, and what has to be
+//! done about them comes out as [`Effects`]. Every start, reload, reconnect and restart is the same path:
+//! new input, then the difference.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::mem;
+use std::sync::Arc;
+
+use super::binder::{Binder, Refreshed, Source};
+use super::bridges::{Bridges, Stranger};
+use super::preview::layout;
+use super::wiring::Wiring;
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::openflow::{Cookie, DatapathId};
+use crate::ovsdb::{self, Change, Database, Operation, Table, Uuid, marks, port_state};
+use crate::pipeline::{Bindings, Bridge, Desired, Layout, Object, View};
+use crate::switch::{Command, ConnectionId, Progress};
+use crate::topology::{Name, NetworkKind, Topology};
+
+/// What has to be done.
+#[derive(Default)]
+pub struct Effects {
+    /// To tell a connection.
+    pub commands: Vec<(ConnectionId, Command)>,
+    /// Connections to send away, and why.
+    pub refused: Vec<(ConnectionId, Stranger)>,
+}
+
+/// What is known of a local port's flows.
+#[derive(Clone, Debug, Default)]
+struct PortFlows {
+    /// The generation that has to be in effect on each bridge that carries the port's traffic.
+    required: BTreeMap<Bridge, u64>,
+    /// All of it was, last time we looked.
+    confirmed: bool,
+}
+
+/// See the module.
+pub struct Host {
+    config: Config,
+    layout: Layout,
+    wiring: Wiring,
+    topology: Arc<Topology>,
+    database: Option<Database>,
+    binder: Binder,
+    bindings: Bindings,
+    desired: Desired,
+    bridges: Bridges,
+    ports: BTreeMap<Name, PortFlows>,
+    /// Those of `ports` that are not confirmed.
+    pending: BTreeSet<Name>,
+    generation: u64,
+    /// Rows of `Port` whose database state may have to be put right.
+    dirty_rows: BTreeSet<Uuid>,
+    /// Bridges and ports of ours may have to be put right.
+    wiring_dirty: bool,
+    problems: Vec<ovsdb::Problem>,
+}
+
+impl Host {
+    /// A host that knows its files and nothing else yet.
+    pub fn new(config: Config, topology: Arc<Topology>) -> Self {
+        let layout = layout(&config);
+        let wiring = Wiring::new(&config);
+        let bridges = Bridges::new(layout.bridges().map(|bridge| (wiring.bridge_name(&bridge).clone(), bridge)));
+        Self {
+            config,
+            layout,
+            wiring,
+            topology,
+            database: None,
+            binder: Binder::default(),
+            bindings: Bindings::default(),
+            desired: Desired::new(),
+            bridges,
+            ports: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            generation: 0,
+            dirty_rows: BTreeSet::new(),
+            wiring_dirty: true,
+            problems: Vec::new(),
+        }
+    }
+
+    /// The database as it is, after connecting to it.
+    pub fn on_snapshot(&mut self, database: Database) -> Effects {
+        self.database = Some(database);
+        self.refresh_all(Vec::new())
+    }
+
+    /// The connection to the database is gone; what it said last stays in force.
+    pub fn on_database_lost(&mut self) {
+        // Writes that were on their way may or may not have arrived; the next snapshot tells.
+        self.wiring_dirty = true;
+    }
+
+    /// Rows of the database changed.
+    pub fn on_changes(&mut self, changes: Vec<Change>) -> Effects {
+        let Some(mut database) = self.database.take() else { return Effects::default() };
+        let integration = self.wiring.integration();
+        let before = database.bridge_named(integration).map(|(uuid, bridge)| (uuid, bridge.ports.clone()));
+        let mut rows = BTreeSet::new();
+        let mut wiring_changed = false;
+        let mut touch = |change: &Change, database: &Database| match change.table() {
+            Table::Port => {
+                rows.insert(change.uuid());
+                wiring_changed |=
+                    database.port(change.uuid()).is_none_or(|port| port.external_ids.contains_key(marks::OWNER));
+            }
+            Table::Interface => {
+                rows.extend(database.port_of_interface(change.uuid()));
+                let wired = |kind: &str| matches!(kind, "patch" | "vxlan");
+                wiring_changed |= database.interface(change.uuid()).is_some_and(|interface| wired(&interface.kind));
+            }
+            Table::Bridge | Table::Controller | Table::OpenVswitch => wiring_changed = true,
+        };
+        for change in &changes {
+            touch(change, &database);
+        }
+        database.apply(changes.iter().cloned());
+        for change in &changes {
+            touch(change, &database);
+        }
+        let after = database.bridge_named(integration).map(|(uuid, bridge)| (uuid, bridge.ports.clone()));
+        self.database = Some(database);
+        if before.as_ref().map(|(uuid, _)| *uuid) != after.as_ref().map(|(uuid, _)| *uuid) {
+            return self.refresh_all(Vec::new());
+        }
+        if let (Some((_, before)), Some((_, after))) = (before, after) {
+            rows.extend(before.symmetric_difference(&after));
+        }
+        self.wiring_dirty |= wiring_changed;
+        self.refresh(rows, wiring_changed, Vec::new())
+    }
+
+    /// Another topology is in force. It has passed [`Config::check_topology`].
+    pub fn on_topology(&mut self, topology: Arc<Topology>) -> Effects {
+        let before = mem::replace(&mut self.topology, topology);
+        let changes = Topology::diff(&before, &self.topology);
+        if changes.is_empty() {
+            return Effects::default();
+        }
+        let mut dirty: Vec<Object> = Vec::new();
+        let view = self.view();
+        for network in &changes.networks {
+            dirty.extend(view.objects_of_network(network));
+        }
+        for name in &changes.ports {
+            dirty.extend(view.objects_of_port(&before, name));
+        }
+        self.refresh_all(dirty)
+    }
+
+    /// Looks at every row of the database anew.
+    fn refresh_all(&mut self, dirty: Vec<Object>) -> Effects {
+        self.wiring_dirty = true;
+        let mut rows: BTreeSet<Uuid> = self.binder.row_ids().collect();
+        if let Some((database, integration)) = self.integration() {
+            rows.extend(database.ports_of(integration).map(|(uuid, _)| uuid));
+        }
+        self.refresh(rows, true, dirty)
+    }
+
+    fn integration(&self) -> Option<(&Database, Uuid)> {
+        let database = self.database.as_ref()?;
+        Some((database, database.bridge_named(self.wiring.integration())?.0))
+    }
+
+    /// Follows `rows`, and the ports of ours if `wiring` says so, and makes anew the flows that this and
+    /// `dirty` concern.
+    fn refresh(&mut self, rows: BTreeSet<Uuid>, wiring: bool, mut dirty: Vec<Object>) -> Effects {
+        let mut refreshed = Refreshed::default();
+        if let Some(database) = &self.database {
+            // Without br-int there are no rows: what was bound is let go.
+            let integration = database.bridge_named(self.wiring.integration()).map_or(Uuid([0; 16]), |(uuid, _)| uuid);
+            let source = Source { database, topology: &self.topology, node: &self.layout.node, integration };
+            if self.generation == 0 {
+                self.binder.recall(&source);
+            }
+            for &row in &rows {
+                self.binder.refresh(row, &source, &mut refreshed);
+            }
+            self.binder.settle(&mut refreshed);
+        }
+        self.dirty_rows.extend(rows);
+        self.take_over_bindings(&refreshed, &mut dirty);
+        if wiring {
+            self.take_over_wiring(&mut dirty);
+        }
+        self.recompute(dirty, &refreshed)
+    }
+
+    /// The binder's view becomes the pipeline's.
+    fn take_over_bindings(&mut self, refreshed: &Refreshed, dirty: &mut Vec<Object>) {
+        for network in &refreshed.networks {
+            match self.binder.local_vlans().get(network) {
+                Some(vlan) => self.bindings.local_vlans.insert(network.clone(), *vlan),
+                None => self.bindings.local_vlans.remove(network),
+            };
+            dirty.extend(self.view().objects_of_network(network));
+        }
+        for port in &refreshed.ports {
+            let binding = self.binder.bindings().get(port);
+            self.dirty_rows.extend(binding.map(|binding| binding.row));
+            match binding.and_then(|binding| binding.ofport) {
+                Some(ofport) => {
+                    self.bindings.ports.insert(port.clone(), ofport);
+                }
+                None => {
+                    self.bindings.ports.remove(port);
+                    self.ports.remove(port);
+                    self.pending.remove(port);
+                }
+            }
+            dirty.push(Object::Port(port.clone()));
+        }
+    }
+
+    /// The numbers of patch and tunnel ports.
+    fn take_over_wiring(&mut self, dirty: &mut Vec<Object>) {
+        let Some(database) = &self.database else { return };
+        let found = self.wiring.numbers(database, &self.topology);
+        let before = &self.bindings;
+        if (before.patch_tun, before.patch_int) != (found.patch_tun, found.patch_int) {
+            dirty.push(Object::Host);
+        }
+        let physical: Vec<Name> = self.layout.physical_networks.clone();
+        let changed: Vec<&Name> =
+            physical.iter().filter(|name| before.physical.get(*name) != found.physical.get(*name)).collect();
+        let nodes: BTreeSet<Name> = before.tunnels.keys().chain(found.tunnels.keys()).cloned().collect();
+        let tunnels: Vec<Name> =
+            nodes.into_iter().filter(|node| before.tunnels.get(node) != found.tunnels.get(node)).collect();
+        self.bindings.patch_tun = found.patch_tun;
+        self.bindings.patch_int = found.patch_int;
+        self.bindings.physical = found.physical;
+        self.bindings.tunnels = found.tunnels;
+        let view = self.view();
+        for physical_network in changed {
+            dirty.extend(view.objects_of_physical(physical_network));
+        }
+        for node in &tunnels {
+            dirty.extend(view.objects_of_tunnel(node));
+        }
+    }
+
+    /// The pipeline's input.
+    pub fn view(&self) -> View<'_> {
+        View { topology: &self.topology, layout: &self.layout, bindings: &self.bindings }
+    }
+
+    /// Makes the flows of `dirty` anew and hands the changes to the bridges.
+    fn recompute(&mut self, mut dirty: Vec<Object>, refreshed: &Refreshed) -> Effects {
+        if self.database.is_none() {
+            return Effects::default();
+        }
+        if self.generation == 0 {
+            dirty = self.view().objects().collect();
+        }
+        let mut effects = Effects::default();
+        let view = View { topology: &self.topology, layout: &self.layout, bindings: &self.bindings };
+        let changes = self.desired.update(&view, dirty);
+        if self.generation == 0 || !changes.is_empty() {
+            self.generation += 1;
+        }
+        let learnt_changed = changes
+            .get(&Bridge::Tunnel)
+            .is_some_and(|changes| !changes.forget.is_empty() || !changes.welcome.is_empty());
+        for (bridge, changes) in changes {
+            effects.commands.extend(self.bridges.update(&bridge, self.generation, changes));
+        }
+        if learnt_changed {
+            let connection = self.bridges.connection(&Bridge::Tunnel);
+            effects
+                .commands
+                .extend(connection.map(|connection| (connection, Command::Learnt(self.desired.learnt_scopes()))));
+        }
+        for port in refreshed.ports.iter().filter(|port| self.bindings.ports.contains_key(*port)) {
+            let required = self.required(port);
+            self.ports.insert(port.clone(), PortFlows { required, confirmed: false });
+            self.pending.insert(port.clone());
+        }
+        self.confirm_ports();
+        self.settle_identities(&mut effects);
+        effects
+    }
+
+    /// Which generation of which bridge carries all flows of a local port as it is now.
+    fn required(&self, port: &str) -> BTreeMap<Bridge, u64> {
+        let network = self.topology.port(port).and_then(|port| self.topology.network(&port.network));
+        let other = network.and_then(|network| match &network.kind {
+            NetworkKind::Local => None,
+            NetworkKind::Vxlan { .. } => Some(Bridge::Tunnel),
+            NetworkKind::Flat { physical_network } | NetworkKind::Vlan { physical_network, .. } => {
+                Some(Bridge::Physical(physical_network.clone()))
+            }
+        });
+        let bridges = [Some(Bridge::Integration), other].into_iter().flatten();
+        bridges.map(|bridge| (bridge.clone(), self.bridges.sent(&bridge))).collect()
+    }
+
+    /// Looks which of the pending ports have all their flows in effect, and which port lost one because
+    /// the switch refuses it.
+    fn confirm_ports(&mut self) {
+        let rejected = self.bridges.rejected_cookies();
+        let is_refused = |name: &Name, desired: &Desired| {
+            !rejected.is_empty()
+                && desired.of(&Object::Port(name.clone())).iter().any(|(_, flow)| rejected.contains(&flow.cookie))
+        };
+        if !rejected.is_empty() {
+            let refused = self.ports.keys().filter(|name| is_refused(name, &self.desired));
+            self.pending.extend(refused.cloned());
+        }
+        let mut pending = mem::take(&mut self.pending);
+        pending.retain(|name| {
+            let Some(flows) = self.ports.get_mut(name) else { return false };
+            let in_effect =
+                flows.required.iter().all(|(bridge, generation)| self.bridges.confirmed(bridge) >= *generation);
+            let confirmed = in_effect && !is_refused(name, &self.desired);
+            if flows.confirmed != confirmed {
+                flows.confirmed = confirmed;
+                self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
+            }
+            !confirmed
+        });
+        self.pending = pending;
+    }
+
+    /// A bridge has connected and says who it is.
+    pub fn on_identified(&mut self, connection: ConnectionId, datapath_id: DatapathId, peer: String) -> Effects {
+        self.bridges.identified(connection, datapath_id, peer);
+        let mut effects = Effects::default();
+        self.settle_identities(&mut effects);
+        effects
+    }
+
+    /// Adopts the waiting connections that are bridges of ours. Nothing is adopted before a complete
+    /// wanted state exists.
+    fn settle_identities(&mut self, effects: &mut Effects) {
+        let Some(database) = self.database.as_ref().filter(|_| self.generation > 0) else { return };
+        for (connection, verdict) in self.bridges.settle(database) {
+            match verdict {
+                Ok(bridge) => {
+                    let wanted = self.bridges.wanted(&bridge, &self.desired, self.generation);
+                    effects.commands.push((connection, Command::Adopt(Box::new(wanted))));
+                }
+                Err(reason) => effects.refused.push((connection, reason)),
+            }
+        }
+    }
+
+    /// Time passes; call it about once a second. Connections that no bridge of ours claims are refused.
+    pub fn on_tick(&mut self) -> Effects {
+        let mut effects = Effects::default();
+        self.bridges.tick();
+        self.settle_identities(&mut effects);
+        effects
+    }
+
+    /// A connection ended.
+    pub fn on_closed(&mut self, connection: ConnectionId) -> Effects {
+        self.bridges.closed(connection);
+        let mut effects = Effects::default();
+        self.settle_identities(&mut effects);
+        effects
+    }
+
+    /// A bridge's flows were compared with what is wanted. Ports whose flows were missing are not
+    /// installed until they are back.
+    pub fn on_audited(&mut self, connection: ConnectionId, missing: &HashSet<Cookie>) {
+        let Some(bridge) = self.bridges.audited(connection, missing.len()) else { return };
+        if missing.is_empty() {
+            return;
+        }
+        for (name, flows) in &mut self.ports {
+            let lost = |(on, flow): &(Bridge, Arc<Flow>)| *on == bridge && missing.contains(&flow.cookie);
+            if flows.confirmed && self.desired.of(&Object::Port(name.clone())).iter().any(lost) {
+                flows.confirmed = false;
+                self.pending.insert(name.clone());
+                self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
+            }
+        }
+    }
+
+    /// A bridge has come further.
+    pub fn on_progress(&mut self, connection: ConnectionId, progress: Progress) {
+        self.bridges.progressed(connection, progress);
+        self.confirm_ports();
+        // A patch to a physical bridge is closed once the guards on both ends are in effect.
+        self.wiring_dirty |= self.wiring.open_patches(self.database.as_ref()).next().is_some();
+    }
+
+    /// What has to be written to the database now. One transaction at a time: call it when none is on
+    /// its way, and again when it has been committed.
+    pub fn take_operations(&mut self) -> Vec<Operation> {
+        let Some(database) = &self.database else { return Vec::new() };
+        let mut operations = Vec::new();
+        if mem::take(&mut self.wiring_dirty) {
+            let guarded = |physical_network: &Name| self.is_guarded(physical_network);
+            let plan = self.wiring.plan(database, &self.topology, guarded);
+            operations.extend(plan.operations);
+            self.problems = plan.problems;
+        }
+        for row in mem::take(&mut self.dirty_rows) {
+            operations.extend(self.row_operations(row, database));
+        }
+        operations
+    }
+
+    /// The transaction of the last [`take_operations`](Self::take_operations) failed: everything is to be
+    /// looked at again.
+    pub fn on_transaction_failed(&mut self) {
+        self.wiring_dirty = true;
+        self.dirty_rows.extend(self.binder.row_ids());
+    }
+
+    /// True if [`take_operations`](Self::take_operations) may return something.
+    pub fn has_operations(&self) -> bool {
+        self.database.is_some() && (self.wiring_dirty || !self.dirty_rows.is_empty())
+    }
+
+    fn is_guarded(&self, physical_network: &Name) -> bool {
+        let object = Object::Physical(physical_network.clone());
+        let both_known = self
+            .bindings
+            .physical
+            .get(physical_network)
+            .is_some_and(|patch| patch.integration.is_some() && patch.physical.is_some());
+        let bridges = [Bridge::Integration, Bridge::Physical(physical_network.clone())];
+        let in_effect = |bridge: &Bridge| self.bridges.confirmed(bridge) >= self.bridges.sent(bridge);
+        let rejected = self
+            .bridges
+            .rejected()
+            .any(|rejected| self.desired.of(&object).iter().any(|(_, flow)| *flow == rejected.flow));
+        both_known && !rejected && self.bridges.sent(&Bridge::Integration) > 0 && bridges.iter().all(in_effect)
+    }
+
+    /// Tag and marks of one port.
+    fn row_operations(&self, uuid: Uuid, database: &Database) -> Vec<Operation> {
+        let (Some(row), Some(port)) = (self.binder.row(uuid), database.port(uuid)) else { return Vec::new() };
+        let served = self.binder.wanted_tag(uuid);
+        let mut operations = match &served {
+            Some((network, vlan)) => port_state::bind_port(uuid, port, vlan.vid(), network),
+            None => port_state::kill_port(uuid, port),
+        };
+        let interface = row.interface.and_then(|uuid| Some((uuid, database.interface(uuid)?)));
+        if let Some((uuid, interface)) = interface {
+            let confirmed = served.is_some()
+                && row.claim.as_ref().is_ok_and(|port| self.ports.get(port).is_some_and(|flows| flows.confirmed));
+            operations.extend(if confirmed {
+                port_state::mark_installed(uuid, interface)
+            } else {
+                port_state::unmark_installed(uuid, interface)
+            });
+        }
+        operations
+    }
+
+    /// The host's own settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What is wanted.
+    pub fn topology(&self) -> &Arc<Topology> {
+        &self.topology
+    }
+
+    /// The binder.
+    pub fn binder(&self) -> &Binder {
+        &self.binder
+    }
+
+    /// The bridges and their connections.
+    pub fn bridges(&self) -> &Bridges {
+        &self.bridges
+    }
+
+    /// What is wanted of the database and stays undone.
+    pub fn problems(&self) -> &[ovsdb::Problem] {
+        &self.problems
+    }
+
+    /// The database, once it was seen.
+    pub fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
+    }
+
+    /// The wanted flows.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    /// True if all flows of a local port are in effect.
+    pub fn is_installed(&self, port: &str) -> bool {
+        self.ports.get(port).is_some_and(|flows| flows.confirmed)
+    }
+
+    /// The wanted flows of one port.
+    pub fn flows_of_port(&self, port: &Name) -> impl Iterator<Item = &Arc<Flow>> {
+        self.desired.of(&Object::Port(port.clone())).iter().map(|(_, flow)| flow)
+    }
+}

@@ -1,0 +1,330 @@
+//! What `heddle status` shows, and the socket on which the daemon answers.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::debug;
+
+use super::daemon::StartError;
+use super::host::Host;
+use crate::flow::Flow;
+use crate::flow::text::{Cookies, Numbers, Printer};
+use crate::ovsdb::Ofport;
+use crate::pipeline::Bridge;
+
+/// The run directory, unless `HEDDLE_RUNDIR` names another.
+const RUN_DIRECTORY: &str = "/run/heddle";
+/// Connections to the status socket that are served at once.
+const MAX_ASKING: usize = 16;
+/// A client that does not read for so long is let go.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Somebody asks for the status.
+pub struct Request {
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Status>,
+}
+
+/// The daemon's state; `heddle status --json` prints it as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// This node.
+    pub node: String,
+    /// The topology file.
+    pub topology: String,
+    /// Why the file is not what is in force, if it was refused.
+    pub topology_problem: Option<String>,
+    /// The database's address.
+    pub ovsdb: String,
+    /// True while the database is connected.
+    pub ovsdb_connected: bool,
+    /// What is wanted of the database and cannot be done.
+    pub problems: Vec<String>,
+    /// The bridges.
+    pub bridges: Vec<BridgeStatus>,
+    /// Networks in use here.
+    pub networks: Vec<NetworkStatus>,
+    /// The ports that the topology has on this node.
+    pub ports: Vec<PortStatus>,
+    /// Interfaces on the integration bridge that are not served: what they send is dropped.
+    pub unserved: Vec<UnservedStatus>,
+}
+
+/// One bridge.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BridgeStatus {
+    /// Its name.
+    pub name: String,
+    /// `integration`, `tunnel`, or `physical` and the physical network.
+    pub role: String,
+    /// Its datapath id, while it is connected.
+    pub datapath_id: Option<String>,
+    /// Where it connects from, while it is connected.
+    pub connected_from: Option<String>,
+    /// Wanted flows.
+    pub wanted: usize,
+    /// Flows that the switch has confirmed.
+    pub installed: usize,
+    /// Flows that the switch refuses.
+    pub rejected: Vec<RejectedStatus>,
+    /// Flows that differed when the bridge connected.
+    pub differences: Option<usize>,
+    /// FLOW_MODs sent since it connected.
+    pub flow_mods: u64,
+    /// Flows put right after somebody else changed them.
+    pub repaired: u64,
+}
+
+/// A flow that the switch refuses.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RejectedStatus {
+    /// The flow in the syntax of ovs-ofctl.
+    pub flow: String,
+    /// The OpenFlow error.
+    pub error: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// A network in use on this node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NetworkStatus {
+    /// Its name.
+    pub name: String,
+    /// Its VLAN on this node.
+    pub local_vlan: u16,
+}
+
+/// A port of this node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PortStatus {
+    /// Its name in the topology.
+    pub name: String,
+    /// Its network.
+    pub network: String,
+    /// Its interface, if there is one.
+    pub interface: Option<String>,
+    /// Its number, if the switch gave it one.
+    pub ofport: Option<u32>,
+    /// The VLAN of its network on this node.
+    pub local_vlan: Option<u16>,
+    /// `installed`, `programming`, `refused` or `waiting`.
+    pub state: PortState,
+    /// What it waits for, or why it is refused.
+    pub reason: Option<String>,
+}
+
+/// How far a port is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortState {
+    /// All its flows are in effect.
+    Installed,
+    /// Its flows are on their way, or a bridge is not connected.
+    Programming,
+    /// The switch refuses a flow of it.
+    Refused,
+    /// Its interface is missing or has no number yet.
+    Waiting,
+}
+
+/// An interface that is not served.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UnservedStatus {
+    /// The interface.
+    pub interface: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Status {
+    /// True if nothing stands in the way of what is wanted; ports whose interface is not there yet do not.
+    pub fn is_good(&self) -> bool {
+        self.ovsdb_connected
+            && self.topology_problem.is_none()
+            && self.problems.is_empty()
+            && self.bridges.iter().all(|bridge| bridge.connected_from.is_some() && bridge.rejected.is_empty())
+    }
+
+    /// The status of a host.
+    pub fn of(host: &Host, ovsdb_connected: bool, topology_problem: Option<&str>) -> Self {
+        let config = host.config();
+        let mut unserved: Vec<UnservedStatus> = host
+            .binder()
+            .rows()
+            .filter_map(|(uuid, row)| {
+                let reason = match &row.claim {
+                    Err(reason) => reason.to_string(),
+                    Ok(port) if host.binder().bindings().get(port).is_some_and(|binding| binding.row != uuid) => {
+                        format!("another interface is port {port} already")
+                    }
+                    Ok(_) => return None,
+                };
+                Some(UnservedStatus { interface: row.interface_name.clone(), reason })
+            })
+            .collect();
+        unserved.sort_by(|a, b| a.interface.cmp(&b.interface));
+        Self {
+            node: config.node.to_string(),
+            topology: config.topology.display().to_string(),
+            topology_problem: topology_problem.map(str::to_owned),
+            ovsdb: config.ovsdb.remote.to_string(),
+            ovsdb_connected,
+            problems: host.problems().iter().map(ToString::to_string).collect(),
+            bridges: bridges(host),
+            networks: host
+                .binder()
+                .local_vlans()
+                .iter()
+                .map(|(name, vlan)| NetworkStatus { name: name.to_string(), local_vlan: vlan.vid() })
+                .collect(),
+            ports: ports(host),
+            unserved,
+        }
+    }
+}
+
+fn bridges(host: &Host) -> Vec<BridgeStatus> {
+    let status = host.bridges().iter().map(|(name, bridge, state)| BridgeStatus {
+        name: name.to_string(),
+        role: match bridge {
+            Bridge::Integration => "integration".to_owned(),
+            Bridge::Tunnel => "tunnel".to_owned(),
+            Bridge::Physical(physical_network) => format!("physical {physical_network}"),
+        },
+        datapath_id: state.connected.as_ref().map(|connected| connected.datapath_id.to_string()),
+        connected_from: state.connected.as_ref().map(|connected| connected.peer.clone()),
+        wanted: state.progress.wanted,
+        installed: state.progress.installed,
+        rejected: state
+            .progress
+            .rejected
+            .iter()
+            .map(|rejected| RejectedStatus {
+                flow: flow_text(&rejected.flow),
+                error: rejected.code.to_string(),
+                attempts: rejected.attempts,
+            })
+            .collect(),
+        differences: state.differences,
+        flow_mods: state.progress.flow_mods,
+        repaired: state.progress.repaired,
+    });
+    status.collect()
+}
+
+fn flow_text(flow: &Flow) -> String {
+    let mut text = Vec::new();
+    match Printer::new(&Numbers).wanted(flow, Cookies::Shown, &mut text) {
+        Ok(_) => String::from_utf8_lossy(&text).into_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn ports(host: &Host) -> Vec<PortStatus> {
+    let binder = host.binder();
+    let rejected = host.bridges().rejected_cookies();
+    let mut ports: Vec<PortStatus> = host
+        .topology()
+        .local_ports(&host.config().node)
+        .map(|port| {
+            let binding = binder.bindings().get(&port.name);
+            let row = binding.and_then(|binding| binder.row(binding.row));
+            let refused = || host.flows_of_port(&port.name).any(|flow| rejected.contains(&flow.cookie));
+            let (state, reason) = match (binding, row) {
+                (Some(_), _) if host.is_installed(&port.name) => (PortState::Installed, None),
+                (Some(_), Some(row)) if row.ofport.port_no().is_none() => {
+                    (PortState::Waiting, Some(no_number(row.ofport).to_owned()))
+                }
+                (Some(_), _) if refused() => (PortState::Refused, Some("the switch refuses a flow of it".to_owned())),
+                (Some(_), _) => (PortState::Programming, None),
+                (None, _) => {
+                    (PortState::Waiting, Some("no interface on the integration bridge has its name".to_owned()))
+                }
+            };
+            PortStatus {
+                name: port.name.to_string(),
+                network: port.network.to_string(),
+                interface: row.map(|row| row.interface_name.clone()),
+                ofport: row.and_then(|row| row.ofport.port_no()).map(|port_no| port_no.0),
+                local_vlan: binding.and(binder.local_vlans().get(&port.network)).map(|vlan| vlan.vid()),
+                state,
+                reason,
+            }
+        })
+        .collect();
+    ports.sort_by(|a, b| a.name.cmp(&b.name));
+    ports
+}
+
+fn no_number(ofport: Ofport) -> &'static str {
+    match ofport {
+        Ofport::Failed => "the switch cannot open the interface (ofport -1)",
+        _ => "the switch has not given it a port number yet",
+    }
+}
+
+/// Where the daemon of this host answers.
+pub fn socket_path() -> PathBuf {
+    let directory = std::env::var_os("HEDDLE_RUNDIR").map_or_else(|| PathBuf::from(RUN_DIRECTORY), PathBuf::from);
+    directory.join("heddle.sock")
+}
+
+/// Makes the status socket; takes the place of one that a dead daemon left.
+pub async fn bind(path: &Path) -> Result<UnixListener, StartError> {
+    if UnixStream::connect(path).await.is_ok() {
+        return Err(StartError::RunsAlready(path.to_owned()));
+    }
+    let make = || {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        UnixListener::bind(path)
+    };
+    make().map_err(|error| StartError::StatusSocket { path: path.to_owned(), error })
+}
+
+/// Answers everybody who connects with one line of JSON.
+pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
+    let asking = Arc::new(Semaphore::new(MAX_ASKING));
+    loop {
+        let Ok(permit) = asking.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let requests = requests.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = tokio::time::timeout(PATIENCE, answer(stream, requests)).await {
+                        debug!(%error, "a client of the status socket did not read");
+                    }
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                debug!(%error, "cannot accept on the status socket");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(mut stream: UnixStream, requests: mpsc::Sender<Request>) {
+    let (reply, status) = oneshot::channel();
+    if requests.send(Request { reply }).await.is_err() {
+        return;
+    }
+    let Ok(status) = status.await else { return };
+    let Ok(mut text) = serde_json::to_vec(&status) else { return };
+    text.push(b'\n');
+    let _ = stream.write_all(&text).await;
+    let _ = stream.shutdown().await;
+}

@@ -1,0 +1,198 @@
+//! The bridges and ports of Heddle's own: what there is to be, and which numbers the switch gave them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::config::{self, Config};
+use crate::openflow::PortNo;
+use crate::ovsdb::{Database, DesiredBridge, DesiredPort, Plan, PortKind, Role, Uuid, plan, tunnel_port_name};
+use crate::pipeline::{Bridge, PatchPorts};
+use crate::topology::{Name, Node, Topology};
+
+/// The patch port on `br-int` towards `br-tun`.
+pub const PATCH_TUN: &str = "patch-tun";
+/// The patch port on `br-tun` towards `br-int`.
+pub const PATCH_INT: &str = "patch-int";
+/// Where a patch leads whose other end must not be reached yet.
+const OPEN_END: &str = "nonexistent-peer";
+
+/// The patch between `br-int` and a physical bridge.
+struct Patch {
+    bridge: Name,
+    /// On `br-int`.
+    integration: String,
+    /// On the physical bridge.
+    physical: String,
+}
+
+/// The numbers of the ports of Heddle's own.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// `patch-tun`.
+    pub patch_tun: Option<PortNo>,
+    /// `patch-int`.
+    pub patch_int: Option<PortNo>,
+    /// By physical network.
+    pub physical: BTreeMap<Name, PatchPorts>,
+    /// By peer node.
+    pub tunnels: BTreeMap<Name, PortNo>,
+}
+
+/// See the module. Constant while the daemon runs.
+pub struct Wiring {
+    node: Name,
+    integration: Name,
+    tunnel: Name,
+    patches: BTreeMap<Name, Patch>,
+    datapath_type: &'static str,
+    controller: String,
+}
+
+impl Wiring {
+    /// From the host's own file.
+    pub fn new(config: &Config) -> Self {
+        let patches = config.bridges.physical.iter().map(|(physical_network, bridge)| {
+            let (integration, physical) = config::patch_port_names(bridge);
+            (physical_network.clone(), Patch { bridge: bridge.clone(), integration, physical })
+        });
+        Self {
+            node: config.node.clone(),
+            integration: config.bridges.integration.clone(),
+            tunnel: config.bridges.tunnel.clone(),
+            patches: patches.collect(),
+            datapath_type: config.bridges.datapath_type.as_str(),
+            controller: config.openflow.listen.first().map(controller_target).unwrap_or_default(),
+        }
+    }
+
+    /// The name of `br-int`.
+    pub fn integration(&self) -> &Name {
+        &self.integration
+    }
+
+    /// The name of a bridge.
+    pub fn bridge_name<'a>(&'a self, bridge: &'a Bridge) -> &'a Name {
+        match bridge {
+            Bridge::Integration => &self.integration,
+            Bridge::Tunnel => &self.tunnel,
+            Bridge::Physical(physical_network) => {
+                self.patches.get(physical_network).map_or(physical_network, |patch| &patch.bridge)
+            }
+        }
+    }
+
+    /// What has to be written so that bridges and ports are as wanted. The patch to a physical bridge is
+    /// closed when `guarded` says that nothing can leak through it, and stays closed.
+    pub fn plan(&self, database: &Database, topology: &Topology, guarded: impl Fn(&Name) -> bool) -> Plan {
+        let mut bridges =
+            vec![self.bridge(&self.integration, Role::Integration), self.bridge(&self.tunnel, Role::Tunnel)];
+        let mut ports = vec![patch(&self.integration, PATCH_TUN, PATCH_INT), patch(&self.tunnel, PATCH_INT, PATCH_TUN)];
+        for (physical_network, ends) in &self.patches {
+            bridges.push(self.bridge(&ends.bridge, Role::Physical));
+            if database.bridge_named(&ends.bridge).is_none() {
+                continue;
+            }
+            let closed = !is_open(ends, database) || guarded(physical_network);
+            let peer = |name| if closed { name } else { OPEN_END };
+            ports.push(patch(&self.integration, &ends.integration, peer(&ends.physical)));
+            ports.push(patch(&ends.bridge, &ends.physical, peer(&ends.integration)));
+        }
+        for (_, local_ip, remote_ip) in self.tunnels(topology) {
+            let kind = PortKind::Vxlan { remote_ip, local_ip };
+            ports.push(DesiredPort { bridge: self.tunnel.to_string(), name: tunnel_port_name(remote_ip), kind });
+        }
+        plan(database, &bridges, &ports)
+    }
+
+    fn bridge(&self, name: &Name, role: Role) -> DesiredBridge {
+        DesiredBridge {
+            name: name.to_string(),
+            role,
+            datapath_type: self.datapath_type.to_owned(),
+            controllers: vec![self.controller.clone()],
+        }
+    }
+
+    /// The nodes that share a VXLAN network with this one: with our address and theirs.
+    fn tunnels<'a>(&self, topology: &'a Topology) -> impl Iterator<Item = (&'a Node, IpAddr, IpAddr)> + use<'a> {
+        let local = topology.node(&self.node).and_then(|node| node.tunnel_ip);
+        topology
+            .peers(&self.node)
+            .filter_map(move |peer| Some((peer, local?, peer.tunnel_ip?)))
+            .filter(|(_, local, remote)| local.is_ipv4() == remote.is_ipv4())
+    }
+
+    /// The numbers that the switch gave to our ports.
+    pub fn numbers(&self, database: &Database, topology: &Topology) -> Numbers {
+        let number = |bridge: &str, port: &str| number(database, bridge, port);
+        let physical = self.patches.iter().map(|(physical_network, ends)| {
+            let patch = PatchPorts {
+                integration: number(&self.integration, &ends.integration),
+                physical: number(&ends.bridge, &ends.physical),
+            };
+            (physical_network.clone(), patch)
+        });
+        let tunnels = self.tunnels(topology).filter_map(|(peer, _, remote)| {
+            Some((peer.name.clone(), number(&self.tunnel, &tunnel_port_name(remote))?))
+        });
+        Numbers {
+            patch_tun: number(&self.integration, PATCH_TUN),
+            patch_int: number(&self.tunnel, PATCH_INT),
+            physical: physical.collect(),
+            tunnels: tunnels.collect(),
+        }
+    }
+
+    /// Physical networks whose patch is there and not closed yet.
+    pub fn open_patches<'a>(&'a self, database: Option<&'a Database>) -> impl Iterator<Item = &'a Name> {
+        let open = move |ends: &Patch| database.is_some_and(|database| is_open(ends, database));
+        self.patches.iter().filter(move |(_, ends)| open(ends)).map(|(physical_network, _)| physical_network)
+    }
+}
+
+fn patch(bridge: &Name, name: &str, peer: &str) -> DesiredPort {
+    DesiredPort { bridge: bridge.to_string(), name: name.to_owned(), kind: PortKind::Patch { peer: peer.to_owned() } }
+}
+
+/// True unless both ends of a patch lead to each other.
+fn is_open(ends: &Patch, database: &Database) -> bool {
+    let leads = |from: &str, to: &str| {
+        let interface = database.interface_named(from).map(|(_, interface)| interface);
+        interface.and_then(|interface| interface.options.get("peer")).is_some_and(|peer| peer == to)
+    };
+    !(leads(&ends.integration, &ends.physical) && leads(&ends.physical, &ends.integration))
+}
+
+/// The number of a port, if it is on that bridge.
+fn number(database: &Database, bridge: &str, port: &str) -> Option<PortNo> {
+    let (uuid, interface) = database.interface_named(port)?;
+    let on: Uuid = database.bridge_of_port(database.port_of_interface(uuid)?)?;
+    let here = database.bridge(on).is_some_and(|row| row.name == bridge);
+    interface.ofport.port_no().filter(|_| here)
+}
+
+/// How bridges of this host reach a listener of ours.
+fn controller_target(listen: &SocketAddr) -> String {
+    let address = match listen.ip() {
+        IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        address => address,
+    };
+    format!("tcp:{}", SocketAddr::new(address, listen.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bridges_reach_a_listener_on_any_address_through_loopback() {
+        for (listen, target) in [
+            ("127.0.0.1:6633", "tcp:127.0.0.1:6633"),
+            ("0.0.0.0:6653", "tcp:127.0.0.1:6653"),
+            ("[::]:6633", "tcp:[::1]:6633"),
+        ] {
+            assert_eq!(controller_target(&listen.parse().unwrap()), target);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The command `heddle`.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use super::status_text::print_status;
+use crate::agent::preview::{BridgeFlows, preview};
+use crate::agent::status::socket_path;
+use crate::agent::{self, StartError, Status};
+use crate::config::Config;
+use crate::flow::text::Cookies;
+use crate::openflow::DecodeError;
+use crate::topology::{Refused, Topology};
+
+/// Neutron-grade networking for any Open vSwitch host, without OpenStack.
+#[derive(Parser)]
+#[command(name = "heddle", version)]
+struct Heddle {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon: logs to stderr (set RUST_LOG to see more or less).
+    Run(ConfigArgs),
+    /// Validate both files and stop.
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The topology, instead of the one that heddle.toml names.
+        #[arg(long, value_name = "FILE")]
+        topology: Option<PathBuf>,
+    },
+    /// Print the wanted flows of a node from its files: no switch, no daemon. In the syntax of ovs-ofctl,
+    /// with port names; every port of the node counts as plugged.
+    Flows {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The topology, instead of the one that heddle.toml names.
+        #[arg(long, value_name = "FILE")]
+        topology: Option<PathBuf>,
+        /// The node, instead of the one that heddle.toml names.
+        #[arg(long)]
+        node: Option<String>,
+        /// Only this bridge.
+        #[arg(long)]
+        bridge: Option<String>,
+    },
+    /// Ask the daemon of this host: bridges, ports and their state, flows wanted and installed.
+    Status {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// One JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// The host's own file [default: /etc/heddle/heddle.toml, and defaults for all if that is absent].
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Config, Refused> {
+        Config::load(self.config.as_deref())
+    }
+}
+
+/// Why a command fails.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("no daemon answers on {path}: {error}; is `heddle run` running?")]
+    NoDaemon { path: PathBuf, error: io::Error },
+    #[error("the daemon's answer makes no sense: {0}; is it of another version?")]
+    BadAnswer(#[from] serde_json::Error),
+    #[error("{bridge} is none of the bridges of this host: {}", bridges.join(", "))]
+    NoSuchBridge { bridge: String, bridges: Vec<String> },
+    #[error("a wanted flow cannot be printed: {0}")]
+    Unprintable(#[from] DecodeError),
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Parses the command line, does what it says, and returns the exit code: 0 success, 1 ran and found
+/// something wrong, 2 usage or failure.
+pub fn main() -> ExitCode {
+    let arguments = Heddle::parse();
+    let mut out = io::stdout().lock();
+    let result = match arguments.command {
+        Command::Run(config) => run(&config),
+        Command::Check { config, topology } => check(&config, topology.as_deref(), &mut out),
+        Command::Flows { config, topology, node, bridge } => {
+            flows(&config, topology.as_deref(), node.as_deref(), bridge.as_deref(), &mut out)
+        }
+        Command::Status { config, json } => status(&config, json, &mut out),
+    };
+    match result.and_then(|code| Ok(out.flush().map(|()| code)?)) {
+        Ok(code) => code,
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            for line in failure.to_string().lines() {
+                eprintln!("heddle: {line}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(config: &ConfigArgs) -> Result<ExitCode, Failure> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let config = config.load()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(agent::run(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Both files are read as the daemon would; what is wrong goes to stderr.
+fn check(config: &ConfigArgs, topology: Option<&Path>, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    // A topology alone can be held against nothing but itself when this host has no file of its own.
+    let host = match (config.load(), topology) {
+        (Ok(host), _) => host,
+        (Err(refused), _) => return Err(refused.into()),
+    };
+    let path = topology.unwrap_or(&host.topology);
+    let read = Topology::load(path)?;
+    let alone = topology.is_some() && config.config.is_none();
+    if !alone || read.node(&host.node).is_some() {
+        host.check_topology(&read)?;
+    }
+    let (nodes, networks, ports) = (read.nodes().len(), read.networks().len(), read.ports().len());
+    writeln!(out, "{}: good: {nodes} nodes, {networks} networks, {ports} ports", path.display())?;
+    if read.node(&host.node).is_some() {
+        let local = read.local_ports(&host.node).count();
+        let peers = read.peers(&host.node).count();
+        writeln!(out, "this node, {}: {local} ports, {peers} tunnels", host.node)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn flows(
+    config: &ConfigArgs,
+    topology: Option<&Path>,
+    node: Option<&str>,
+    bridge: Option<&str>,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
+    let mut host = config.load()?;
+    if let Some(node) = node {
+        host.node = node.into();
+    }
+    let topology = Topology::load(topology.unwrap_or(&host.topology))?;
+    host.check_topology(&topology)?;
+    let all = preview(&topology, &host);
+    let wanted: Vec<&BridgeFlows> = all.iter().filter(|flows| bridge.is_none_or(|name| *flows.name == *name)).collect();
+    if let (Some(bridge), []) = (bridge, wanted.as_slice()) {
+        let bridges = all.iter().map(|flows| flows.name.to_string()).collect();
+        return Err(Failure::NoSuchBridge { bridge: bridge.to_owned(), bridges });
+    }
+    for (number, flows) in wanted.into_iter().enumerate() {
+        if bridge.is_none() {
+            // A comment to ovs-ofctl, so that the whole is still a file of flows.
+            writeln!(out, "{}# {}", if number > 0 { "\n" } else { "" }, flows.name)?;
+        }
+        out.write_all(&flows.text(Cookies::Shown)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(config: &ConfigArgs, json: bool, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if config.config.is_some() {
+        config.load()?;
+    }
+    let path = socket_path();
+    let mut text = String::new();
+    let ask = |text: &mut String| {
+        let mut stream = UnixStream::connect(&path)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.read_to_string(text)
+    };
+    ask(&mut text).map_err(|error| Failure::NoDaemon { path: path.clone(), error })?;
+    let status: Status = serde_json::from_str(&text)?;
+    if json {
+        serde_json::to_writer_pretty(&mut *out, &status)?;
+        writeln!(out)?;
+    } else {
+        print_status(&status, out)?;
+    }
+    Ok(if status.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

@@ -1,0 +1,90 @@
+//! `heddle status` for people.
+
+use std::io::{self, Write};
+
+use crate::agent::status::{BridgeStatus, PortState, PortStatus, Status};
+
+/// Prints what is there, and first of all what is wrong.
+pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
+    let connected = if status.ovsdb_connected { "connected" } else { "NOT CONNECTED" };
+    writeln!(out, "node      {}", status.node)?;
+    writeln!(out, "topology  {}", status.topology)?;
+    writeln!(out, "database  {} ({connected})", status.ovsdb)?;
+    if let Some(problem) = &status.topology_problem {
+        writeln!(out, "\nThe topology file is refused; the last good one is in force:")?;
+        for line in problem.lines() {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    if !status.problems.is_empty() {
+        writeln!(out, "\nProblems:")?;
+        for problem in &status.problems {
+            writeln!(out, "  {problem}")?;
+        }
+    }
+    writeln!(out, "\nBridges:")?;
+    let rows = status.bridges.iter().map(|bridge| {
+        let flows = format!("{} of {} flows", bridge.installed.min(bridge.wanted), bridge.wanted);
+        [bridge.name.clone(), bridge.role.clone(), flows, connection(bridge)]
+    });
+    table(rows, out)?;
+    for bridge in &status.bridges {
+        for rejected in &bridge.rejected {
+            writeln!(
+                out,
+                "  {}: refused {} times: {}: {}",
+                bridge.name, rejected.attempts, rejected.error, rejected.flow
+            )?;
+        }
+    }
+    writeln!(out, "\nPorts:{}", if status.ports.is_empty() { " none" } else { "" })?;
+    table(status.ports.iter().map(port), out)?;
+    if !status.unserved.is_empty() {
+        writeln!(out, "\nNot served, dropped:")?;
+        table(status.unserved.iter().map(|row| [row.interface.clone(), row.reason.clone()]), out)?;
+    }
+    Ok(())
+}
+
+fn connection(bridge: &BridgeStatus) -> String {
+    match (&bridge.connected_from, bridge.repaired) {
+        (None, _) => "NOT CONNECTED".to_owned(),
+        (Some(peer), 0) => format!("connected from {peer}"),
+        (Some(peer), repaired) => format!("connected from {peer}, {repaired} flows repaired"),
+    }
+}
+
+fn port(port: &PortStatus) -> [String; 5] {
+    let state = match port.state {
+        PortState::Installed => "installed",
+        PortState::Programming => "programming",
+        PortState::Refused => "REFUSED",
+        PortState::Waiting => "waiting",
+    };
+    let state = port.reason.as_ref().map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"));
+    let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    [
+        port.name.clone(),
+        port.network.clone(),
+        port.interface.clone().unwrap_or_else(|| "-".to_owned()),
+        format!("ofport {} vlan {}", number(port.ofport), number(port.local_vlan.map(u32::from))),
+        state,
+    ]
+}
+
+/// Columns as wide as their widest cell, two spaces between.
+fn table<const N: usize>(rows: impl Iterator<Item = [String; N]>, out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<[String; N]> = rows.collect();
+    let widths: [usize; N] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str("  ");
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.chars().count()));
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
