@@ -55,17 +55,18 @@ impl Changes {
 /// What has to be sent so that `installed` becomes `wanted`: added and changed flows, and deletes.
 /// In the order in which people read flows, so that equal inputs give equal messages.
 pub fn diff(wanted: &FlowTable, installed: &FlowTable) -> Changes {
-    let mut found = 0;
-    let missing_or_other = |flow: &&Arc<Flow>| match installed.get(&flow.key()) {
-        Some(there) => {
-            found += 1;
-            !Arc::ptr_eq(there, flow) && there != *flow
+    let mut known = 0;
+    let mut add = Vec::new();
+    for flow in wanted.iter() {
+        let there = installed.get(&flow.key());
+        known += usize::from(there.is_some());
+        if there.is_none_or(|there| !Arc::ptr_eq(there, flow) && there != flow) {
+            add.push(flow.clone());
         }
-        None => true,
-    };
-    let mut add: Vec<_> = wanted.iter().filter(missing_or_other).cloned().collect();
+    }
+    // Mostly every installed flow is a wanted one, and there is no need to look for the others.
     let mut delete = Vec::new();
-    if found < installed.len() {
+    if known < installed.len() {
         delete.extend(installed.iter().filter(|flow| wanted.get(&flow.key()).is_none()).cloned());
     }
     for flows in [&mut add, &mut delete] {
