@@ -66,7 +66,7 @@ impl Session {
             let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
             match report.unwrap_or_else(|_| panic!("gave up waiting for {what}: {:?}", self.progress))?.news {
                 News::Progress(progress) => self.progress = *progress,
-                News::Audited { differences } => self.differences = Some(differences),
+                News::Audited { differences, .. } => self.differences = Some(differences),
                 News::Closed => return None,
                 News::Identified { .. } => {}
             }

@@ -86,6 +86,8 @@ pub struct Binder {
     /// Of each network in use, how many ports are bound.
     used: BTreeMap<Name, usize>,
     local_vlans: BTreeMap<Name, LocalVlan>,
+    /// Ports that would be bound if there were a local VLAN left for their network.
+    starved: BTreeSet<Name>,
 }
 
 impl Binder {
@@ -128,6 +130,11 @@ impl Binder {
         &self.local_vlans
     }
 
+    /// True if a port cannot be bound because no local VLAN is free.
+    pub fn is_starved(&self, port: &Name) -> bool {
+        self.starved.contains(port)
+    }
+
     /// The network and the local VLAN of a row's port. `None`: it serves no port.
     pub fn wanted_tag(&self, uuid: Uuid) -> Option<(Name, LocalVlan)> {
         let port = self.rows.get(&uuid)?.claim.as_ref().ok()?;
@@ -165,8 +172,8 @@ impl Binder {
         }
     }
 
-    /// Gives up the local VLANs of networks that no port uses any more.
-    pub fn settle(&mut self, refreshed: &mut Refreshed) {
+    /// Gives up the local VLANs of networks that no port uses any more, and gives them to those that wait for one.
+    pub fn settle(&mut self, source: &Source<'_>, refreshed: &mut Refreshed) {
         self.used.retain(|_, count| *count > 0);
         let used = &self.used;
         self.local_vlans.retain(|network, _| {
@@ -176,6 +183,9 @@ impl Binder {
             }
             keep
         });
+        for port in std::mem::take(&mut self.starved) {
+            self.bind(&port, source, refreshed);
+        }
     }
 
     /// Chooses the row that serves `port` and follows it.
@@ -190,9 +200,13 @@ impl Binder {
                 *count = count.saturating_sub(1);
             }
         }
+        self.starved.remove(port);
         let counted = before.as_ref().map(|binding| &binding.network);
         let after = holder.zip(network).and_then(|((row, interface), network)| {
-            let vlan = self.take_into_use(&network, counted == Some(&network), refreshed)?;
+            let Some(vlan) = self.take_into_use(&network, counted == Some(&network), refreshed) else {
+                self.starved.insert(port.clone());
+                return None;
+            };
             let numbered = self.rows.get(&row).filter(|row| row.tag == Some(vlan.vid()));
             let ofport = numbered.and_then(|row| row.ofport.port_no());
             Some(Binding { row, interface, network, ofport })
@@ -280,3 +294,7 @@ fn claim(interface: &Interface, source: &Source<'_>) -> Result<Name, Unserved> {
         None => Err(Unserved::Unknown),
     }
 }
+
+#[cfg(test)]
+#[path = "binder_tests.rs"]
+mod tests;

@@ -174,6 +174,10 @@ impl Bridges {
     pub fn audited(&mut self, connection: ConnectionId, differences: usize) -> Option<Bridge> {
         let (bridge, state) = self.of_connection(connection)?;
         state.differences = Some(differences);
+        if differences > 0 {
+            // Whatever was in effect, not all of it is now.
+            state.confirmed = 0;
+        }
         Some(bridge.clone())
     }
 

@@ -10,27 +10,28 @@
 //! but for none; what it sends to a connection is bounded by what the topology holds. When it ends, every
 //! other task is aborted; flows and database stay as they are.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
+use super::heap;
 use super::host::{Effects, Host};
 use super::notify::notify_service_manager;
 use super::status::{self, Request};
 use super::watch::{Reload, TopologyFile};
 use crate::config::Config;
-use crate::openflow::Cookie;
-use crate::ovsdb::{self, OpResult, TransactError};
+use crate::ovsdb::{self, TransactionResult};
 use crate::switch::{self, Command, ConnectionId, News, Report};
 use crate::topology::{Refused, Topology};
 
@@ -96,7 +97,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     );
     let agent = Agent {
         host: Host::new(config, Arc::new(topology)),
-        client: Arc::new(client),
+        client,
         senders: BTreeMap::new(),
         transaction: None,
         retry_at: None,
@@ -110,15 +111,13 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     stopped.map_err(StartError::from)
 }
 
-type TransactionResult = Result<Result<Vec<OpResult>, TransactError>, JoinError>;
-
 struct Agent {
     host: Host,
-    client: Arc<ovsdb::Client>,
+    client: ovsdb::Client,
     /// How to talk to the connections that have said who they are.
     senders: BTreeMap<ConnectionId, mpsc::UnboundedSender<Command>>,
     /// The transaction on its way.
-    transaction: Option<JoinHandle<Result<Vec<OpResult>, TransactError>>>,
+    transaction: Option<Pin<Box<dyn Future<Output = TransactionResult> + Send>>>,
     retry_at: Option<Instant>,
     file: TopologyFile,
     /// Why the file is not what is in force.
@@ -145,10 +144,15 @@ impl Agent {
         loop {
             self.write_database();
             tokio::select! {
+                // What the database holds comes before the word that a transaction was committed: else the
+                // next one would be made from what was there before.
+                biased;
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
                 Some(event) = events.recv() => self.on_database_event(event),
+                result = finished(&mut self.transaction) => self.on_transaction(result),
                 Some(report) = reports.recv() => self.on_report(report),
                 Some(request) = requests.recv() => self.on_request(request),
-                result = finished(&mut self.transaction) => self.on_transaction(result),
                 () = due(self.retry_at) => self.retry_at = None,
                 _ = ticks.tick() => {
                     let effects = self.host.on_tick();
@@ -160,8 +164,6 @@ impl Agent {
                     }
                 }
                 _ = hangup.recv() => self.reload("SIGHUP"),
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
             }
         }
         notify_service_manager("STOPPING=1");
@@ -209,9 +211,9 @@ impl Agent {
                 let effects = self.host.on_identified(connection, datapath_id, peer);
                 self.perform(effects);
             }
-            News::Audited { differences } => {
+            News::Audited { differences, missing } => {
                 info!(bridge = self.bridge_name(connection), differences, "compared flows with what is wanted");
-                self.host.on_audited(connection, &HashSet::<Cookie>::new());
+                self.host.on_audited(connection, differences, &missing);
             }
             News::Progress(progress) => {
                 for rejected in progress.rejected.iter().filter(|rejected| rejected.attempts == 1) {
@@ -227,7 +229,8 @@ impl Agent {
                     flows = progress.installed,
                     "flows in effect"
                 );
-                self.host.on_progress(connection, *progress);
+                let effects = self.host.on_progress(connection, *progress);
+                self.perform(effects);
             }
             News::Closed => {
                 if let Some(bridge) = self.bridge_name(connection) {
@@ -279,6 +282,7 @@ impl Agent {
                 self.reload_problem = None;
                 let effects = self.host.on_topology(topology);
                 self.perform(effects);
+                heap::trim();
             }
             Reload::Refused(refused) => {
                 let text = refused.to_string();
@@ -305,26 +309,21 @@ impl Agent {
             return;
         }
         debug!(operations = operations.len(), "writing to the database");
-        let client = self.client.clone();
-        self.transaction = Some(tokio::spawn(async move { client.transact(operations).await }));
+        self.transaction = Some(Box::pin(self.client.transact(operations)));
     }
 
     fn on_transaction(&mut self, result: TransactionResult) {
         self.transaction = None;
-        let error = match result {
-            Ok(Ok(_)) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
+        let Err(error) = result else { return };
         warn!("a change of the database failed, trying again: {error}");
         self.host.on_transaction_failed();
         self.retry_at = Some(Instant::now() + TRANSACTION_RETRY);
     }
 }
 
-async fn finished<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
-    match task {
-        Some(task) => task.await,
+async fn finished<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match future {
+        Some(future) => future.await,
         None => pending().await,
     }
 }

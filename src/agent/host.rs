@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem;
 use std::sync::Arc;
 
+use super::announce;
 use super::binder::{Binder, Refreshed, Source};
 use super::bridges::{Bridges, Stranger};
+use super::preview::layout;
 use super::wiring::Wiring;
 use crate::config::Config;
 use crate::flow::Flow;
@@ -26,13 +28,25 @@ pub struct Effects {
     pub refused: Vec<(ConnectionId, Stranger)>,
 }
 
+/// Whether a port's flows are in effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum InEffect {
+    /// Nobody has looked since Heddle started. What an earlier run told the database stays until then, so
+    /// that a restart writes nothing.
+    Unsure,
+    /// Some are not.
+    No,
+    /// All are.
+    Yes,
+}
+
 /// What is known of a local port's flows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct PortFlows {
     /// The generation that has to be in effect on each bridge that carries the port's traffic.
     required: BTreeMap<Bridge, u64>,
-    /// All of it was, last time we looked.
-    confirmed: bool,
+    /// Whether it was, last time we looked.
+    in_effect: InEffect,
 }
 
 /// See the module.
@@ -47,8 +61,10 @@ pub struct Host {
     desired: Desired,
     bridges: Bridges,
     ports: BTreeMap<Name, PortFlows>,
-    /// Those of `ports` that are not confirmed.
+    /// Those of `ports` that are not known to be in effect.
     pending: BTreeSet<Name>,
+    /// Those that came into effect since the last tick, and are announced once more then.
+    announced: BTreeSet<Name>,
     generation: u64,
     /// Rows of `Port` whose database state may have to be put right.
     dirty_rows: BTreeSet<Uuid>,
@@ -60,12 +76,7 @@ pub struct Host {
 impl Host {
     /// A host that knows its files and nothing else yet.
     pub fn new(config: Config, topology: Arc<Topology>) -> Self {
-        let layout = Layout {
-            node: config.node.clone(),
-            physical_networks: config.bridges.physical.keys().cloned().collect(),
-            l2_population: config.tunnel.l2_population,
-            arp_responder: config.tunnel.arp_responder,
-        };
+        let layout = layout(&config);
         let wiring = Wiring::new(&config);
         let bridges = Bridges::new(layout.bridges().map(|bridge| (wiring.bridge_name(&bridge).clone(), bridge)));
         Self {
@@ -80,6 +91,7 @@ impl Host {
             bridges,
             ports: BTreeMap::new(),
             pending: BTreeSet::new(),
+            announced: BTreeSet::new(),
             generation: 0,
             dirty_rows: BTreeSet::new(),
             wiring_dirty: true,
@@ -104,28 +116,15 @@ impl Host {
         let Some(mut database) = self.database.take() else { return Effects::default() };
         let integration = self.wiring.integration();
         let before = database.bridge_named(integration).map(|(uuid, bridge)| (uuid, bridge.ports.clone()));
-        let mut rows = BTreeSet::new();
-        let mut wiring_changed = false;
-        let mut touch = |change: &Change, database: &Database| match change.table() {
-            Table::Port => {
-                rows.insert(change.uuid());
-                wiring_changed |=
-                    database.port(change.uuid()).is_none_or(|port| port.external_ids.contains_key(marks::OWNER));
-            }
-            Table::Interface => {
-                rows.extend(database.port_of_interface(change.uuid()));
-                let wired = |kind: &str| matches!(kind, "patch" | "vxlan");
-                wiring_changed |= database.interface(change.uuid()).is_some_and(|interface| wired(&interface.kind));
-            }
-            Table::Bridge | Table::Controller | Table::OpenVswitch => wiring_changed = true,
-        };
-        for change in &changes {
-            touch(change, &database);
-        }
-        database.apply(changes.iter().cloned());
-        for change in &changes {
-            touch(change, &database);
-        }
+        // A port that takes a name of ours may have gone: as long as something is undone, everything counts.
+        let wiring_changed =
+            !self.problems.is_empty() || changes.iter().any(|change| concerns_wiring(change, &database));
+        let in_table = |table| changes.iter().filter(move |change| change.table() == table).map(Change::uuid);
+        let mut rows: BTreeSet<Uuid> = in_table(Table::Port).collect();
+        rows.extend(in_table(Table::Interface).filter_map(|uuid| database.port_of_interface(uuid)));
+        let interfaces: Vec<Uuid> = in_table(Table::Interface).collect();
+        database.apply(changes);
+        rows.extend(interfaces.into_iter().filter_map(|uuid| database.port_of_interface(uuid)));
         let after = database.bridge_named(integration).map(|(uuid, bridge)| (uuid, bridge.ports.clone()));
         self.database = Some(database);
         if before.as_ref().map(|(uuid, _)| *uuid) != after.as_ref().map(|(uuid, _)| *uuid) {
@@ -151,12 +150,7 @@ impl Host {
             dirty.extend(view.objects_of_network(network));
         }
         for name in &changes.ports {
-            dirty.extend(
-                view.objects_of_port(
-                    before.port(name).map(|port| &**port),
-                    self.topology.port(name).map(|port| &**port),
-                ),
-            );
+            dirty.extend(view.objects_of_port(&before, name));
         }
         self.refresh_all(dirty)
     }
@@ -190,7 +184,7 @@ impl Host {
             for &row in &rows {
                 self.binder.refresh(row, &source, &mut refreshed);
             }
-            self.binder.settle(&mut refreshed);
+            self.binder.settle(&source, &mut refreshed);
         }
         self.dirty_rows.extend(rows);
         self.take_over_bindings(&refreshed, &mut dirty);
@@ -263,33 +257,26 @@ impl Host {
         if self.database.is_none() {
             return Effects::default();
         }
-        if self.generation == 0 {
+        let first = self.generation == 0;
+        if first {
             dirty = self.view().objects().collect();
         }
         let mut effects = Effects::default();
         let view = View { topology: &self.topology, layout: &self.layout, bindings: &self.bindings };
         let changes = self.desired.update(&view, dirty);
-        if self.generation == 0 || !changes.is_empty() {
+        if first || !changes.is_empty() {
             self.generation += 1;
         }
-        let learnt_changed = changes
-            .get(&Bridge::Tunnel)
-            .is_some_and(|changes| !changes.forget.is_empty() || !changes.welcome.is_empty());
         for (bridge, changes) in changes {
             effects.commands.extend(self.bridges.update(&bridge, self.generation, changes));
         }
-        if learnt_changed {
-            let connection = self.bridges.connection(&Bridge::Tunnel);
-            effects
-                .commands
-                .extend(connection.map(|connection| (connection, Command::Learnt(self.desired.learnt_scopes()))));
-        }
         for port in refreshed.ports.iter().filter(|port| self.bindings.ports.contains_key(*port)) {
             let required = self.required(port);
-            self.ports.insert(port.clone(), PortFlows { required, confirmed: false });
+            let in_effect = if first { InEffect::Unsure } else { InEffect::No };
+            self.ports.insert(port.clone(), PortFlows { required, in_effect });
             self.pending.insert(port.clone());
         }
-        self.confirm_ports();
+        self.confirm_ports(&mut effects);
         self.settle_identities(&mut effects);
         effects
     }
@@ -308,9 +295,9 @@ impl Host {
         bridges.map(|bridge| (bridge.clone(), self.bridges.sent(&bridge))).collect()
     }
 
-    /// Looks which of the pending ports have all their flows in effect, and which port lost one because
+    /// Looks which of the pending ports have all their flows in effect, and which ports lost one because
     /// the switch refuses it.
-    fn confirm_ports(&mut self) {
+    fn confirm_ports(&mut self, effects: &mut Effects) {
         let rejected = self.bridges.rejected_cookies();
         let is_refused = |name: &Name, desired: &Desired| {
             !rejected.is_empty()
@@ -321,18 +308,36 @@ impl Host {
             self.pending.extend(refused.cloned());
         }
         let mut pending = mem::take(&mut self.pending);
+        let mut arrived = Vec::new();
         pending.retain(|name| {
             let Some(flows) = self.ports.get_mut(name) else { return false };
-            let in_effect =
+            let reached =
                 flows.required.iter().all(|(bridge, generation)| self.bridges.confirmed(bridge) >= *generation);
-            let confirmed = in_effect && !is_refused(name, &self.desired);
-            if flows.confirmed != confirmed {
-                flows.confirmed = confirmed;
+            let in_effect = match flows.in_effect {
+                _ if is_refused(name, &self.desired) => InEffect::No,
+                _ if reached => InEffect::Yes,
+                before => before,
+            };
+            if (flows.in_effect, in_effect) == (InEffect::No, InEffect::Yes) {
+                arrived.push(name.clone());
+            }
+            if flows.in_effect != in_effect {
+                flows.in_effect = in_effect;
                 self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
             }
-            !confirmed
+            in_effect != InEffect::Yes
         });
         self.pending = pending;
+        effects.commands.extend(arrived.iter().filter_map(|port| self.announcement(port)));
+        self.announced.extend(arrived);
+    }
+
+    /// Tells the switch that a local port is where it is.
+    fn announcement(&self, port: &Name) -> Option<(ConnectionId, Command)> {
+        let in_port = *self.bindings.ports.get(port)?;
+        let port = self.topology.port(port)?;
+        let frame = announce::frame(port.mac_address, &self.topology.network(&port.network)?.kind);
+        Some((self.bridges.connection(&Bridge::Integration)?, Command::PacketOut { in_port, frame }))
     }
 
     /// A bridge has connected and says who it is.
@@ -362,6 +367,10 @@ impl Host {
     pub fn on_tick(&mut self) -> Effects {
         let mut effects = Effects::default();
         self.bridges.tick();
+        // The switch may have been slower to take the tag over than to take the flows.
+        for port in mem::take(&mut self.announced) {
+            effects.commands.extend(self.announcement(&port));
+        }
         self.settle_identities(&mut effects);
         effects
     }
@@ -374,17 +383,17 @@ impl Host {
         effects
     }
 
-    /// A bridge's flows were compared with what is wanted. Ports whose flows were missing are not
-    /// installed until they are back.
-    pub fn on_audited(&mut self, connection: ConnectionId, missing: &HashSet<Cookie>) {
-        let Some(bridge) = self.bridges.audited(connection, missing.len()) else { return };
+    /// A bridge's flows were compared with what is wanted: so many differed, and flows with these cookies were
+    /// missing or others. Ports that lack one are not installed until it is back.
+    pub fn on_audited(&mut self, connection: ConnectionId, differences: usize, missing: &HashSet<Cookie>) {
+        let Some(bridge) = self.bridges.audited(connection, differences) else { return };
         if missing.is_empty() {
             return;
         }
         for (name, flows) in &mut self.ports {
             let lost = |(on, flow): &(Bridge, Arc<Flow>)| *on == bridge && missing.contains(&flow.cookie);
-            if flows.confirmed && self.desired.of(&Object::Port(name.clone())).iter().any(lost) {
-                flows.confirmed = false;
+            if flows.in_effect != InEffect::No && self.desired.of(&Object::Port(name.clone())).iter().any(lost) {
+                flows.in_effect = InEffect::No;
                 self.pending.insert(name.clone());
                 self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
             }
@@ -392,11 +401,13 @@ impl Host {
     }
 
     /// A bridge has come further.
-    pub fn on_progress(&mut self, connection: ConnectionId, progress: Progress) {
+    pub fn on_progress(&mut self, connection: ConnectionId, progress: Progress) -> Effects {
+        let mut effects = Effects::default();
         self.bridges.progressed(connection, progress);
-        self.confirm_ports();
+        self.confirm_ports(&mut effects);
         // A patch to a physical bridge is closed once the guards on both ends are in effect.
         self.wiring_dirty |= self.wiring.open_patches(self.database.as_ref()).next().is_some();
+        effects
     }
 
     /// What has to be written to the database now. One transaction at a time: call it when none is on
@@ -454,12 +465,12 @@ impl Host {
         };
         let interface = row.interface.and_then(|uuid| Some((uuid, database.interface(uuid)?)));
         if let Some((uuid, interface)) = interface {
-            let confirmed = served.is_some()
-                && row.claim.as_ref().is_ok_and(|port| self.ports.get(port).is_some_and(|flows| flows.confirmed));
-            operations.extend(if confirmed {
-                port_state::mark_installed(uuid, interface)
-            } else {
-                port_state::unmark_installed(uuid, interface)
+            let port = row.claim.as_ref().ok().filter(|_| served.is_some());
+            let in_effect = port.and_then(|port| self.ports.get(port)).map_or(InEffect::No, |flows| flows.in_effect);
+            operations.extend(match in_effect {
+                InEffect::Yes => port_state::mark_installed(uuid, interface),
+                InEffect::No => port_state::unmark_installed(uuid, interface),
+                InEffect::Unsure => Vec::new(),
             });
         }
         operations
@@ -502,7 +513,7 @@ impl Host {
 
     /// True if all flows of a local port are in effect.
     pub fn is_installed(&self, port: &str) -> bool {
-        self.ports.get(port).is_some_and(|flows| flows.confirmed)
+        self.ports.get(port).is_some_and(|flows| flows.in_effect == InEffect::Yes)
     }
 
     /// The wanted flows of one port.
@@ -510,3 +521,28 @@ impl Host {
         self.desired.of(&Object::Port(port.clone())).iter().map(|(_, flow)| flow)
     }
 }
+
+/// True if a change may call for another look at bridges and ports of Heddle's own. `before` is the database
+/// without it. What only plugs a port into a bridge does not.
+fn concerns_wiring(change: &Change, before: &Database) -> bool {
+    let is_ours = |port: &ovsdb::Port| port.external_ids.contains_key(marks::OWNER);
+    let is_wire = |interface: &ovsdb::Interface| matches!(interface.kind.as_str(), "patch" | "vxlan");
+    match change {
+        Change::OpenVswitch(_, after) => {
+            before.open_vswitch().map(|(_, root)| &root.bridges) != after.as_ref().map(|root| &root.bridges)
+        }
+        Change::Bridge(uuid, after) => {
+            let settings = |bridge: &ovsdb::Bridge| ovsdb::Bridge { ports: BTreeSet::new(), ..bridge.clone() };
+            before.bridge(*uuid).map(settings) != after.as_ref().map(settings)
+        }
+        Change::Port(uuid, after) => before.port(*uuid).is_some_and(is_ours) || after.as_ref().is_some_and(is_ours),
+        Change::Interface(uuid, after) => {
+            before.interface(*uuid).is_some_and(is_wire) || after.as_ref().is_some_and(is_wire)
+        }
+        Change::Controller(..) => true,
+    }
+}
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;

@@ -2,11 +2,14 @@
 //!
 //! [`host`] is its state without I/O, [`daemon`] its tasks.
 
+mod announce;
 pub mod binder;
 pub mod bridges;
 pub mod daemon;
+mod heap;
 pub mod host;
 mod notify;
+pub mod preview;
 pub mod status;
 mod watch;
 pub mod wiring;

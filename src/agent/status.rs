@@ -13,6 +13,8 @@ use tracing::debug;
 
 use super::daemon::StartError;
 use super::host::Host;
+use crate::flow::Flow;
+use crate::flow::text::{Cookies, Numbers, Printer};
 use crate::ovsdb::Ofport;
 use crate::pipeline::Bridge;
 
@@ -205,7 +207,7 @@ fn bridges(host: &Host) -> Vec<BridgeStatus> {
             .rejected
             .iter()
             .map(|rejected| RejectedStatus {
-                flow: format!("table={}, priority={}", rejected.flow.table, rejected.flow.priority),
+                flow: flow_text(&rejected.flow),
                 error: rejected.code.to_string(),
                 attempts: rejected.attempts,
             })
@@ -215,6 +217,14 @@ fn bridges(host: &Host) -> Vec<BridgeStatus> {
         repaired: state.progress.repaired,
     });
     status.collect()
+}
+
+fn flow_text(flow: &Flow) -> String {
+    let mut text = Vec::new();
+    match Printer::new(&Numbers).wanted(flow, Cookies::Shown, &mut text) {
+        Ok(_) => String::from_utf8_lossy(&text).into_owned(),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn ports(host: &Host) -> Vec<PortStatus> {
@@ -234,6 +244,9 @@ fn ports(host: &Host) -> Vec<PortStatus> {
                 }
                 (Some(_), _) if refused() => (PortState::Refused, Some("the switch refuses a flow of it".to_owned())),
                 (Some(_), _) => (PortState::Programming, None),
+                (None, _) if binder.is_starved(&port.name) => {
+                    (PortState::Waiting, Some("all 4094 local VLANs of this node are in use".to_owned()))
+                }
                 (None, _) => {
                     (PortState::Waiting, Some("no interface on the integration bridge has its name".to_owned()))
                 }

@@ -1,2 +1,5 @@
-//! Placeholder until the command line lands.
-fn main() {}
+//! Prints what an OpenFlow 1.3 switch holds; see [`heddle::cli::ofctl_dump`].
+
+fn main() -> std::process::ExitCode {
+    heddle::cli::ofctl_dump_main()
+}

@@ -1,4 +1,40 @@
-//! The commands of both programs: data on stdout, the rest on stderr.
+//! The commands of both programs. They render into `impl Write`; what goes to the standard streams
+//! and how the programs exit is decided here.
 
+pub mod client;
+pub mod explain;
 pub mod heddle;
+pub mod ofctl_dump;
 mod status_text;
+pub mod switch_text;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Ran, and found a difference or nothing.
+const NOTHING: u8 = 1;
+/// Wrong usage, or something failed.
+const FAILURE: u8 = 2;
+
+/// The program `ofctl-dump`.
+pub fn ofctl_dump_main() -> ExitCode {
+    let args = ofctl_dump::Args::parse();
+    let mut out = io::BufWriter::with_capacity(256 * 1024, io::stdout().lock());
+    let result = ofctl_dump::run(&args, &mut out).and_then(|found| {
+        out.flush()?;
+        Ok(found)
+    });
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOTHING),
+        // Whoever reads has seen enough.
+        Err(ofctl_dump::Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = out.flush();
+            eprintln!("ofctl-dump: {error}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}

@@ -29,6 +29,8 @@ pub struct LearntScope {
     pub matching: Match,
     /// Where they lead.
     pub out_port: PortNo,
+    /// The VNI that they send with, where all have to have the same: another makes another scope.
+    pub vni: Option<u32>,
 }
 
 impl Changes {

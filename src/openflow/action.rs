@@ -3,7 +3,7 @@
 //! An action that is not known here survives as [`Action::Other`], byte for byte.
 
 use super::learn::Learn;
-use super::oxm::{Field, FieldValue, Tlv};
+use super::oxm::{EXPERIMENTER, Field, FieldValue, Tlv};
 use super::{DecodeError, EncodeError, ErrorCode, PortNo, Reader, TableId, Writer};
 
 const OFPAT_OUTPUT: u16 = 0;
@@ -50,7 +50,11 @@ impl Subfield {
     pub(super) fn decode_field(reader: &mut Reader<'_>) -> Result<Option<&'static Field>, DecodeError> {
         let header = reader.u32("subfield.header")?;
         let (class, number) = ((header >> 16) as u16, (header >> 9) as u8 & 0x7f);
-        Ok(Field::by_code(class, number).filter(|field| u32::from(field.bytes) == header & 0xff && header & 0x100 == 0))
+        let (field, length) = match class {
+            EXPERIMENTER => (Field::by_experimenter(reader.u32("subfield.experimenter")?, number), 4),
+            _ => (Field::by_code(class, number), 0),
+        };
+        Ok(field.filter(|field| u32::from(field.bytes) + length == header & 0xff && header & 0x100 == 0))
     }
 }
 
@@ -164,8 +168,9 @@ impl Action {
                 writer.u16(src.bits);
                 writer.u16(src.offset);
                 writer.u16(dst.offset);
-                writer.u32(src.field.nxm_header());
-                writer.u32(dst.field.nxm_header());
+                src.field.encode_nxm_header(writer);
+                dst.field.encode_nxm_header(writer);
+                writer.pad8(mark);
             }
             Self::Load { value, dst } => {
                 nicira(writer, NXAST_REG_LOAD);

@@ -125,7 +125,7 @@ const fn immediate_len(bits: u16) -> usize {
 }
 
 fn encode_subfield(subfield: &Subfield, writer: &mut Writer) {
-    writer.u32(subfield.field.nxm_header());
+    subfield.field.encode_nxm_header(writer);
     writer.u16(subfield.offset);
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -26,8 +27,8 @@ use super::database::{Change, Database};
 use super::jsonrpc::{FrameError, MessageError};
 use super::model::RowError;
 use super::remote::Remote;
-use super::session::{News, Session, Transaction};
-use super::transaction::{OpResult, Operation, TransactError};
+use super::session::{News, Session, Transaction, TransactionResult};
+use super::transaction::{Operation, TransactError};
 
 /// How long a transaction may take before its caller gets an error.
 pub const TRANSACT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,15 +117,22 @@ impl Client {
     }
 
     /// Commits operations as one transaction. May be called again before it returns; the transactions are sent in
-    /// the order of the calls. The changes come as an event too, usually before this returns.
-    pub async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<OpResult>, TransactError> {
-        let answer = async {
-            let (reply, answer) = oneshot::channel();
-            let transaction = Transaction { operations, reply };
-            self.commands.send(transaction).await.map_err(|_| TransactError::Disconnected)?;
-            answer.await.map_err(|_| TransactError::Disconnected)?
-        };
-        timeout(TRANSACT_TIMEOUT, answer).await.unwrap_or(Err(TransactError::TimedOut(TRANSACT_TIMEOUT)))
+    /// the order of the calls. The changes come as an event too, and are in the channel when this returns: whoever
+    /// takes all events first has seen them. So take events while waiting for this, or a full channel holds it up.
+    pub fn transact(&self, operations: Vec<Operation>) -> impl Future<Output = TransactionResult> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        // On its way before anybody waits for the answer.
+        let sent = self.commands.try_send(Transaction { operations, reply });
+        let commands = self.commands.clone();
+        async move {
+            let answer = async {
+                if let Err(TrySendError::Full(transaction)) = sent {
+                    commands.send(transaction).await.map_err(|_| TransactError::Disconnected)?;
+                }
+                answer.await.map_err(|_| TransactError::Disconnected)?
+            };
+            timeout(TRANSACT_TIMEOUT, answer).await.unwrap_or(Err(TransactError::TimedOut(TRANSACT_TIMEOUT)))
+        }
     }
 }
 
@@ -274,6 +282,9 @@ impl Driver {
         let mut chunk = vec![0; 64 << 10];
         loop {
             let listens = !self.outbox.is_full();
+            if self.outbox.is_empty() {
+                session.answer();
+            }
             let step = tokio::select! {
                 permit = self.events.reserve(), if !self.outbox.is_empty() => {
                     self.outbox.send_one(permit.map_err(|_| OwnerGone)?);
@@ -312,6 +323,7 @@ impl Driver {
                 }
             };
             if let Err(reason) = step {
+                session.answer();
                 return Ok(reason);
             }
         }

@@ -35,6 +35,7 @@ pub use desired::{DesiredBridge, DesiredPort, PortKind, Role, tunnel_port_name};
 pub use model::{Bridge, Controller, Interface, LinkState, Ofport, OpenVswitch, Port, RowError, Table};
 pub use plan::{Plan, Problem, plan};
 pub use remote::{ParseRemoteError, Remote};
+pub use session::TransactionResult;
 pub use transaction::{OpResult, Operation, TransactError};
 pub use value::Uuid;
 

@@ -27,11 +27,17 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 /// Our monitor's `<json-value>`.
 const MONITOR: &str = "heddle";
 
+/// What became of a transaction.
+pub type TransactionResult = Result<Vec<OpResult>, TransactError>;
+
+/// Where that goes.
+pub(crate) type Reply = oneshot::Sender<TransactionResult>;
+
 /// Operations, and where their results go.
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) operations: Vec<Operation>,
-    pub(crate) reply: oneshot::Sender<Result<Vec<OpResult>, TransactError>>,
+    pub(crate) reply: Reply,
 }
 
 impl Transaction {
@@ -45,7 +51,7 @@ impl Transaction {
 enum Request {
     Monitor,
     Echo,
-    Transact(Vec<OperationName>, oneshot::Sender<Result<Vec<OpResult>, TransactError>>),
+    Transact(Vec<OperationName>, Reply),
 }
 
 /// What the server told.
@@ -60,6 +66,8 @@ pub(crate) struct Session {
     output: Vec<u8>,
     requests: HashMap<u64, Request>,
     next_id: u64,
+    /// Results whose changes have still to reach the owner.
+    answers: Vec<(Reply, TransactionResult)>,
     monitoring: bool,
     heard: Instant,
     asked_echo: bool,
@@ -73,6 +81,7 @@ impl Session {
             output: Vec::new(),
             requests: HashMap::new(),
             next_id: 0,
+            answers: Vec::new(),
             monitoring: false,
             heard: now,
             asked_echo: false,
@@ -140,6 +149,15 @@ impl Session {
         Ok(news)
     }
 
+    /// Answers the transactions whose replies have come. Call it once the owner has been given the news before
+    /// them: the server tells of a change before it says that it was made, and so do we.
+    pub(crate) fn answer(&mut self) {
+        for (reply, results) in self.answers.drain(..) {
+            // The asker may have lost patience.
+            let _ = reply.send(results);
+        }
+    }
+
     fn on_message(&mut self, message: Message) -> Result<Option<News>, ConnectionError> {
         match message {
             Message::Request { id, method, params } => {
@@ -193,8 +211,7 @@ impl Session {
                     Value::Null => decode_results(&operations, result),
                     error => Err(TransactError::Refused(error.to_string())),
                 };
-                // The asker may have lost patience.
-                let _ = reply.send(results);
+                self.answers.push((reply, results));
                 Ok(None)
             }
         }
@@ -265,6 +282,8 @@ mod tests {
         let refused = json!({"id": ids[1], "result": null, "error": "no"});
         let done = json!({"id": ids[0], "result": [{}], "error": null});
         session.on_bytes(format!("{refused}{done}").as_bytes(), Instant::now()).unwrap();
+        assert!(first.try_recv().is_err(), "the owner may not have seen the changes yet");
+        session.answer();
         assert_eq!(first.try_recv().unwrap(), Ok(vec![OpResult::Done]));
         assert!(matches!(second.try_recv().unwrap(), Err(TransactError::Refused(_))));
     }

@@ -109,7 +109,7 @@ fn learnt(local_vlan: Option<LocalVlan>, mac: Option<MacAddr>, out_port: PortNo)
     if let Some(vlan) = local_vlan {
         matching = matching.with(FieldValue::masked(&oxm::VLAN_VID, u128::from(vlan.vid()), 0xfff));
     }
-    LearntScope { table: UCAST_TO_TUN, matching, out_port }
+    LearntScope { table: UCAST_TO_TUN, matching, out_port, vni: None }
 }
 
 /// VNI to local VLAN, and the flood list.
@@ -118,7 +118,8 @@ pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
     let tag = [Action::PushVlan(ETH_TYPE_VLAN), set_vlan(overlay.local_vlan.vid())];
     let from_tunnel = Match::new().tun_id(u64::from(overlay.vni));
     sink.add(ON, Entry::new(VXLAN_TUN_TO_LV, 1, Kind::NetworkFromTunnel, from_tunnel).apply(&tag).goto(LEARN_FROM_TUN));
-    sink.scopes.push(learnt(Some(overlay.local_vlan), None, PortNo::ANY));
+    // What was learnt before the network changed its VNI would go on sending with the old one.
+    sink.scopes.push(LearntScope { vni: Some(overlay.vni), ..learnt(Some(overlay.local_vlan), None, PortNo::ANY) });
     let ports = view.flood_ports(&network.name);
     if !ports.is_empty() {
         let actions: Vec<Action> =

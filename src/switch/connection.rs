@@ -9,6 +9,7 @@
 //! gives up, or when the agent drops its end of the commands. Reports go through one bounded channel:
 //! when the agent is behind, connections wait for it and stop reading, which slows the switches down.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use super::reconciler::{Progress, Wanted};
 use super::session::{Event, Session, SessionError};
 use crate::flow::{Changes, LearntScope};
 use crate::openflow::frame::FrameBuffer;
-use crate::openflow::{DatapathId, Writer};
+use crate::openflow::{Cookie, DatapathId, PortNo, Writer};
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -40,6 +41,13 @@ pub enum Command {
         generation: u64,
         /// What changed.
         changes: Changes,
+    },
+    /// Sends a packet through the switch's NORMAL, as if it came from a port.
+    PacketOut {
+        /// The port.
+        in_port: PortNo,
+        /// The packet, from its Ethernet header.
+        frame: Vec<u8>,
     },
     /// Where learnt flows are welcome changed.
     Learnt(Vec<LearntScope>),
@@ -68,6 +76,8 @@ pub enum News {
     Audited {
         /// FLOW_MODs that it takes.
         differences: usize,
+        /// Cookies of the flows that were missing or another.
+        missing: HashSet<Cookie>,
     },
     /// All that is wanted is in effect, but for rejected flows.
     Progress(Box<Progress>),
@@ -190,7 +200,7 @@ impl Driver {
                             }
                         };
                         if let Some(event) = event {
-                            self.on_event(event).await?;
+                            self.on_event(event, &session).await?;
                         }
                     }
                 }
@@ -198,6 +208,7 @@ impl Driver {
                 command = next_command(&mut self.commands) => match command {
                     Some(Command::Adopt(wanted)) => session.adopt(*wanted, began.elapsed(), &mut output)?,
                     Some(Command::Update { generation, changes }) => session.update(generation, changes),
+                    Some(Command::PacketOut { in_port, frame }) => session.packet_out(in_port, &frame, &mut output)?,
                     Some(Command::Learnt(learnt)) => session.set_learnt(learnt),
                     None => return Ok(()),
                 },
@@ -206,14 +217,16 @@ impl Driver {
         }
     }
 
-    async fn on_event(&mut self, event: Event) -> Result<(), DriveError> {
+    async fn on_event(&mut self, event: Event, session: &Session) -> Result<(), DriveError> {
         match event {
             Event::Identified(datapath_id) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 self.commands = Some((datapath_id, receiver));
                 self.report(News::Identified { datapath_id, peer: self.peer.clone(), commands: sender }).await
             }
-            Event::Audited { differences } => self.report(News::Audited { differences }).await,
+            Event::Audited { differences } => {
+                self.report(News::Audited { differences, missing: session.missing() }).await
+            }
             Event::WithoutBundles => {
                 warn!(bridge = self.bridge(), "the switch refuses bundles: flows change one by one");
                 Ok(())

@@ -6,7 +6,7 @@
 //! adds first, then deletes. A flow that the switch refuses is *rejected*: left out of the batch, shown,
 //! and tried again later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -228,6 +228,11 @@ impl Reconciler {
         self.queue.add.retain(|flow| !waits(rejected, flow));
         self.fresh = true;
         self.queue.len()
+    }
+
+    /// The cookies of the flows that wait to be added: after an audit, of those that were missing or another.
+    pub fn missing(&self) -> HashSet<Cookie> {
+        self.queue.add.iter().map(|flow| flow.cookie).collect()
     }
 
     /// Somebody else, or a timeout, changed a flow.

@@ -1,7 +1,7 @@
 //! One connection of a bridge, as a state machine without I/O: bytes of messages in, messages and
 //! events out. Time is a [`Duration`] since the connection began.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::reconciler::{Counts, Progress, Reconciler, Wanted};
@@ -17,10 +17,11 @@ use crate::openflow::flow_monitor::{self, FlowMonitorFlags, FlowMonitorRequest, 
 use crate::openflow::header::VERSION;
 use crate::openflow::hello::Hello;
 use crate::openflow::multipart::{Multipart, MultipartType, multipart_request};
+use crate::openflow::packet::{NO_BUFFER, PacketOut};
 use crate::openflow::port::{Port, PortReason, PortStatus};
 use crate::openflow::{
-    Cookie, DatapathId, DecodeError, EncodeError, Entries, ErrorCode, FlowStats, Message, MessageType, PortNo, TableId,
-    Writer, Xid,
+    Action, Cookie, DatapathId, DecodeError, EncodeError, Entries, ErrorCode, FlowStats, Message, MessageType, PortNo,
+    Raw, TableId, Writer, Xid,
 };
 
 /// Nothing heard for so long: ask whether the peer is alive.
@@ -259,6 +260,15 @@ impl Session {
         }
     }
 
+    /// Sends a packet through the switch's NORMAL, as if it came from `in_port`.
+    pub fn packet_out(&mut self, in_port: PortNo, frame: &[u8], out: &mut Writer) -> Result<(), SessionError> {
+        let mut actions = Writer::new();
+        Action::output(PortNo::NORMAL).encode(&mut actions)?;
+        let actions = Raw::new(actions.as_slice());
+        PacketOut { buffer_id: NO_BUFFER, in_port, actions, data: frame }.encode(out, self.xid())?;
+        Ok(())
+    }
+
     /// Where learnt flows are welcome changed.
     pub fn set_learnt(&mut self, learnt: Vec<LearntScope>) {
         if let Some(reconciler) = &mut self.reconciler {
@@ -390,6 +400,11 @@ impl Session {
             Some(reconciler) => Ok(reconciler.write(&mut self.next_xid, out)?),
             None => Ok(()),
         }
+    }
+
+    /// After [`Event::Audited`]: the cookies of the flows that were missing or another.
+    pub fn missing(&self) -> HashSet<Cookie> {
+        self.reconciler.as_ref().map(Reconciler::missing).unwrap_or_default()
     }
 
     /// How far the bridge is, if a newer state came into effect or it has come to rest since the last call.

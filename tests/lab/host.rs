@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use heddle::pipeline::cookie::Kind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -79,6 +80,16 @@ impl Host {
         tunnel_ip(self.number)
     }
 
+    /// The name of another host's tunnel port to this one.
+    pub fn tunnel_port_name(&self) -> String {
+        format!("vxlan-c00002{:02x}", self.number)
+    }
+
+    /// The number of this host's tunnel port to `peer`.
+    pub fn tunnel_to(&self, peer: &Host) -> Option<u32> {
+        self.ofport(&peer.tunnel_port_name())
+    }
+
     /// The management socket of a bridge.
     pub fn mgmt(&self, bridge: &str) -> PathBuf {
         self.dir.join(format!("{bridge}.mgmt"))
@@ -138,7 +149,8 @@ impl Host {
         }
     }
 
-    fn start_ovsdb(&self) {
+    /// Starts `ovsdb-server` on the database that is there.
+    pub fn start_ovsdb(&self) {
         let remote = format!("--remote=punix:{}", self.dir.join("db.sock").display());
         let database = self.dir.join("conf.db");
         self.spawn_daemon("ovsdb-server", &[&remote, &database.display().to_string()]);
@@ -222,6 +234,11 @@ impl Host {
         must(self.command("ovs-appctl").arg("--timeout=10").args(args))
     }
 
+    /// `ovs-appctl` to another daemon, for instance `ovsdb-server`.
+    pub fn appctl_to(&self, daemon: &str, args: &[&str]) -> String {
+        must(self.command("ovs-appctl").args(["--timeout=10", "-t", daemon]).args(args))
+    }
+
     /// `ofproto/trace`.
     pub fn trace(&self, bridge: &str, flow: &str) -> String {
         self.appctl(&["ofproto/trace", bridge, flow])
@@ -259,6 +276,20 @@ impl Host {
     pub fn packets_in(&self, bridge: &str, table: u8, text: &str) -> u64 {
         let flows = self.flow_packets(bridge);
         flows.iter().filter(|flow| flow.table == table && flow.contains(text)).map(|flow| flow.packets).sum()
+    }
+
+    /// Flows of this kind, with up-to-date packet counters.
+    pub fn flows_of(&self, bridge: &str, kind: Kind) -> Vec<FlowLine> {
+        self.flow_packets(bridge).into_iter().filter(|flow| flow.kind() == Some(kind)).collect()
+    }
+
+    /// Panics unless the bridge has a flow of each of these kinds that a packet has hit.
+    pub fn assert_hit(&self, bridge: &str, kinds: &[Kind]) {
+        let flows = self.flow_packets(bridge);
+        for &kind in kinds {
+            let hit = flows.iter().any(|flow| flow.kind() == Some(kind) && flow.packets > 0);
+            assert!(hit, "no packet has hit a flow of kind {kind:?} on {bridge} of {}: {flows:#?}", self.name);
+        }
     }
 
     /// Waits until a flow is there, and returns it. `awaited` completes "a flow that …".

@@ -34,9 +34,11 @@ mod host;
 pub mod netns;
 mod openflow_log;
 mod ping;
+mod state;
 pub mod sweep;
 mod topology;
 mod vm;
+mod watch;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -57,6 +59,7 @@ pub use ping::{PingStream, Pings};
 pub use topology::Kind::{self, Flat, Local, Vlan, Vxlan};
 pub use topology::{Network, Port, Topology};
 pub use vm::{Binding, Vm, VmSpec};
+pub use watch::{InterfaceHistory, InterfaceRow};
 pub use wire::Wire;
 
 use command::ip_batch;

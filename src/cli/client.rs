@@ -1,0 +1,325 @@
+//! A blocking OpenFlow 1.3 client for one switch: ask, and read the answer as it arrives.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::openflow::echo::Echo;
+use crate::openflow::error_msg::ErrorMsg;
+use crate::openflow::frame::FrameBuffer;
+use crate::openflow::header::VERSION;
+use crate::openflow::hello::Hello;
+use crate::openflow::multipart::{Multipart, MultipartType, multipart_request};
+use crate::openflow::{DecodeError, EncodeError, ErrorCode, Message, MessageType, Reader, Writer, Xid};
+
+/// How long a switch may be silent.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Where Open vSwitch keeps its sockets unless `OVS_RUNDIR` says otherwise.
+const RUN_DIRECTORY: &str = "/var/run/openvswitch";
+
+/// Which switch: a bridge by name, a management socket by path, or `tcp:HOST:PORT`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A management socket (`BRIDGE.mgmt`).
+    Socket(PathBuf),
+    /// Where a switch listens (`ptcp:` in its controller setting).
+    Tcp(String),
+}
+
+/// Text that names no switch.
+#[derive(Debug, thiserror::Error)]
+#[error("found {0:?}, expected a bridge, a path to a management socket, or tcp:HOST:PORT")]
+pub struct ParseTargetError(String);
+
+impl Target {
+    /// Reads a target as people type it.
+    pub fn parse(text: &str) -> Result<Self, ParseTargetError> {
+        if let Some(address) = text.strip_prefix("tcp:") {
+            let port =
+                address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
+            return match port {
+                Some(Ok(_)) => Ok(Self::Tcp(address.to_owned())),
+                _ => Err(ParseTargetError(text.to_owned())),
+            };
+        }
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Self::Socket(path.into()));
+        }
+        if text.is_empty() {
+            return Err(ParseTargetError(text.to_owned()));
+        }
+        if text.contains('/') {
+            return Ok(Self::Socket(text.into()));
+        }
+        let directory = std::env::var_os("OVS_RUNDIR").map_or_else(|| PathBuf::from(RUN_DIRECTORY), PathBuf::from);
+        Ok(Self::Socket(directory.join(format!("{text}.mgmt"))))
+    }
+
+    /// The bridge that the socket is named after.
+    fn bridge(&self) -> &str {
+        match self {
+            Self::Socket(path) => path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("BRIDGE"),
+            Self::Tcp(_) => "BRIDGE",
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Socket(path) => path.display().fmt(out),
+            Self::Tcp(address) => write!(out, "tcp:{address}"),
+        }
+    }
+}
+
+/// Why a switch did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No such bridge here.
+    #[error("no bridge at {0}: is Open vSwitch running, and is the name right?")]
+    NoBridge(PathBuf),
+    /// The connection failed or broke.
+    #[error("{target}: {error}")]
+    Io {
+        /// Which switch.
+        target: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The switch hung up.
+    #[error("{0}: the switch closed the connection")]
+    Closed(String),
+    /// Nothing came for a while.
+    #[error("{0}: no answer within {seconds} seconds", seconds = PATIENCE.as_secs())]
+    Silent(String),
+    /// The switch and this program have no version in common.
+    #[error("{target} does not speak OpenFlow 1.3: run `ovs-vsctl set bridge {bridge} protocols=OpenFlow13`")]
+    Version {
+        /// Which switch.
+        target: String,
+        /// Its name, as far as it is known.
+        bridge: String,
+    },
+    /// The switch refused the question.
+    #[error("{target} refused {request}: {code}")]
+    Refused {
+        /// Which switch.
+        target: String,
+        /// What was asked.
+        request: String,
+        /// Its answer.
+        code: ErrorCode,
+    },
+    /// An answer that is not OpenFlow 1.3.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A question that does not fit a message.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+/// A connection that has exchanged HELLOs.
+pub struct Client {
+    stream: Box<dyn Stream>,
+    frames: FrameBuffer,
+    target: Target,
+    next_xid: u32,
+}
+
+impl Client {
+    /// Connects and agrees on OpenFlow 1.3.
+    pub fn connect(target: &Target) -> Result<Self, ClientError> {
+        let stream = open(target).map_err(|error| match (error.kind(), target) {
+            (io::ErrorKind::NotFound, Target::Socket(path)) => ClientError::NoBridge(path.clone()),
+            _ => ClientError::Io { target: target.to_string(), error },
+        })?;
+        let mut client = Self { stream, frames: FrameBuffer::new(), target: target.clone(), next_xid: 0 };
+        let xid = client.xid();
+        let mut writer = Writer::new();
+        Hello::OURS.encode(&mut writer, xid)?;
+        client.send(&writer)?;
+        let refused = client.version_error();
+        client.receive(|message| match message.header.message_type {
+            MessageType::HELLO if Hello::decode(message)?.supports(VERSION) => Ok(Some(())),
+            _ => Err(refused.take()),
+        })?;
+        Ok(client)
+    }
+
+    fn version_error(&self) -> VersionError {
+        VersionError { target: self.target.to_string(), bridge: self.target.bridge().to_owned() }
+    }
+
+    fn xid(&mut self) -> Xid {
+        self.next_xid += 1;
+        Xid(self.next_xid)
+    }
+
+    fn io(&self, error: io::Error) -> ClientError {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent(self.target.to_string()),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => ClientError::Closed(self.target.to_string()),
+            _ => ClientError::Io { target: self.target.to_string(), error },
+        }
+    }
+
+    fn send(&mut self, writer: &Writer) -> Result<(), ClientError> {
+        self.stream.write_all(writer.as_slice()).map_err(|error| self.io(error))
+    }
+
+    /// Hands messages to `on` until it returns something. Answers the switch's echo requests.
+    fn receive<T>(
+        &mut self,
+        mut on: impl FnMut(&Message<'_>) -> Result<Option<T>, ClientError>,
+    ) -> Result<T, ClientError> {
+        loop {
+            let mut answers = Writer::new();
+            let mut found = None;
+            for frame in self.frames.frames() {
+                let message = Message::decode(frame?)?;
+                if message.header.message_type == MessageType::ECHO_REQUEST {
+                    Echo::decode(message.body).encode_reply(&mut answers, message.header.xid)?;
+                    continue;
+                }
+                found = on(&message)?;
+                if found.is_some() {
+                    break;
+                }
+            }
+            if !answers.is_empty() {
+                self.send(&answers)?;
+            }
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            let count = loop {
+                match self.stream.read(self.frames.spare()) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => break result.map_err(|error| self.io(error))?,
+                }
+            };
+            if count == 0 {
+                return Err(ClientError::Closed(self.target.to_string()));
+            }
+            self.frames.filled(count);
+        }
+    }
+
+    /// Sends what `encode` writes, and hands answers of type `answer` to `read` until it returns
+    /// something.
+    fn ask<T>(
+        &mut self,
+        request: &str,
+        answer: MessageType,
+        encode: impl FnOnce(&mut Writer, Xid) -> Result<(), EncodeError>,
+        mut read: impl FnMut(Xid, Reader<'_>) -> Result<Option<T>, ClientError>,
+    ) -> Result<T, ClientError> {
+        let xid = self.xid();
+        let mut writer = Writer::new();
+        encode(&mut writer, xid)?;
+        self.send(&writer)?;
+        let target = self.target.to_string();
+        self.receive(|message| {
+            if message.header.xid != xid {
+                return Ok(None);
+            }
+            if message.header.message_type == MessageType::ERROR {
+                let code = ErrorMsg::decode(message.body)?.code;
+                return Err(ClientError::Refused { target: target.clone(), request: request.to_owned(), code });
+            }
+            read(xid, message.body_of(answer)?)
+        })
+    }
+
+    /// Asks for one message and decodes its body.
+    pub fn transact<T>(
+        &mut self,
+        request: &str,
+        answer: MessageType,
+        encode: impl FnOnce(&mut Writer, Xid),
+        decode: impl Fn(Reader<'_>) -> Result<T, DecodeError>,
+    ) -> Result<(Xid, T), ClientError> {
+        let encode = |writer: &mut Writer, xid| {
+            encode(writer, xid);
+            Ok(())
+        };
+        self.ask(request, answer, encode, |xid, body| Ok(Some((xid, decode(body)?))))
+    }
+
+    /// Asks a multipart question and hands over the answer part by part, as it arrives.
+    pub fn multipart(
+        &mut self,
+        multipart_type: MultipartType,
+        body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+        mut part: impl FnMut(Xid, &Multipart<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), ClientError> {
+        let encode = |writer: &mut Writer, xid| multipart_request(writer, multipart_type, xid, body);
+        let request = multipart_type.name().unwrap_or("a multipart request");
+        self.ask(request, MessageType::MULTIPART_REPLY, encode, |xid, body| {
+            let multipart = Multipart::decode(body)?;
+            part(xid, &multipart)?;
+            Ok((!multipart.more()).then_some(()))
+        })
+    }
+}
+
+/// The parts of [`ClientError::Version`], ready before the connection is lent out.
+struct VersionError {
+    target: String,
+    bridge: String,
+}
+
+impl VersionError {
+    fn take(&self) -> ClientError {
+        ClientError::Version { target: self.target.clone(), bridge: self.bridge.clone() }
+    }
+}
+
+fn open(target: &Target) -> io::Result<Box<dyn Stream>> {
+    match target {
+        Target::Socket(path) => unix(path),
+        Target::Tcp(address) => {
+            let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+            for address in address.to_socket_addrs()? {
+                match TcpStream::connect_timeout(&address, PATIENCE) {
+                    Ok(stream) => {
+                        stream.set_nodelay(true)?;
+                        stream.set_read_timeout(Some(PATIENCE))?;
+                        stream.set_write_timeout(Some(PATIENCE))?;
+                        return Ok(Box::new(stream));
+                    }
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        }
+    }
+}
+
+fn unix(path: &Path) -> io::Result<Box<dyn Stream>> {
+    let stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(Box::new(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_read_as_people_type_them() {
+        assert_eq!(Target::parse("tcp:[::1]:6654").unwrap(), Target::Tcp("[::1]:6654".to_owned()));
+        assert_eq!(Target::parse("/run/x/br0.mgmt").unwrap().bridge(), "br0");
+        assert!(matches!(Target::parse("br-int").unwrap(), Target::Socket(path) if path.ends_with("br-int.mgmt")));
+        for text in ["", "tcp:", "tcp:host", "tcp:host:port", "tcp::6653"] {
+            assert!(Target::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Why a flow exists, in words: from its cookie and its table.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::flow::table_names::{BridgeRole, table_name};
+use crate::openflow::{Cookie, TableId};
+use crate::pipeline::cookie::{self, ObjectKind};
+
+/// Which objects the numbers in cookies stand for: the names that stand in a topology file. Nothing else of
+/// it is looked at, so that a file which does not validate still explains. The default knows none.
+#[derive(Debug, Default)]
+pub struct Objects {
+    names: BTreeMap<(&'static str, u32), Vec<String>>,
+}
+
+/// A topology file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyError {
+    /// The system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Not TOML.
+    #[error("{path}: {error}")]
+    Toml {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        error: Box<toml::de::Error>,
+    },
+}
+
+impl Objects {
+    /// Reads the names in a topology file.
+    pub fn read(path: &Path) -> Result<Self, TopologyError> {
+        let text = std::fs::read_to_string(path).map_err(|error| TopologyError::Io { path: path.into(), error })?;
+        Self::parse(&text).map_err(|error| TopologyError::Toml { path: path.into(), error: Box::new(error) })
+    }
+
+    /// The topology of this host: that of `/etc/heddle/heddle.toml`. Nothing if there is none.
+    pub fn of_this_host() -> Option<Self> {
+        const CONFIGURATION: &str = "/etc/heddle/heddle.toml";
+        const DEFAULT_TOPOLOGY: &str = "/etc/heddle/topology.toml";
+        let configuration: toml::Table = std::fs::read_to_string(CONFIGURATION).ok()?.parse().ok()?;
+        let topology = configuration.get("topology").and_then(toml::Value::as_str).unwrap_or(DEFAULT_TOPOLOGY);
+        Self::read(Path::new(topology)).ok()
+    }
+
+    /// The names of all objects of this kind with this number; two names may share one.
+    pub fn names(&self, kind: ObjectKind, number: u32) -> &[String] {
+        self.names.get(&(kind_word(kind), number)).map_or(&[], Vec::as_slice)
+    }
+
+    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let topology: toml::Table = text.parse()?;
+        let mut objects = Self::default();
+        for (section, kind) in
+            [("networks", ObjectKind::Network), ("ports", ObjectKind::Port), ("nodes", ObjectKind::Node)]
+        {
+            for (name, value) in topology.get(section).and_then(toml::Value::as_table).into_iter().flatten() {
+                objects.add(kind, name);
+                if let Some(physical_network) = value.get("physical_network").and_then(toml::Value::as_str) {
+                    objects.add(ObjectKind::PhysicalNetwork, physical_network);
+                }
+            }
+        }
+        Ok(objects)
+    }
+
+    fn add(&mut self, kind: ObjectKind, name: &str) {
+        let names = self.names.entry((kind_word(kind), cookie::object_number(name))).or_default();
+        if !names.iter().any(|other| other == name) {
+            names.push(name.to_owned());
+        }
+    }
+}
+
+const fn kind_word(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Bridge => "bridge",
+        ObjectKind::PhysicalNetwork => "physical network",
+        ObjectKind::Network => "network",
+        ObjectKind::Port => "port",
+        ObjectKind::Node => "node",
+    }
+}
+
+/// Which of our bridges has ports of these names; a bridge without any of them is told by its own.
+pub fn bridge_role<'a>(ports: impl IntoIterator<Item = &'a str>, bridge: &str) -> Option<BridgeRole> {
+    let by_port = ports.into_iter().find_map(|port| match port {
+        "patch-int" => Some(BridgeRole::Tunnel),
+        "patch-tun" => Some(BridgeRole::Integration),
+        _ if port.starts_with("int-") => Some(BridgeRole::Integration),
+        _ if port.starts_with("phy-") => Some(BridgeRole::Physical),
+        _ => None,
+    });
+    by_port.or(match bridge {
+        "br-int" => Some(BridgeRole::Integration),
+        "br-tun" => Some(BridgeRole::Tunnel),
+        "br-phys" => Some(BridgeRole::Physical),
+        _ => None,
+    })
+}
+
+/// Explains the flows of one bridge.
+pub struct Explainer<'a> {
+    /// Which bridge; unknown, tables have no names.
+    pub role: Option<BridgeRole>,
+    /// What object numbers stand for.
+    pub objects: &'a Objects,
+}
+
+impl Explainer<'_> {
+    /// A line of words about a table, with an empty one before it unless it is the first. Like
+    /// [`reason`](Self::reason) a comment to ovs-ofctl, so that the whole is still a file of flows.
+    pub fn heading(&self, table: TableId, first: bool, out: &mut Vec<u8>) {
+        if !first {
+            out.push(b'\n');
+        }
+        let words = match self.role.and_then(|role| table_name(role, table)) {
+            Some(named) => format!("# table {table}, {}: {}\n", named.name, named.meaning),
+            None => format!("# table {table}\n"),
+        };
+        out.extend_from_slice(words.as_bytes());
+    }
+
+    /// A line of words about a flow: what it is for.
+    pub fn reason(&self, cookie: Cookie, out: &mut Vec<u8>) {
+        let words = match cookie::decode(cookie) {
+            None => "not Heddle's".to_owned(),
+            Some((Err(code), _)) => format!("Heddle's, of a kind that this version does not know ({code:#04x})"),
+            Some((Ok(kind), number)) => kind.words().replace("{}", &self.object(kind.object_kind(), number)),
+        };
+        out.extend_from_slice(format!("     # {words}\n").as_bytes());
+    }
+
+    fn object(&self, kind: ObjectKind, number: u32) -> String {
+        match self.objects.names(kind, number) {
+            [] => format!("{} {number:08x}", kind_word(kind)),
+            names => format!("{} {}", kind_word(kind), names.join(" or ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::cookie::Kind;
+
+    fn reason(explainer: &Explainer<'_>, cookie: Cookie) -> String {
+        let mut out = Vec::new();
+        explainer.reason(cookie, &mut out);
+        String::from_utf8(out).unwrap().trim_start_matches([' ', '#']).trim_end().to_owned()
+    }
+
+    #[test]
+    fn a_flow_is_explained_by_name_if_the_topology_has_one() {
+        let topology =
+            "[networks.blue]\ntype = \"vlan\"\nphysical_network = \"physnet\"\n[ports.web1]\nnetwork = \"blue\"\n";
+        let objects = Objects::parse(topology).unwrap();
+        let explainer = Explainer { role: Some(BridgeRole::Integration), objects: &objects };
+        assert_eq!(
+            reason(&explainer, cookie::cookie(Kind::PortMacAllowed, "web1")),
+            "frames from a MAC address that port web1 owns"
+        );
+        assert!(
+            reason(&explainer, cookie::cookie(Kind::PhysicalGuard, "physnet")).contains("physical network physnet")
+        );
+        let explainer = Explainer { role: None, objects: &Objects::default() };
+        assert_eq!(
+            reason(&explainer, cookie::cookie(Kind::PortMacAllowed, "web1")),
+            format!("frames from a MAC address that port {:08x} owns", cookie::object_number("web1"))
+        );
+    }
+
+    #[test]
+    fn a_table_is_named_where_the_bridge_is_known() {
+        let heading = |role, first| {
+            let mut out = Vec::new();
+            Explainer { role, objects: &Objects::default() }.heading(TableId(25), first, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert!(heading(Some(BridgeRole::Integration), true).starts_with("# table 25, mac_spoof: "));
+        assert_eq!(heading(None, false), "\n# table 25\n");
+    }
+
+    #[test]
+    fn flows_of_others_are_not_ours() {
+        let explainer = Explainer { role: Some(BridgeRole::Tunnel), objects: &Objects::default() };
+        assert_eq!(reason(&explainer, Cookie(5)), "not Heddle's");
+        assert!(reason(&explainer, Cookie(0x4ed1_ff00_0000_0000)).ends_with("(0xff)"));
+    }
+
+    #[test]
+    fn a_bridge_is_known_by_its_ports_whatever_its_name() {
+        assert_eq!(bridge_role(["tap1", "int-ext"], "mine"), Some(BridgeRole::Integration));
+        assert_eq!(bridge_role(["eth0", "phy-ext"], "br-int"), Some(BridgeRole::Physical));
+        assert_eq!(bridge_role(["vxlan-c0000202"], "br-tun"), Some(BridgeRole::Tunnel));
+        assert_eq!(bridge_role(["eth0"], "lan"), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! What a switch says of itself and its ports, as `ovs-ofctl show` and `dump-ports-desc` print it.
+
+use std::fmt::Write as _;
+
+use crate::openflow::features::{FeaturesReply, SwitchConfig};
+use crate::openflow::port::{Port, PortFeatures};
+use crate::openflow::{PortNo, Xid};
+
+/// `OFPT_FEATURES_REPLY (OF1.3) (xid=0x2): dpid:…` and what follows.
+pub fn features(out: &mut String, xid: Xid, features: &FeaturesReply) {
+    let _ = writeln!(out, "OFPT_FEATURES_REPLY (OF1.3) (xid={:#x}): dpid:{}", xid.0, features.datapath_id);
+    let _ = write!(out, "n_tables:{}, n_buffers:{}", features.n_tables, features.n_buffers);
+    if features.auxiliary_id != 0 {
+        let _ = write!(out, ", auxiliary_id:{}", features.auxiliary_id);
+    }
+    out.push_str("\ncapabilities: ");
+    bits(out, features.capabilities.0, features.capabilities.names());
+    out.push('\n');
+}
+
+/// `OFPT_GET_CONFIG_REPLY (OF1.3) (xid=0x9): frags=normal miss_send_len=0`.
+pub fn config(out: &mut String, xid: Xid, config: &SwitchConfig) {
+    let fragments = match config.flags & 3 {
+        0 => "normal",
+        1 => "drop",
+        2 => "reassemble",
+        _ => "nx-match",
+    };
+    let _ = writeln!(
+        out,
+        "OFPT_GET_CONFIG_REPLY (OF1.3) (xid={:#x}): frags={fragments} miss_send_len={}",
+        xid.0, config.miss_send_len
+    );
+}
+
+/// One message of port descriptions.
+pub fn ports(out: &mut String, xid: Xid, more: bool, ports: &mut [Port]) {
+    let flags = if more { " flags=[more]" } else { "" };
+    let _ = writeln!(out, "OFPST_PORT_DESC reply (OF1.3) (xid={:#x}):{flags}", xid.0);
+    ports.sort_by_key(|port| port.port_no);
+    for port in ports {
+        one_port(out, port);
+    }
+}
+
+fn one_port(out: &mut String, port: &Port) {
+    let number = match port.port_no {
+        PortNo::LOCAL => "LOCAL".to_owned(),
+        PortNo(number) => number.to_string(),
+    };
+    let printable = port.name.as_bytes().iter().take_while(|byte| matches!(byte, 0x20..0x7f));
+    let name: String = printable.map(|&byte| char::from(byte)).collect();
+    let _ = writeln!(out, " {number}({name}): addr:{}", port.hw_addr);
+    out.push_str("     config:     ");
+    bits(out, port.config.0, port.config.names());
+    out.push_str("\n     state:      ");
+    bits(out, port.state.0, port.state.names());
+    out.push('\n');
+    for (name, features) in [
+        ("current:    ", port.curr),
+        ("advertised: ", port.advertised),
+        ("supported:  ", port.supported),
+        ("peer:       ", port.peer),
+    ] {
+        if features != PortFeatures::default() {
+            let _ = write!(out, "     {name}");
+            bits(out, features.0, features.names());
+            out.push('\n');
+        }
+    }
+    let (now, max) = (port.curr_speed / 1000, port.max_speed / 1000);
+    let _ = writeln!(out, "     speed: {now} Mbps now, {max} Mbps max");
+}
+
+/// The names of set bits; a `0` for none.
+fn bits(out: &mut String, bits: u32, names: impl Iterator<Item = &'static str>) {
+    if bits == 0 {
+        return out.push('0');
+    }
+    for (i, name) in names.enumerate() {
+        if i > 0 {
+            out.push(' ');
+        }
+        out.push_str(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openflow::port::{PortConfig, PortName, PortState};
+    use crate::openflow::{DatapathId, MacAddr};
+
+    #[test]
+    fn a_port_prints_as_ovs_ofctl_prints_it() {
+        let mut name = [0; 16];
+        name[..4].copy_from_slice(b"tap1");
+        let port = Port {
+            port_no: PortNo(1),
+            hw_addr: MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]),
+            name: PortName(name),
+            config: PortConfig::PORT_DOWN,
+            state: PortState::LINK_DOWN | PortState::LIVE,
+            curr: PortFeatures::FULL_10G | PortFeatures::COPPER,
+            curr_speed: 10_000_000,
+            ..Port::default()
+        };
+        let mut out = String::new();
+        ports(&mut out, Xid(3), false, &mut [Port { port_no: PortNo::LOCAL, ..port }, port]);
+        let body = "addr:fa:16:3e:00:00:01\n     config:     PORT_DOWN\n     state:      LINK_DOWN LIVE\n     \
+                    current:    10GB-FD COPPER\n     speed: 10000 Mbps now, 0 Mbps max\n";
+        assert_eq!(out, format!("OFPST_PORT_DESC reply (OF1.3) (xid=0x3):\n 1(tap1): {body} LOCAL(tap1): {body}"));
+    }
+
+    #[test]
+    fn features_print_as_ovs_ofctl_prints_them() {
+        use crate::openflow::features::Capabilities;
+        let reply = FeaturesReply {
+            datapath_id: DatapathId(0x1234),
+            n_buffers: 0,
+            n_tables: 254,
+            auxiliary_id: 0,
+            capabilities: Capabilities::FLOW_STATS | Capabilities::QUEUE_STATS,
+            reserved: 0,
+        };
+        let mut out = String::new();
+        features(&mut out, Xid(2), &reply);
+        assert_eq!(
+            out,
+            "OFPT_FEATURES_REPLY (OF1.3) (xid=0x2): dpid:0000000000001234\nn_tables:254, n_buffers:0\n\
+             capabilities: FLOW_STATS QUEUE_STATS\n"
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! The layer rule, and who may send a FLOW_MOD: what docs/ARCHITECTURE.md promises of the source.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file below `directory`, with its text up to its tests.
+fn sources(directory: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let is_test = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+            found.extend((!is_test).then_some((path, code)));
+        }
+    }
+    found
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The layer that a file belongs to: `config.rs` and `config/` are `config`.
+fn layer(path: &Path) -> String {
+    let below = path.strip_prefix(root()).unwrap();
+    let first = below.iter().next().unwrap().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// Lines of code, without comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn no_layer_uses_one_above_it() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("openflow", &[] as &[&str]),
+        ("flow", &["openflow"]),
+        ("topology", &["openflow"]),
+        ("ovsdb", &["openflow"]),
+        ("config", &["topology", "ovsdb", "openflow"]),
+        ("pipeline", &["flow", "topology", "openflow"]),
+        ("switch", &["pipeline", "flow", "openflow"]),
+        ("agent", &["switch", "pipeline", "config", "ovsdb", "topology", "flow", "openflow"]),
+        ("cli", &["agent", "switch", "pipeline", "config", "ovsdb", "topology", "flow", "openflow"]),
+    ]);
+    for (path, text) in sources(&root()) {
+        let layer = layer(&path);
+        let Some(allowed) = allowed.get(layer.as_str()) else { continue };
+        for line in code(&text) {
+            for (at, _) in line.match_indices("crate::") {
+                let used: String = line[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let known = allowed.contains(&used.as_str()) || used == layer || used.is_empty();
+                assert!(known, "{}: the layer {layer} uses {used}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_pure_layers_know_no_sockets_tasks_clocks_or_logs() {
+    let pure = ["openflow", "flow", "topology", "pipeline"];
+    let banned = [
+        "tokio::",
+        "tracing::",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::os::unix::net",
+        "Instant",
+        "SystemTime",
+        "std::process",
+    ];
+    for (path, text) in sources(&root()).into_iter().filter(|(path, _)| pure.contains(&layer(path).as_str())) {
+        for line in code(&text) {
+            for word in banned {
+                assert!(!line.contains(word), "{} uses {word}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_but_the_batch_sends_a_flow_mod() {
+    let senders = ["switch/batch.rs", "openflow/"];
+    for (path, text) in sources(&root()) {
+        let below = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        if senders.iter().any(|sender| below.starts_with(sender)) {
+            continue;
+        }
+        for line in code(&text) {
+            assert!(!line.contains("MessageType::FLOW_MOD"), "{} sends a FLOW_MOD: {line}", path.display());
+        }
+    }
+}

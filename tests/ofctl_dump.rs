@@ -1,0 +1,269 @@
+//! `ofctl-dump` against `ovs-ofctl` on a real Open vSwitch that the test starts for itself.
+//!
+//! Skipped where Open vSwitch is not installed, unless `HEDDLE_REQUIRE_OVS=1`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Open vSwitch with bridges of its own, gone when dropped.
+struct Switch {
+    directory: TempDir,
+}
+
+impl Switch {
+    fn start() -> Option<Self> {
+        let installed = ["ovs-vswitchd", "ovsdb-server", "ovs-ofctl"].iter().all(|program| {
+            let found = Command::new(program).arg("--version").output();
+            found.is_ok_and(|output| output.status.success())
+        });
+        if !installed {
+            assert!(
+                std::env::var_os("HEDDLE_REQUIRE_OVS").is_none_or(|value| value != "1"),
+                "Open vSwitch is not installed"
+            );
+            println!("Open vSwitch is not installed, skipped");
+            return None;
+        }
+        let switch = Self { directory: tempfile::Builder::new().prefix("heddle-ovs").tempdir().unwrap() };
+        let at = |name: &str| switch.path().join(name).display().to_string();
+        switch.tool("ovsdb-tool", ["create", &at("conf.db"), "/usr/share/openvswitch/vswitch.ovsschema"]);
+        switch.daemon("ovsdb-server", [at("conf.db"), format!("--remote=punix:{}", at("db.sock"))]);
+        switch.vsctl(["--no-wait", "init"]);
+        // The dummy datapath is the userspace one without devices in the kernel: tests run side by
+        // side, and without privileges.
+        let options = ["--enable-dummy", "--disable-system"].map(String::from);
+        switch.daemon("ovs-vswitchd", options.into_iter().chain([format!("unix:{}", at("db.sock"))]));
+        switch.vsctl("add-br br-int -- set bridge br-int datapath_type=dummy".split(' '));
+        switch.vsctl("add-br br-phys -- set bridge br-phys datapath_type=dummy".split(' '));
+        for (bridge, port, peer) in
+            [("br-int", "int-br-phys", "phy-br-phys"), ("br-phys", "phy-br-phys", "int-br-phys")]
+        {
+            let peer = format!("options:peer={peer}");
+            switch.vsctl(["add-port", bridge, port, "--", "set", "interface", port, "type=patch", &peer]);
+        }
+        switch.vsctl("add-port br-int tap1 -- set interface tap1 type=dummy ofport_request=3".split(' '));
+        switch.vsctl("add-port br-int tun1 -- set interface tun1 type=vxlan options:remote_ip=192.0.2.2".split(' '));
+        Some(switch)
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        for variable in ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR"] {
+            command.env(variable, self.path());
+        }
+        command
+    }
+
+    fn tool<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, program: &str, args: I) -> String {
+        succeeded(self.command(program).args(args).output().unwrap())
+    }
+
+    fn daemon<I: IntoIterator<Item = String>>(&self, program: &str, args: I) {
+        let pidfile = format!("--pidfile={}", self.path().join(format!("{program}.pid")).display());
+        let log = format!("--log-file={}", self.path().join(format!("{program}.log")).display());
+        let mut command = self.command(program);
+        command.args(args).args(["--detach", "--no-chdir", &pidfile, &log]);
+        // The daemon keeps what it inherits: no pipes, or reading them would never end.
+        let null = || std::process::Stdio::null();
+        assert!(command.stdin(null()).stdout(null()).stderr(null()).status().unwrap().success(), "{program}");
+    }
+
+    fn vsctl<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) {
+        let database = format!("--db=unix:{}", self.path().join("db.sock").display());
+        succeeded(self.command("ovs-vsctl").arg(database).arg("--timeout=10").args(args).output().unwrap());
+    }
+
+    fn ofctl(&self, args: &str) -> String {
+        self.tool("ovs-ofctl", ["-O", "OpenFlow13"].into_iter().chain(args.split(' ')))
+    }
+
+    fn dump(&self, args: &str) -> Output {
+        self.command(env!("CARGO_BIN_EXE_ofctl-dump")).args(args.split(' ')).output().unwrap()
+    }
+
+    fn dumped(&self, args: &str) -> String {
+        succeeded(self.dump(args))
+    }
+
+    fn add_flows(&self, bridge: &str, flows: &str) {
+        let path = self.path().join("flows");
+        std::fs::write(&path, flows).unwrap();
+        self.ofctl(&format!("add-flows {bridge} {}", path.display()));
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        for daemon in ["ovs-vswitchd", "ovsdb-server"] {
+            let pidfile = self.path().join(format!("{daemon}.pid"));
+            let Ok(pid) = std::fs::read_to_string(&pidfile) else { continue };
+            let _ = Command::new("kill").arg(pid.trim()).status();
+            // A daemon takes its pidfile away when it is done with the directory.
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while pidfile.exists() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+}
+
+fn succeeded(output: Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Lines without what time changes, in an order of their own.
+fn masked(text: &str) -> BTreeSet<String> {
+    let changing = ["duration=", "n_packets=", "n_bytes=", "(xid="];
+    text.lines()
+        .map(|line| {
+            line.split(' ')
+                .filter(|part| !changing.iter().any(|name| part.starts_with(name)))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .filter(|line| !line.starts_with("OFPST_FLOW"))
+        .collect()
+}
+
+/// The flows of the committed vectors as lines for `add-flows`.
+fn vectors() -> String {
+    let lines = include_str!("data/flow_text.txt").lines().filter(|line| line.starts_with(' '));
+    lines
+        .map(|line| {
+            let kept = line.split(", ").filter(|part| !part.contains("duration=") && !part.starts_with("n_"));
+            kept.collect::<Vec<_>>().join(", ") + "\n"
+        })
+        .collect()
+}
+
+#[test]
+fn prints_line_by_line_what_ovs_ofctl_prints() {
+    let Some(switch) = Switch::start() else { return };
+    for meter in 1..=4 {
+        switch.ofctl(&format!("add-meter br-int meter={meter},kbps,band=type=drop,rate=1000"));
+    }
+    switch.add_flows("br-int", &vectors());
+    assert!(switch.dumped("br-int").lines().count() > 90);
+    for options in ["", " --no-stats", " --names", " --names --no-stats", " --no-names"] {
+        let ofctl = switch.ofctl(&format!("dump-flows br-int{options}"));
+        assert_eq!(masked(&switch.dumped(&format!("br-int{options}"))), masked(&ofctl), "{options}");
+        let unsorted = switch.dumped(&format!("br-int{options} --unsorted"));
+        assert_eq!(masked(&unsorted), masked(&ofctl), "{options}");
+    }
+    assert!(switch.dumped("br-int --names").contains("in_port=\"int-br-phys\""));
+    assert!(switch.dumped("br-int --names").contains("in_port=tap1"));
+    assert_eq!(masked(&switch.dumped("br-int show")), masked(&switch.ofctl("show br-int")));
+    assert_eq!(masked(&switch.dumped("br-int ports")), masked(&switch.ofctl("dump-ports-desc br-int")));
+    let socket = switch.path().join("br-int.mgmt").display().to_string();
+    assert_eq!(masked(&switch.dumped(&socket)), masked(&switch.dumped("br-int flows")));
+
+    let of_a_table = switch.dumped("br-int --no-stats --table 60");
+    assert_eq!(masked(&of_a_table), masked(&switch.ofctl("--no-stats dump-flows br-int table=60")));
+    assert_eq!(switch.dump("br-int --table 199").status.code(), Some(1));
+}
+
+#[test]
+fn flows_are_sorted_by_table_then_priority_then_match() {
+    let Some(switch) = Switch::start() else { return };
+    let sorted = " priority=9,in_port=1 actions=drop\n priority=9,in_port=2 actions=drop\n priority=1 actions=drop\n \
+                  table=3, priority=7 actions=NORMAL\n table=20, actions=output:1\n";
+    let flows: String = sorted.lines().rev().map(|line| format!("{line}\n")).collect();
+    switch.add_flows("br-phys", &flows);
+    switch.ofctl("del-flows --strict br-phys priority=0");
+    assert_eq!(switch.dumped("br-phys --no-stats"), sorted);
+}
+
+#[test]
+fn explains_flows_by_cookie_table_and_topology() {
+    use heddle::pipeline::cookie::{Kind, cookie};
+    let Some(switch) = Switch::start() else { return };
+    let (mac, guard) = (cookie(Kind::PortMacAllowed, "web1").0, cookie(Kind::PhysicalGuard, "physnet").0);
+    switch.add_flows(
+        "br-int",
+        &format!(
+            "cookie={mac:#x},table=25,priority=2,in_port=3 actions=goto_table:60\n\
+             cookie={guard:#x},table=0,priority=2,in_port=1 actions=drop\ntable=24,priority=5 actions=drop\n"
+        ),
+    );
+    let explained = switch.dumped("br-int --explain --no-stats");
+    let number = mac & 0xffff_ffff;
+    for words in [
+        format!("that port {number:08x} owns"),
+        "physical network ".into(),
+        "# table 24, arp_spoof: ".into(),
+        "not Heddle's".into(),
+    ] {
+        assert!(explained.contains(&words), "{words} in {explained}");
+    }
+    let topology = switch.path().join("topology.toml");
+    std::fs::write(&topology, "[ports.web1]\nnetwork = \"blue\"\n[networks.blue]\nphysical_network = \"physnet\"\n")
+        .unwrap();
+    let explained = switch.dumped(&format!("br-int --explain --topology {}", topology.display()));
+    assert!(explained.contains("that port web1 owns") && explained.contains("physical network physnet"), "{explained}");
+    let missing = switch.dump("br-int --explain --topology /nonexistent/topology.toml");
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+#[test]
+fn a_switch_without_openflow_13_is_told_how_to_speak_it() {
+    let Some(switch) = Switch::start() else { return };
+    switch.vsctl(["set", "bridge", "br-phys", "protocols=OpenFlow10"]);
+    let output = switch.dump("br-phys");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        message.starts_with("ofctl-dump: ") && message.contains("set bridge br-phys protocols=OpenFlow13"),
+        "{message}"
+    );
+    let output = switch.dump("br-none");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("ofctl-dump: no bridge at "));
+}
+
+/// A peer that answers every connection with `bytes` and hangs up.
+fn answer(bytes: &'static [u8]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("peer.mgmt");
+    let listener = UnixListener::bind(&path).unwrap();
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_ofctl-dump")).arg(&path).output().unwrap();
+    peer.join().unwrap();
+    output
+}
+
+#[test]
+fn a_peer_that_talks_nonsense_is_a_failure_with_a_reason() {
+    let hello = b"\x04\x00\x00\x08\x00\x00\x00\x01";
+    let error = b"\x04\x00\x00\x08\x00\x00\x00\x01\x04\x01\x00\x0c\x00\x00\x00\x02\x00\x01\x00\x05";
+    let cases: [(&[u8], &str); 5] = [
+        (b"", "closed the connection"),
+        (hello, "closed the connection"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", ""),
+        (b"\x04\x00\x00\x04\x00\x00\x00\x01", "header.length"),
+        (error, "OFPBRC_EPERM"),
+    ];
+    for (bytes, expected) in cases {
+        let output = answer(bytes);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{bytes:?}: {message}");
+        assert!(message.starts_with("ofctl-dump: ") && message.contains(expected), "{bytes:?}: {message}");
+        assert!(output.stdout.is_empty());
+    }
+}
