@@ -68,7 +68,7 @@ pub async fn apply(socket: &Path, flows: FlowTable) -> (Progress, usize) {
                 assert!(sender.send(Command::Adopt(Box::new(wanted.take().expect("one bridge")))).is_ok());
                 commands = Some(sender);
             }
-            News::Audited { differences } => found = differences,
+            News::Audited { differences, .. } => found = differences,
             News::Progress(progress) if progress.generation == 1 => {
                 drop(commands);
                 session.abort();
