@@ -10,6 +10,8 @@ mod heap;
 pub mod host;
 mod notify;
 pub mod status;
+#[cfg(test)]
+mod testing;
 mod watch;
 pub mod wiring;
 
