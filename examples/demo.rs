@@ -137,8 +137,10 @@ fn reach(lab: &Lab) -> BTreeSet<(&'static str, &'static str)> {
 /// One bridge, each flow with what it is for.
 fn show_bridge(lab: &Lab) -> bool {
     let mgmt = lab.host("a").mgmt("br-tun").display().to_string();
-    let dump = lab.host("a").ofctl_dump(&["--explain", "--no-stats", &mgmt]);
-    println!("\n$ ofctl-dump --explain --no-stats {mgmt}\n{}{}", dump.stdout, dump.stderr);
+    let topology = lab.host("a").dir().join("topology.toml").display().to_string();
+    let words = ["--explain", "--topology", &topology, "--names", "--no-stats", &mgmt];
+    let dump = lab.host("a").ofctl_dump(&words);
+    println!("\n$ ofctl-dump {}\n{}{}", words.join(" "), dump.stdout, dump.stderr);
     dump.ok()
 }
 

@@ -115,7 +115,7 @@ fn vxlan_crosses_the_underlay_without_losing_the_first_packet() {
     assert!(lab.vm("web1").ping6("web2"));
     assert!(!lab.vm("web1").ping("172.18.0.99"));
 
-    assert_eq!(capture.count_vxlan(Frame::is_icmp_echo), 6, "{}", capture.text("udp port 4789"));
+    assert!(capture.count_vxlan(Frame::is_icmp_echo) >= 6, "{}", capture.text("udp port 4789"));
     assert!(capture.vxlan().iter().all(|(vni, _)| *vni == 1001));
     let unanswered = capture.count_vxlan(Frame::is_arp_request) - capture.count_vxlan(Frame::is_arp_reply);
     assert!(unanswered >= 1, "{}", capture.text(""));

@@ -202,7 +202,7 @@ fn explains_flows_by_cookie_table_and_topology() {
     for words in [
         format!("that port {number:08x} owns"),
         "physical network ".into(),
-        "arp_spoof (".into(),
+        "# table 24, arp_spoof: ".into(),
         "not Heddle's".into(),
     ] {
         assert!(explained.contains(&words), "{words} in {explained}");

@@ -1,15 +1,10 @@
 //! The wire layer against a real Open vSwitch: one `ovs-vswitchd` with a userspace bridge for each test, in a
 //! directory of its own, spoken to over the bridge's management socket.
-//!
-//! Each has a network namespace of its own too, because every userspace datapath makes a device of the
-//! same name. Skipped where Open vSwitch is not installed, or where namespaces and tap devices may not be
-//! made, unless `HEDDLE_REQUIRE_OVS=1`.
+
+mod support;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use heddle::openflow::bundle::{self, BundleControl, BundleControlType, BundleFlags, BundleId};
 use heddle::openflow::desc::Desc;
@@ -31,103 +26,28 @@ use heddle::openflow::table_stats::TableStats;
 use heddle::openflow::{
     EncodeError, Entries, Message, MessageType, PortNo, Raw, TableId, Writer, Xid, barrier, message,
 };
+use support::switch::{DEADLINE, Switch};
 
 const BRIDGE: &str = "br-wire";
-const DEADLINE: Duration = Duration::from_secs(20);
 const MONITOR_ALL: FlowMonitorFlags = FlowMonitorFlags(0x1f);
 
-/// Waits until `done`, or fails with `what` was awaited.
-fn wait(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < end, "gave up waiting for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// Starts a switch with one bridge, or says why there is none and that the test is skipped.
+fn start() -> Option<Switch> {
+    Switch::start(&[BRIDGE])
 }
 
-/// A running Open vSwitch; it ends with the value.
-struct Switch {
-    folder: tempfile::TempDir,
-    daemons: Vec<Child>,
+fn ofctl(switch: &Switch, command: &str, argument: &str) {
+    switch.run("ovs-ofctl", &["-OOpenFlow13", command, "unix:br-wire.mgmt", argument]);
 }
 
-impl Switch {
-    /// Starts one with a bridge, or says why there is none and that the test is skipped.
-    fn start() -> Option<Self> {
-        let works = |program: &str, arguments: &[&str]| {
-            let output = Command::new(program).args(arguments).output();
-            output.is_ok_and(|output| output.status.success())
-        };
-        let installed = works("unshare", &["--net", "ovs-vswitchd", "--version"]);
-        if !(installed && Path::new("/dev/net/tun").exists()) {
-            let required = std::env::var("HEDDLE_REQUIRE_OVS").is_ok_and(|value| value == "1");
-            assert!(!required, "no Open vSwitch, namespaces or tap devices");
-            println!("no Open vSwitch, namespaces or tap devices: skipped");
-            return None;
-        }
-        let mut switch = Self { folder: tempfile::tempdir().unwrap(), daemons: Vec::new() };
-        let folder = switch.folder.path().to_owned();
-        let schema = "/usr/share/openvswitch/vswitch.ovsschema";
-        switch.run("ovsdb-tool", &["create", "conf.db", schema]);
-        switch.daemon("ovsdb-server", &["--remote=punix:db.sock", "--unixctl=db.ctl", "conf.db"]);
-        wait("ovsdb-server", || UnixStream::connect(folder.join("db.sock")).is_ok());
-        switch.vsctl(&["--no-wait", "init"]);
-        switch.daemon("ovs-vswitchd", &["--disable-system", "--unixctl=vs.ctl", "unix:db.sock"]);
-        let settings = ["datapath_type=netdev", "fail_mode=secure", "protocols=OpenFlow13"];
-        switch.vsctl(&[&["add-br", BRIDGE, "--", "set", "Bridge", BRIDGE][..], &settings].concat());
-        wait("the management socket", || UnixStream::connect(folder.join("br-wire.mgmt")).is_ok());
-        Some(switch)
-    }
-
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let folder = self.folder.path();
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(folder).stdin(Stdio::null());
-        command.env("OVS_RUNDIR", folder).env("OVS_DBDIR", folder).env("OVS_LOGDIR", folder);
-        command
-    }
-
-    fn daemon(&mut self, program: &str, arguments: &[&str]) {
-        let options = ["--net", program, "--no-chdir", "--log-file"];
-        let mut command = self.command("unshare", &[&options, arguments].concat());
-        self.daemons.push(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) {
-        let output = self.command(program, arguments).output().unwrap();
-        assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    fn vsctl(&self, arguments: &[&str]) {
-        self.run("ovs-vsctl", &[&["--db=unix:db.sock", "--timeout=20"], arguments].concat());
-    }
-
-    fn ofctl(&self, command: &str, argument: &str) {
-        self.run("ovs-ofctl", &["-OOpenFlow13", command, "unix:br-wire.mgmt", argument]);
-    }
-
-    fn connect(&self) -> Client {
-        let stream = UnixStream::connect(self.folder.path().join("br-wire.mgmt")).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut client = Client { stream, buffer: FrameBuffer::new(), ready: Vec::new() };
-        client.send(|w| Hello::OURS.encode(w, Xid(1)));
-        let hello = client.receive();
-        assert!(Hello::decode(&parse(&hello)).unwrap().supports(4));
-        client
-    }
-}
-
-impl Drop for Switch {
-    fn drop(&mut self) {
-        for daemon in self.daemons.iter_mut().rev() {
-            let _ = daemon.kill();
-            let _ = daemon.wait();
-        }
-        if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("ovs-vswitchd.log")).unwrap_or_default();
-            println!("{log}");
-        }
-    }
+fn connect(switch: &Switch) -> Client {
+    let stream = UnixStream::connect(switch.path("br-wire.mgmt")).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut client = Client { stream, buffer: FrameBuffer::new(), ready: Vec::new() };
+    client.send(|w| Hello::OURS.encode(w, Xid(1)));
+    let hello = client.receive();
+    assert!(Hello::decode(&parse(&hello)).unwrap().supports(4));
+    client
 }
 
 /// One OpenFlow connection.
@@ -251,8 +171,8 @@ fn all_told(messages: &[Vec<u8>]) -> Vec<String> {
 
 #[test]
 fn a_session_learns_what_the_switch_is() {
-    let Some(switch) = Switch::start() else { return };
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    let mut client = connect(&switch);
 
     client.send(|w| {
         features::encode_request(w, Xid(2));
@@ -302,8 +222,8 @@ fn a_session_learns_what_the_switch_is() {
 
 #[test]
 fn ports_that_come_and_go_are_told() {
-    let Some(switch) = Switch::start() else { return };
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    let mut client = connect(&switch);
     client.until_barrier();
     // The sockets of management connections bring no such messages unless asked to.
     let all = heddle::openflow::async_config::AsyncMask { master: 7, slave: 7 };
@@ -328,21 +248,21 @@ fn ports_that_come_and_go_are_told() {
 
 #[test]
 fn a_flow_monitor_tells_what_others_do_in_full_and_own_changes_by_xid() {
-    let Some(switch) = Switch::start() else { return };
-    switch.ofctl("add-flow", "priority=1,cookie=0x11,actions=drop");
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    ofctl(&switch, "add-flow", "priority=1,cookie=0x11,actions=drop");
+    let mut client = connect(&switch);
     client.send(|w| FlowMonitorRequest::all(3, MONITOR_ALL).encode_message(w, Xid(2)));
     assert_eq!(all_told(&client.until_barrier()), ["2 Added reason 0 table 0 priority 1 cookie 17 +0"]);
 
-    switch.ofctl("add-flow", "table=9,priority=2,cookie=0x12,in_port=4,actions=output:5");
+    ofctl(&switch, "add-flow", "table=9,priority=2,cookie=0x12,in_port=4,actions=output:5");
     assert_eq!(told(&client.receive()), "0 Added reason 0 table 9 priority 2 cookie 18 +24");
-    switch.ofctl("mod-flows", "table=9,in_port=4,actions=drop");
+    ofctl(&switch, "mod-flows", "table=9,in_port=4,actions=drop");
     assert_eq!(told(&client.receive()), "0 Modified reason 0 table 9 priority 2 cookie 18 +0");
-    switch.ofctl("add-flow", "table=9,priority=2,cookie=0x13,in_port=4,actions=drop");
+    ofctl(&switch, "add-flow", "table=9,priority=2,cookie=0x13,in_port=4,actions=drop");
     assert_eq!(told(&client.receive()), "0 Added reason 0 table 9 priority 2 cookie 19 +0");
-    switch.ofctl("del-flows", "table=9");
+    ofctl(&switch, "del-flows", "table=9");
     assert_eq!(told(&client.receive()), "0 Deleted reason 2 table 9 priority 2 cookie 19 +0");
-    switch.ofctl("add-flow", "table=9,priority=3,hard_timeout=1,actions=drop");
+    ofctl(&switch, "add-flow", "table=9,priority=3,hard_timeout=1,actions=drop");
     assert_eq!(told(&client.receive()), "0 Added reason 0 table 9 priority 3 cookie 0 +0");
     assert_eq!(told(&client.receive()), "0 Deleted reason 1 table 9 priority 3 cookie 0 +0");
 
@@ -364,13 +284,13 @@ const ADDITIONS: FlowMonitorFlags = FlowMonitorFlags::ADD;
 
 #[test]
 fn flows_learnt_from_packets_are_told_at_once() {
-    let Some(switch) = Switch::start() else { return };
-    switch.ofctl("add-flow", LEARN);
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    ofctl(&switch, "add-flow", LEARN);
+    let mut client = connect(&switch);
     client.send(|w| FlowMonitorRequest::all(3, ADDITIONS).encode_message(w, Xid(2)));
     client.until_barrier();
     // An ARP request leaves through the bridge's own port as soon as a packet is to go somewhere.
-    let namespace = format!("--net=/proc/{}/ns/net", switch.daemons[1].id());
+    let namespace = format!("--net=/proc/{}/ns/net", switch.vswitchd());
     let send = "ip address add 192.0.2.1/24 dev br-wire && ip link set br-wire up && echo > /dev/udp/192.0.2.2/9";
     switch.run("nsenter", &[&namespace, "bash", "-c", send]);
     assert_eq!(told(&client.receive()), "0 Added reason 0 table 10 priority 32768 cookie 34 +0");
@@ -378,9 +298,9 @@ fn flows_learnt_from_packets_are_told_at_once() {
 
 #[test]
 fn flows_learnt_from_a_packet_out_are_told_only_with_the_next_change() {
-    let Some(switch) = Switch::start() else { return };
-    switch.ofctl("add-flow", LEARN);
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    ofctl(&switch, "add-flow", LEARN);
+    let mut client = connect(&switch);
     client.send(|w| FlowMonitorRequest::all(3, ADDITIONS).encode_message(w, Xid(2)));
     client.until_barrier();
     let table = [0, 0, 0, 16, 0xff, 0xff, 0xff, 0xf9, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -396,8 +316,8 @@ fn flows_learnt_from_a_packet_out_are_told_only_with_the_next_change() {
 
 #[test]
 fn own_changes_come_in_full_if_asked_for() {
-    let Some(switch) = Switch::start() else { return };
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    let mut client = connect(&switch);
     let flags = MONITOR_ALL | FlowMonitorFlags::OWN;
     client.send(|w| FlowMonitorRequest::all(3, flags).encode_message(w, Xid(2)));
     client.until_barrier();
@@ -421,8 +341,8 @@ fn own_changes_come_in_full_if_asked_for() {
 
 #[test]
 fn a_bundle_may_be_sent_in_one_write() {
-    let Some(switch) = Switch::start() else { return };
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    let mut client = connect(&switch);
     client.send(|w| FlowMonitorRequest::all(3, MONITOR_ALL).encode_message(w, Xid(2)));
     client.until_barrier();
 
@@ -459,8 +379,8 @@ fn a_bundle_may_be_sent_in_one_write() {
 /// Sends a bundle of three flows in one write, the second with `instructions`; what the switch answers, and
 /// how many flows it has then.
 fn bundle_with(instructions: &[u8]) -> Option<(Vec<String>, usize)> {
-    let switch = Switch::start()?;
-    let mut client = switch.connect();
+    let switch = start()?;
+    let mut client = connect(&switch);
     client.send(|w| {
         control(BundleControlType::OPEN_REQUEST).encode(w, Xid(20))?;
         for (number, instructions) in [&[][..], instructions, &[]].into_iter().enumerate() {
@@ -497,8 +417,8 @@ fn a_message_refused_at_the_commit_takes_the_whole_bundle_with_it() {
 
 #[test]
 fn malformed_messages_are_answered_with_an_error() {
-    let Some(switch) = Switch::start() else { return };
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    let mut client = connect(&switch);
     client.send(|w| {
         control(BundleControlType::COMMIT_REQUEST).encode(w, Xid(40))?;
         message(w, MessageType::FLOW_MOD, Xid(50), |_| Ok(()))?;
@@ -515,13 +435,13 @@ fn malformed_messages_are_answered_with_an_error() {
 #[test]
 fn a_reader_that_falls_behind_is_paused_and_then_told_everything() {
     const FLOWS: usize = 20_000;
-    let Some(switch) = Switch::start() else { return };
-    let mut client = switch.connect();
+    let Some(switch) = start() else { return };
+    let mut client = connect(&switch);
     client.send(|w| FlowMonitorRequest::all(3, MONITOR_ALL).encode_message(w, Xid(2)));
     client.until_barrier();
     let flows: String = (0..FLOWS).map(|n| format!("table=1,reg0={n},actions=output:1\n")).collect();
-    std::fs::write(switch.folder.path().join("flows"), flows).unwrap();
-    switch.ofctl("add-flows", "flows");
+    std::fs::write(switch.path("flows"), flows).unwrap();
+    ofctl(&switch, "add-flows", "flows");
     let (mut before, mut between, mut seen) = (0, 0, Vec::new());
     while seen.last() != Some(&flow_monitor::RESUMED) {
         let bytes = client.receive();

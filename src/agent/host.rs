@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::announce;
 use super::binder::{Binder, Refreshed, Source};
 use super::bridges::{Bridges, Stranger};
+use super::preview::layout;
 use super::wiring::Wiring;
 use crate::config::Config;
 use crate::flow::Flow;
@@ -75,12 +76,7 @@ pub struct Host {
 impl Host {
     /// A host that knows its files and nothing else yet.
     pub fn new(config: Config, topology: Arc<Topology>) -> Self {
-        let layout = Layout {
-            node: config.node.clone(),
-            physical_networks: config.bridges.physical.keys().cloned().collect(),
-            l2_population: config.tunnel.l2_population,
-            arp_responder: config.tunnel.arp_responder,
-        };
+        let layout = layout(&config);
         let wiring = Wiring::new(&config);
         let bridges = Bridges::new(layout.bridges().map(|bridge| (wiring.bridge_name(&bridge).clone(), bridge)));
         Self {
@@ -154,12 +150,7 @@ impl Host {
             dirty.extend(view.objects_of_network(network));
         }
         for name in &changes.ports {
-            dirty.extend(
-                view.objects_of_port(
-                    before.port(name).map(|port| &**port),
-                    self.topology.port(name).map(|port| &**port),
-                ),
-            );
+            dirty.extend(view.objects_of_port(&before, name));
         }
         self.refresh_all(dirty)
     }

@@ -9,6 +9,7 @@ pub mod daemon;
 mod heap;
 pub mod host;
 mod notify;
+pub mod preview;
 pub mod status;
 #[cfg(test)]
 mod testing;

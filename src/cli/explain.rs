@@ -117,20 +117,27 @@ pub struct Explainer<'a> {
 }
 
 impl Explainer<'_> {
-    /// One line of words about a flow: its table, and what it is for.
-    pub fn line(&self, table: TableId, cookie: Cookie, out: &mut Vec<u8>) {
-        if let Some(named) = self.role.and_then(|role| table_name(role, table)) {
-            out.extend_from_slice(format!("{} ({}): ", named.name, named.meaning).as_bytes());
+    /// A line of words about a table, with an empty one before it unless it is the first. Like
+    /// [`reason`](Self::reason) a comment to ovs-ofctl, so that the whole is still a file of flows.
+    pub fn heading(&self, table: TableId, first: bool, out: &mut Vec<u8>) {
+        if !first {
+            out.push(b'\n');
         }
-        out.extend_from_slice(self.reason(cookie).as_bytes());
+        let words = match self.role.and_then(|role| table_name(role, table)) {
+            Some(named) => format!("# table {table}, {}: {}\n", named.name, named.meaning),
+            None => format!("# table {table}\n"),
+        };
+        out.extend_from_slice(words.as_bytes());
     }
 
-    fn reason(&self, cookie: Cookie) -> String {
-        match cookie::decode(cookie) {
+    /// A line of words about a flow: what it is for.
+    pub fn reason(&self, cookie: Cookie, out: &mut Vec<u8>) {
+        let words = match cookie::decode(cookie) {
             None => "not Heddle's".to_owned(),
             Some((Err(code), _)) => format!("Heddle's, of a kind that this version does not know ({code:#04x})"),
             Some((Ok(kind), number)) => kind.words().replace("{}", &self.object(kind.object_kind(), number)),
-        }
+        };
+        out.extend_from_slice(format!("     # {words}\n").as_bytes());
     }
 
     fn object(&self, kind: ObjectKind, number: u32) -> String {
@@ -146,10 +153,10 @@ mod tests {
     use super::*;
     use crate::pipeline::cookie::Kind;
 
-    fn line(explainer: &Explainer<'_>, table: u8, cookie: Cookie) -> String {
+    fn reason(explainer: &Explainer<'_>, cookie: Cookie) -> String {
         let mut out = Vec::new();
-        explainer.line(TableId(table), cookie, &mut out);
-        String::from_utf8(out).unwrap()
+        explainer.reason(cookie, &mut out);
+        String::from_utf8(out).unwrap().trim_start_matches([' ', '#']).trim_end().to_owned()
     }
 
     #[test]
@@ -159,24 +166,35 @@ mod tests {
         let objects = Objects::parse(topology).unwrap();
         let explainer = Explainer { role: Some(BridgeRole::Integration), objects: &objects };
         assert_eq!(
-            line(&explainer, 25, cookie::cookie(Kind::PortMacAllowed, "web1")),
-            "mac_spoof (source MAC, only a port's own): frames from a MAC address that port web1 owns"
+            reason(&explainer, cookie::cookie(Kind::PortMacAllowed, "web1")),
+            "frames from a MAC address that port web1 owns"
         );
         assert!(
-            line(&explainer, 0, cookie::cookie(Kind::PhysicalGuard, "physnet")).contains("physical network physnet")
+            reason(&explainer, cookie::cookie(Kind::PhysicalGuard, "physnet")).contains("physical network physnet")
         );
         let explainer = Explainer { role: None, objects: &Objects::default() };
         assert_eq!(
-            line(&explainer, 25, cookie::cookie(Kind::PortMacAllowed, "web1")),
+            reason(&explainer, cookie::cookie(Kind::PortMacAllowed, "web1")),
             format!("frames from a MAC address that port {:08x} owns", cookie::object_number("web1"))
         );
     }
 
     #[test]
+    fn a_table_is_named_where_the_bridge_is_known() {
+        let heading = |role, first| {
+            let mut out = Vec::new();
+            Explainer { role, objects: &Objects::default() }.heading(TableId(25), first, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert!(heading(Some(BridgeRole::Integration), true).starts_with("# table 25, mac_spoof: "));
+        assert_eq!(heading(None, false), "\n# table 25\n");
+    }
+
+    #[test]
     fn flows_of_others_are_not_ours() {
         let explainer = Explainer { role: Some(BridgeRole::Tunnel), objects: &Objects::default() };
-        assert_eq!(line(&explainer, 77, Cookie(5)), "not Heddle's");
-        assert!(line(&explainer, 77, Cookie(0x4ed1_ff00_0000_0000)).ends_with("(0xff)"));
+        assert_eq!(reason(&explainer, Cookie(5)), "not Heddle's");
+        assert!(reason(&explainer, Cookie(0x4ed1_ff00_0000_0000)).ends_with("(0xff)"));
     }
 
     #[test]

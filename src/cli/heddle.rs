@@ -10,9 +10,12 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use super::status_text::print_status;
+use crate::agent::preview::{BridgeFlows, preview};
 use crate::agent::status::socket_path;
 use crate::agent::{self, StartError, Status};
 use crate::config::Config;
+use crate::flow::text::Cookies;
+use crate::openflow::DecodeError;
 use crate::topology::{Refused, Topology};
 
 /// Neutron-grade networking for any Open vSwitch host, without OpenStack.
@@ -34,6 +37,21 @@ enum Command {
         /// The topology, instead of the one that heddle.toml names.
         #[arg(long, value_name = "FILE")]
         topology: Option<PathBuf>,
+    },
+    /// Print the wanted flows of a node from its files: no switch, no daemon. In the syntax of ovs-ofctl,
+    /// with port names; every port of the node counts as plugged.
+    Flows {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The topology, instead of the one that heddle.toml names.
+        #[arg(long, value_name = "FILE")]
+        topology: Option<PathBuf>,
+        /// The node, instead of the one that heddle.toml names.
+        #[arg(long)]
+        node: Option<String>,
+        /// Only this bridge.
+        #[arg(long)]
+        bridge: Option<String>,
     },
     /// Ask the daemon of this host: bridges, ports and their state, flows wanted and installed.
     Status {
@@ -69,6 +87,10 @@ enum Failure {
     NoDaemon { path: PathBuf, error: io::Error },
     #[error("the daemon's answer makes no sense: {0}; is it of another version?")]
     BadAnswer(#[from] serde_json::Error),
+    #[error("{bridge} is none of the bridges of this host: {}", bridges.join(", "))]
+    NoSuchBridge { bridge: String, bridges: Vec<String> },
+    #[error("a wanted flow cannot be printed: {0}")]
+    Unprintable(#[from] DecodeError),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }
@@ -81,6 +103,9 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(config) => run(&config),
         Command::Check { config, topology } => check(&config, topology.as_deref(), &mut out),
+        Command::Flows { config, topology, node, bridge } => {
+            flows(&config, topology.as_deref(), node.as_deref(), bridge.as_deref(), &mut out)
+        }
         Command::Status { config, json } => status(&config, json, &mut out),
     };
     match result.and_then(|code| Ok(out.flush().map(|()| code)?)) {
@@ -123,6 +148,35 @@ fn check(config: &ConfigArgs, topology: Option<&Path>, out: &mut impl Write) -> 
         let local = read.local_ports(&host.node).count();
         let peers = read.peers(&host.node).count();
         writeln!(out, "this node, {}: {local} ports, {peers} tunnels", host.node)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn flows(
+    config: &ConfigArgs,
+    topology: Option<&Path>,
+    node: Option<&str>,
+    bridge: Option<&str>,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
+    let mut host = config.load()?;
+    if let Some(node) = node {
+        host.node = node.into();
+    }
+    let topology = Topology::load(topology.unwrap_or(&host.topology))?;
+    host.check_topology(&topology)?;
+    let all = preview(&topology, &host);
+    let wanted: Vec<&BridgeFlows> = all.iter().filter(|flows| bridge.is_none_or(|name| *flows.name == *name)).collect();
+    if let (Some(bridge), []) = (bridge, wanted.as_slice()) {
+        let bridges = all.iter().map(|flows| flows.name.to_string()).collect();
+        return Err(Failure::NoSuchBridge { bridge: bridge.to_owned(), bridges });
+    }
+    for (number, flows) in wanted.into_iter().enumerate() {
+        if bridge.is_none() {
+            // A comment to ovs-ofctl, so that the whole is still a file of flows.
+            writeln!(out, "{}# {}", if number > 0 { "\n" } else { "" }, flows.name)?;
+        }
+        out.write_all(&flows.text(Cookies::Shown)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -257,15 +257,18 @@ fn line(printer: &mut Printer<'_>, flow: &FlowStats<'_>, stats: bool, text: &mut
 
 fn write_lines(text: &[u8], lines: &[Line], explainer: Option<&Explainer<'_>>, out: &mut impl Write) -> io::Result<()> {
     let mut words = Vec::new();
+    let mut table = None;
     for line in lines {
-        out.write_all(&text[line.whole.clone()])?;
-        if let Some(explainer) = explainer {
-            words.clear();
-            words.extend_from_slice(b"     ");
-            explainer.line(line.table, line.cookie, &mut words);
-            words.push(b'\n');
-            out.write_all(&words)?;
+        words.clear();
+        if let Some(explainer) = explainer.filter(|_| table != Some(line.table)) {
+            explainer.heading(line.table, table.is_none(), &mut words);
+            table = Some(line.table);
         }
+        words.extend_from_slice(&text[line.whole.clone()]);
+        if let Some(explainer) = explainer {
+            explainer.reason(line.cookie, &mut words);
+        }
+        out.write_all(&words)?;
     }
     Ok(())
 }

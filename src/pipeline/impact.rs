@@ -1,18 +1,22 @@
 //! Which objects a change of the input concerns.
 
-use crate::topology::{NetworkKind, Port};
+use std::sync::Arc;
+
+use crate::topology::{NetworkKind, Port, Topology};
 
 use super::object::Object;
 use super::view::View;
 
 impl View<'_> {
-    /// Every object that may have flows.
+    /// Every object that may have flows, in an order that depends on nothing but the view.
     pub fn objects(&self) -> impl Iterator<Item = Object> {
         let physical = self.layout.physical_networks.iter().cloned().map(Object::Physical);
         let networks = self.bindings.local_vlans.keys();
         let with_ports = networks.flat_map(|network| self.objects_of_network(network));
         let peers = self.bindings.tunnels.keys().cloned().map(Object::Peer);
-        let ports = self.bindings.ports.keys().cloned().map(Object::Port);
+        let bound = |port: &&Arc<Port>| self.bindings.ports.contains_key(&port.name);
+        let local = self.topology.local_ports(&self.layout.node).filter(bound);
+        let ports = local.map(|port| Object::Port(port.name.clone()));
         [Object::Host].into_iter().chain(physical).chain(peers).chain(with_ports).chain(ports)
     }
 
@@ -46,16 +50,17 @@ impl View<'_> {
         [Object::Physical(physical_network.into())].into_iter().chain(networks).collect()
     }
 
-    /// A port of the topology came, went or changed; this view has the new state.
-    pub fn objects_of_port(&self, before: Option<&Port>, after: Option<&Port>) -> Vec<Object> {
+    /// A port of the topology came, went or changed. `before` is the topology that was in force; this
+    /// view has the new one, with all that changed together.
+    pub fn objects_of_port(&self, before: &Topology, name: &str) -> Vec<Object> {
+        let (old, new) = (before.port(name), self.topology.port(name));
         let mut objects = Vec::new();
-        for port in [before, after].into_iter().flatten() {
-            objects.push(Object::Port(port.name.clone()));
-            let on_node = self.topology.ports_on(&port.network, &port.node).take(2).count();
-            let moved = before
-                .zip(after)
-                .is_none_or(|(before, after)| (&before.network, &before.node) != (&after.network, &after.node));
-            let flood_list_changed = moved && on_node <= 1;
+        for port in [old, new].into_iter().flatten() {
+            if objects.is_empty() {
+                objects.push(Object::Port(port.name.clone()));
+            }
+            let is_there = |topology: &Topology| topology.ports_on(&port.network, &port.node).next().is_some();
+            let flood_list_changed = is_there(before) != is_there(self.topology);
             let restricted = port.port_security && port.allowed_address_pairs.is_empty();
             if flood_list_changed || (self.is_local(port) && !restricted) {
                 objects.push(Object::Network(port.network.clone()));

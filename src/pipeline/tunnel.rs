@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::cookie::{self, Kind};
 use super::integration::set_vlan;
-use super::object::{Entry, Sink};
+use super::object::{Entry, Recent, Sink};
 use super::tables::{
     ARP_RESPONDER, FLOOD_TO_TUN, LEARN_FROM_TUN, LOCAL_SWITCHING, PATCH_LV_TO_TUN, UCAST_TO_TUN, VXLAN_TUN_TO_LV,
 };
@@ -109,7 +109,7 @@ fn learnt(local_vlan: Option<LocalVlan>, mac: Option<MacAddr>, out_port: PortNo)
     if let Some(vlan) = local_vlan {
         matching = matching.with(FieldValue::masked(&oxm::VLAN_VID, u128::from(vlan.vid()), 0xfff));
     }
-    LearntScope { table: UCAST_TO_TUN, matching, out_port }
+    LearntScope { table: UCAST_TO_TUN, matching, out_port, vni: None }
 }
 
 /// VNI to local VLAN, and the flood list.
@@ -118,7 +118,8 @@ pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
     let tag = [Action::PushVlan(ETH_TYPE_VLAN), set_vlan(overlay.local_vlan.vid())];
     let from_tunnel = Match::new().tun_id(u64::from(overlay.vni));
     sink.add(ON, Entry::new(VXLAN_TUN_TO_LV, 1, Kind::NetworkFromTunnel, from_tunnel).apply(&tag).goto(LEARN_FROM_TUN));
-    sink.scopes.push(learnt(Some(overlay.local_vlan), None, PortNo::ANY));
+    // What was learnt before the network changed its VNI would go on sending with the old one.
+    sink.scopes.push(LearntScope { vni: Some(overlay.vni), ..learnt(Some(overlay.local_vlan), None, PortNo::ANY) });
     let ports = view.flood_ports(&network.name);
     if !ports.is_empty() {
         let actions: Vec<Action> =
@@ -134,9 +135,9 @@ fn to_tunnel(overlay: Overlay) -> [Action; 2] {
 
 /// A port of another node: its MAC as a unicast flow, its addresses as ARP answers. Without L2
 /// population only what the switch learnt of it is kept track of, to be forgotten when the port moves.
-pub(super) fn remote_port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
-    let Some(overlay) = view.topology.network(&port.network).and_then(|network| view.overlay(network)) else { return };
-    let Some(&tunnel) = view.bindings.tunnels.get(&port.node) else { return };
+pub(super) fn remote_port(port: &Port, view: &View<'_>, recent: &mut Recent, sink: &mut Sink<'_>) {
+    let (Some(overlay), announces) = recent.overlay(port, view) else { return };
+    let Some(tunnel) = recent.tunnel(port, view) else { return };
     if !view.layout.l2_population {
         sink.scopes.push(learnt(Some(overlay.local_vlan), Some(port.mac_address), tunnel));
         return;
@@ -152,7 +153,7 @@ pub(super) fn remote_port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         let request = arp_request(overlay, address);
         let answer = arp_answer(port.mac_address, address);
         sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::PortArpAnswer, request).apply(&answer));
-        if view.may_announce_any(&port.network) {
+        if announces {
             announcement(overlay, address, sink);
         }
     }

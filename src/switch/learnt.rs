@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use crate::flow::{Flow, LearntScope};
 use crate::openflow::oxm::Tlv;
-use crate::openflow::{Action, Instruction, PortNo, Reader, TableId};
+use crate::openflow::{Action, Instruction, PortNo, Reader, Subfield, TableId, oxm};
+
+/// Where flows of a scope lead, and with which VNI.
+type Target = (PortNo, Option<u32>);
 
 /// Where learnt flows are welcome, ready to be asked about every flow of a dump: the cost of an answer
 /// does not grow with the number of scopes.
@@ -12,8 +15,8 @@ use crate::openflow::{Action, Instruction, PortNo, Reader, TableId};
 pub(super) struct Welcome {
     /// The headers of the fields that a scope matches; scopes of one sort have the same.
     shapes: Vec<Vec<[u8; 4]>>,
-    /// By table and match: where the flows may lead.
-    out_ports: HashMap<(TableId, Vec<u8>), Vec<PortNo>>,
+    /// By table and match: where the flows may lead, and with which VNI.
+    targets: HashMap<(TableId, Vec<u8>), Vec<Target>>,
 }
 
 impl Welcome {
@@ -29,32 +32,34 @@ impl Welcome {
         if !self.shapes.contains(&shape) {
             self.shapes.push(shape);
         }
-        self.out_ports.entry((scope.table, tlvs.to_vec())).or_default().push(scope.out_port);
+        self.targets.entry((scope.table, tlvs.to_vec())).or_default().push((scope.out_port, scope.vni));
     }
 
     /// Takes back one that was added.
     pub(super) fn remove(&mut self, scope: &LearntScope) {
         let key = (scope.table, scope.matching.as_bytes().to_vec());
-        let Some(out_ports) = self.out_ports.get_mut(&key) else { return };
-        if let Some(place) = out_ports.iter().position(|&out_port| out_port == scope.out_port) {
-            out_ports.swap_remove(place);
+        let Some(targets) = self.targets.get_mut(&key) else { return };
+        if let Some(place) = targets.iter().position(|&target| target == (scope.out_port, scope.vni)) {
+            targets.swap_remove(place);
         }
-        if out_ports.is_empty() {
-            self.out_ports.remove(&key);
+        if targets.is_empty() {
+            self.targets.remove(&key);
         }
     }
 
-    /// True if a learnt flow lies in a network in use, leads where a known tunnel does, and, if it is for a
-    /// port of the topology, through the tunnel of that port.
+    /// True if a learnt flow lies in a network in use and sends with its VNI, leads where a known tunnel
+    /// does, and, if it is for a port of the topology, through the tunnel of that port.
     pub(super) fn contains(&self, flow: &Flow) -> bool {
-        let ports = output_ports(flow);
+        let actions = applied_actions(flow);
+        let sends_with = |vni: u32| actions.iter().any(|action| loaded_vni(action) == Some(u64::from(vni)));
         let (mut in_network, mut to_tunnel) = (false, false);
         for shape in &self.shapes {
             let Some(part) = part_of(flow.match_tlvs(), shape) else { continue };
-            for &out_port in self.out_ports.get(&(flow.table, part)).into_iter().flatten() {
-                let leads_there = ports.contains(&out_port);
+            for &(out_port, vni) in self.targets.get(&(flow.table, part)).into_iter().flatten() {
+                let is_output = |action: &Action| matches!(action, Action::Output { port, .. } if *port == out_port);
+                let leads_there = actions.iter().any(is_output);
                 match (out_port, shape.is_empty()) {
-                    (PortNo::ANY, _) => in_network = true,
+                    (PortNo::ANY, _) => in_network |= vni.is_none_or(sends_with),
                     (_, true) => to_tunnel |= leads_there,
                     (_, false) if !leads_there => return false,
                     (_, false) => {}
@@ -89,25 +94,28 @@ fn part_of(tlvs: &[u8], shape: &[[u8; 4]]) -> Option<Vec<u8>> {
     (found == shape.len()).then_some(part)
 }
 
-/// The ports that a flow outputs to.
-fn output_ports(flow: &Flow) -> Vec<PortNo> {
+/// What a flow does at once.
+fn applied_actions(flow: &Flow) -> Vec<Action> {
     let instructions = flow.decode_instructions().unwrap_or_default();
     let actions = instructions.into_iter().flat_map(|instruction| match instruction {
         Instruction::ApplyActions(actions) => actions,
         _ => Vec::new(),
     });
-    actions
-        .filter_map(|action| match action {
-            Action::Output { port, .. } => Some(port),
-            _ => None,
-        })
-        .collect()
+    actions.collect()
+}
+
+/// The VNI that an action writes.
+fn loaded_vni(action: &Action) -> Option<u64> {
+    match action {
+        Action::Load { value, dst } if *dst == Subfield::all(&oxm::TUN_ID) => Some(*value),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openflow::oxm::{self, FieldValue};
+    use crate::openflow::oxm::FieldValue;
     use crate::openflow::{Cookie, MacAddr, Match};
 
     const TABLE: TableId = TableId(20);
@@ -118,7 +126,7 @@ mod tests {
     }
 
     fn scope(matching: Match, out_port: PortNo) -> LearntScope {
-        LearntScope { table: TABLE, matching, out_port }
+        LearntScope { table: TABLE, matching, out_port, vni: None }
     }
 
     fn learnt(vid: u16, port: u32) -> Flow {
@@ -136,6 +144,20 @@ mod tests {
         assert!(!both.contains(&learnt(7, 4)));
         assert!(!Welcome::new(vec![network()]).contains(&learnt(7, 3)));
         assert!(!Welcome::new(vec![tunnel()]).contains(&learnt(7, 3)));
+    }
+
+    #[test]
+    fn a_learnt_flow_sends_with_the_vni_of_its_network() {
+        let network = LearntScope { vni: Some(1001), ..scope(in_vlan(Match::new(), 7), PortNo::ANY) };
+        let welcome = Welcome::new(vec![network, scope(Match::new(), PortNo(3))]);
+        let with_vni = |value| {
+            let matching = in_vlan(Match::new().eth_dst(MAC), 7);
+            let load = Action::Load { value, dst: Subfield::all(&oxm::TUN_ID) };
+            Flow::new(TABLE, 1, &matching, Cookie(0), &[load, Action::output(PortNo(3))], None).unwrap()
+        };
+        assert!(welcome.contains(&with_vni(1001)));
+        assert!(!welcome.contains(&with_vni(2001)));
+        assert!(!welcome.contains(&learnt(7, 3)));
     }
 
     #[test]

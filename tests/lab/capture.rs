@@ -74,6 +74,30 @@ impl Capture {
         self.vxlan().iter().filter(|(_, inner)| wanted(inner)).count()
     }
 
+    /// Of the VXLAN packets so far that carry a frame like that, where they go.
+    pub fn vxlan_destinations(&self, wanted: impl Fn(&Frame) -> bool) -> Vec<String> {
+        let frames = self.frames();
+        let tunnelled = frames.iter().filter(|frame| frame.vxlan().is_some_and(|(_, inner)| wanted(&inner)));
+        let mut destinations: Vec<_> =
+            tunnelled.filter_map(|frame| Some(frame.ip_destination()?.to_string())).collect();
+        destinations.sort();
+        destinations
+    }
+
+    /// Waits until a frame made by [`super::frame::marked`] has come by.
+    pub fn await_marked(&self, text: &str) {
+        eventually(&format!("a frame marked {text:?} comes by"), Duration::from_secs(5), || {
+            self.count(|frame| frame.is_marked(text)) > 0
+        });
+    }
+
+    /// Likewise, inside VXLAN.
+    pub fn await_marked_inside(&self, text: &str) {
+        eventually(&format!("a frame marked {text:?} comes by in VXLAN"), Duration::from_secs(5), || {
+            self.count_vxlan(|frame| frame.is_marked(text)) > 0
+        });
+    }
+
     /// The frames so far that match a pcap filter, as tcpdump prints them.
     pub fn text(&self, filter: &str) -> String {
         self.drain();

@@ -1,5 +1,8 @@
 //! Lines of `ovs-ofctl dump-flows`.
 
+use heddle::openflow::Cookie;
+use heddle::pipeline::cookie::{self, Kind};
+
 /// One flow as Open vSwitch prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowLine {
@@ -7,6 +10,8 @@ pub struct FlowLine {
     pub priority: u16,
     pub cookie: u64,
     pub packets: u64,
+    /// Seconds after which the switch forgets it, 0: never.
+    pub hard_timeout: u16,
     /// The fields of the match without the priority, as printed; empty matches everything.
     pub matching: String,
     pub actions: String,
@@ -21,6 +26,16 @@ impl FlowLine {
     /// The match or the actions contain `text`.
     pub fn contains(&self, text: &str) -> bool {
         self.matching.contains(text) || self.actions.contains(text)
+    }
+
+    /// What its cookie says that it is for.
+    pub fn kind(&self) -> Option<Kind> {
+        cookie::decode(Cookie(self.cookie))?.0.ok()
+    }
+
+    /// It matches this MAC address as destination.
+    pub fn is_to(&self, mac: &str) -> bool {
+        self.matching.split(',').any(|field| field == format!("dl_dst={mac}"))
     }
 
     /// The switch made it by itself, from a packet.
@@ -40,6 +55,7 @@ impl FlowLine {
             priority: priority.map_or(Some(32768), |n| n.parse().ok())?,
             cookie: statistic("cookie").and_then(|n| u64::from_str_radix(n.trim_start_matches("0x"), 16).ok())?,
             packets: statistic("n_packets")?.parse().ok()?,
+            hard_timeout: statistic("hard_timeout").map_or(Some(0), |n| n.parse().ok())?,
             matching: matching.join(","),
             actions: actions.to_owned(),
         })

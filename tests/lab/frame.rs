@@ -1,5 +1,7 @@
 //! Just enough of Ethernet and VXLAN to count what a capture saw. Independent of the code under test on purpose.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::netns::hex;
 
 const ARP: u16 = 0x0806;
@@ -9,6 +11,12 @@ const IPV6: u16 = 0x86dd;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 const VXLAN_PORT: u16 = 4789;
+
+/// For frames that mean something to tests only (IEEE 802, local experimental).
+const EXPERIMENTAL: u16 = 0x88b5;
+
+/// Everyone's MAC address.
+pub const EVERYONE: &str = "ff:ff:ff:ff:ff:ff";
 
 /// One Ethernet frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +54,32 @@ impl Frame {
         let vxlan = self.payload.get(header + 8..)?;
         let vni = u32::from_be_bytes([0, *vxlan.get(4)?, *vxlan.get(5)?, *vxlan.get(6)?]);
         Some((vni, Self::parse(vxlan.get(8..)?)?))
+    }
+
+    /// Made by [`marked`] with this text.
+    pub fn is_marked(&self, text: &str) -> bool {
+        self.ethertype == EXPERIMENTAL && self.payload.starts_with(text.as_bytes())
+    }
+
+    /// It comes from this MAC.
+    pub fn is_from(&self, mac: &str) -> bool {
+        self.source[..] == hex(mac)
+    }
+
+    /// It goes to this MAC.
+    pub fn is_to(&self, mac: &str) -> bool {
+        self.destination[..] == hex(mac)
+    }
+
+    /// Where the IPv4 packet goes.
+    pub fn ip_destination(&self) -> Option<Ipv4Addr> {
+        let bytes: [u8; 4] = self.payload.get(16..20)?.try_into().ok()?;
+        (self.ethertype == IPV4).then(|| bytes.into())
+    }
+
+    /// The ARP message says that this is the sender's address.
+    pub fn is_arp_of(&self, ip: &str) -> bool {
+        self.is_arp() && self.payload.get(14..18).is_some_and(|spa| *spa == address(ip))
     }
 
     /// Any ARP.
@@ -88,7 +122,58 @@ pub fn arp(frame: (&str, &str), operation: u16, sender: (&str, &str), target: (&
     bytes.extend(operation.to_be_bytes());
     for (mac, ip) in [sender, target] {
         bytes.extend(hex(mac));
-        bytes.extend(ip.parse::<std::net::Ipv4Addr>().unwrap_or_else(|e| panic!("{ip}: {e}")).octets());
+        bytes.extend(address(ip));
     }
     bytes
+}
+
+fn address(ip: &str) -> [u8; 4] {
+    ip.parse::<Ipv4Addr>().unwrap_or_else(|e| panic!("{ip}: {e}")).octets()
+}
+
+fn address6(ip: &str) -> [u8; 16] {
+    ip.parse::<Ipv6Addr>().unwrap_or_else(|e| panic!("{ip}: {e}")).octets()
+}
+
+/// A frame that no protocol knows, to be found again by its text.
+pub fn marked(source: &str, destination: &str, text: &str) -> Vec<u8> {
+    let mut bytes = [hex(destination), hex(source), EXPERIMENTAL.to_be_bytes().to_vec(), text.into()].concat();
+    bytes.resize(bytes.len().max(60), 0);
+    bytes
+}
+
+/// The frame with a VLAN tag.
+pub fn tagged(vlan: u16, frame: &[u8]) -> Vec<u8> {
+    let (addresses, rest) = frame.split_at(12);
+    [addresses, &VLAN.to_be_bytes(), &vlan.to_be_bytes(), rest].concat()
+}
+
+/// A neighbour advertisement that nobody asked for, to all nodes: who sends it (MAC, IPv6), and the target with its MAC.
+pub fn advertisement(frame_source: &str, source: &str, target: (&str, &str)) -> Vec<u8> {
+    let (target_mac, target_ip) = target;
+    let body = [&hex("20000000")[..], &address6(target_ip), &hex("02 01"), &hex(target_mac)].concat();
+    icmpv6(136, frame_source, source, &body)
+}
+
+/// ICMPv6 of a type with code 0, to all nodes: who sends it (MAC, IPv6), and what follows the checksum.
+pub fn icmpv6(kind: u8, frame_source: &str, source: &str, body: &[u8]) -> Vec<u8> {
+    let addresses = [address6(source), address6("ff02::1")].concat();
+    let mut icmp = [&[kind, 0, 0, 0], body].concat();
+    let length = u16::try_from(icmp.len()).expect("a test sends short packets").to_be_bytes();
+    let sum = checksum(&[&addresses[..], &[0, 0], &length, &[0, 0, 0, ICMPV6], &icmp].concat());
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    let ethernet = [&hex("33:33:00:00:00:01")[..], &hex(frame_source), &IPV6.to_be_bytes()].concat();
+    [&ethernet[..], &hex("60000000"), &length, &[ICMPV6, 255], &addresses, &icmp].concat()
+}
+
+/// The link-local address that belongs to a MAC (RFC 4291, appendix A).
+pub fn link_local(mac: &str) -> String {
+    let m = hex(mac);
+    format!("fe80::{:02x}{:02x}:{:02x}ff:fe{:02x}:{:02x}{:02x}", m[0] ^ 2, m[1], m[2], m[3], m[4], m[5])
+}
+
+fn checksum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
+    let sum: u32 = words.sum();
+    !(((sum & 0xffff) + (sum >> 16)) as u16)
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use heddle::pipeline::cookie::Kind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -77,6 +78,16 @@ impl Host {
     /// Its end of the tunnels.
     pub fn tunnel_ip(&self) -> String {
         tunnel_ip(self.number)
+    }
+
+    /// The name of another host's tunnel port to this one.
+    pub fn tunnel_port_name(&self) -> String {
+        format!("vxlan-c00002{:02x}", self.number)
+    }
+
+    /// The number of this host's tunnel port to `peer`.
+    pub fn tunnel_to(&self, peer: &Host) -> Option<u32> {
+        self.ofport(&peer.tunnel_port_name())
     }
 
     /// The management socket of a bridge.
@@ -271,6 +282,20 @@ impl Host {
     pub fn packets_in(&self, bridge: &str, table: u8, text: &str) -> u64 {
         let flows = self.flow_packets(bridge);
         flows.iter().filter(|flow| flow.table == table && flow.contains(text)).map(|flow| flow.packets).sum()
+    }
+
+    /// Flows of this kind, with up-to-date packet counters.
+    pub fn flows_of(&self, bridge: &str, kind: Kind) -> Vec<FlowLine> {
+        self.flow_packets(bridge).into_iter().filter(|flow| flow.kind() == Some(kind)).collect()
+    }
+
+    /// Panics unless the bridge has a flow of each of these kinds that a packet has hit.
+    pub fn assert_hit(&self, bridge: &str, kinds: &[Kind]) {
+        let flows = self.flow_packets(bridge);
+        for &kind in kinds {
+            let hit = flows.iter().any(|flow| flow.kind() == Some(kind) && flow.packets > 0);
+            assert!(hit, "no packet has hit a flow of kind {kind:?} on {bridge} of {}: {flows:#?}", self.name);
+        }
     }
 
     /// Waits until a flow is there, and returns it. `awaited` completes "a flow that …".

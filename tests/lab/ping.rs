@@ -29,9 +29,10 @@ pub struct Pings {
 }
 
 impl Pings {
-    /// From what `ping` printed.
-    pub(super) fn parse(text: &str) -> Self {
-        Self::count(text.lines().find_map(transmitted).unwrap_or_default(), &replies(text))
+    /// The first `count` requests, from what `ping` printed.
+    pub(super) fn parse(text: &str, count: u32) -> Self {
+        let sent = text.lines().find_map(transmitted).unwrap_or_default();
+        Self::count(sent.min(count), &replies(text))
     }
 
     /// From the number of requests and the sequence numbers of the replies.

@@ -194,14 +194,17 @@ impl Vm<'_> {
         self.ping_address(&self.lab.ip6_of(target), 1).any()
     }
 
-    /// That many echo requests, 10 ms apart.
+    /// What comes of that many echo requests, 10 ms apart. A few more may follow while replies are missing.
     pub fn pings(&self, target: &str, count: u32) -> Pings {
         self.ping_address(&self.lab.ip_of(target), count)
     }
 
+    /// With `-w`, `ping` goes on until so many are answered or the time is over. With `-c` alone it would wait for
+    /// the last reply no longer than twice the longest before it, which is too short on a busy machine.
     fn ping_address(&self, address: &str, count: u32) -> Pings {
-        let count = count.to_string();
-        Pings::parse(&self.exec(&["ping", "-n", "-c", &count, "-i", "0.01", "-W", "1", address]).stdout)
+        let (replies, deadline) = (count.to_string(), (1 + count / 50).to_string());
+        let ping = ["ping", "-n", "-c", &replies, "-w", &deadline, "-i", "0.01", address];
+        Pings::parse(&self.exec(&ping).stdout, count)
     }
 
     /// Panics unless the target answers, sooner or later.

@@ -1,0 +1,8 @@
+//! What several test files share.
+#![allow(dead_code, unreachable_pub, reason = "every test file compiles this and uses its part")]
+
+pub mod flow_sim;
+pub mod model;
+pub mod scenario;
+pub mod switch;
+pub mod world;
