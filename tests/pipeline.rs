@@ -235,7 +235,7 @@ fn flat_is_untagged_on_the_wire_and_vlan_has_its_segment() {
     };
     assert_eq!(tags("flat1"), [None]);
     assert_eq!(tags("office1"), [Some(100)]);
-    let from_wire = |vlan| world.from_wire("physnet", ip(STRANGER, BROADCAST).with_vlan(vlan)).by().join(" ");
+    let from_wire = |vlan| world.arrive("physnet", ip(STRANGER, BROADCAST).with_vlan(vlan)).by().join(" ");
     assert_eq!(from_wire(None), "flat1 flat2");
     assert_eq!(from_wire(Some(100)), "office1 office3");
     for vlan in [1, 2, 3, 101, 4095] {

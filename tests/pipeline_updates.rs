@@ -203,7 +203,7 @@ proptest! {
                 true => view.objects().collect(),
                 false => dirty(&before, &view, &touched),
             };
-            let mut forgotten = BTreeSet::new();
+            let (mut forgotten, mut welcomed) = (BTreeSet::new(), BTreeSet::new());
             for (bridge, changes) in desired.update(&view, dirty) {
                 let table = installed.get_mut(&bridge).unwrap();
                 for flow in &changes.delete {
@@ -214,6 +214,7 @@ proptest! {
                     prop_assert!(there.as_ref() != Some(flow), "adds what was there: {:?}", flow);
                 }
                 forgotten.extend(scopes(changes.forget));
+                welcomed.extend(scopes(changes.welcome));
             }
             let wanted = all_flows(&view);
             prop_assert_eq!(sorted(&installed), sorted(&wanted));
@@ -223,6 +224,9 @@ proptest! {
             prop_assert_eq!(&now, &scopes(from_scratch.learnt_scopes()));
             for gone in known_scopes.difference(&now) {
                 prop_assert!(forgotten.contains(gone), "not forgotten: {}", gone);
+            }
+            for new in now.difference(&known_scopes) {
+                prop_assert!(welcomed.contains(new), "not welcomed: {}", new);
             }
             known_scopes = now;
             let flows: usize = wanted.values().map(FlowTable::len).sum();

@@ -246,3 +246,107 @@ impl Bridges {
         self.rejected().map(|rejected| rejected.flow.cookie).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::bridge;
+    use super::*;
+    use crate::ovsdb;
+
+    const PEER: &str = "127.0.0.1:50000";
+
+    fn bridges() -> Bridges {
+        Bridges::new([("br-int".into(), Bridge::Integration), ("br-tun".into(), Bridge::Tunnel)])
+    }
+
+    fn database() -> Database {
+        Database::from_rows([bridge(1, "br-int", &[]), bridge(2, "br-tun", &[]), bridge(3, "br-mine", &[])])
+    }
+
+    fn identified(bridges: &mut Bridges, connection: u64, datapath_id: u64) {
+        bridges.identified(ConnectionId(connection), DatapathId(datapath_id), PEER.into());
+    }
+
+    fn wait(bridges: &mut Bridges) {
+        (0..PATIENCE).for_each(|_| bridges.tick());
+    }
+
+    #[test]
+    fn a_connection_is_the_bridge_whose_datapath_id_it_has() {
+        let mut bridges = bridges();
+        identified(&mut bridges, 7, 1);
+        identified(&mut bridges, 8, 2);
+        let verdicts = bridges.settle(&database());
+        assert_eq!(verdicts, [(ConnectionId(7), Ok(Bridge::Integration)), (ConnectionId(8), Ok(Bridge::Tunnel))]);
+        assert_eq!(bridges.connection(&Bridge::Tunnel), Some(ConnectionId(8)));
+        assert!(bridges.settle(&database()).is_empty(), "decided once");
+    }
+
+    #[test]
+    fn a_bridge_that_the_database_does_not_show_yet_is_waited_for() {
+        let mut bridges = bridges();
+        identified(&mut bridges, 7, 1);
+        assert!(bridges.settle(&Database::default()).is_empty());
+        assert_eq!(bridges.settle(&database()).len(), 1);
+        identified(&mut bridges, 8, 99);
+        assert!(bridges.settle(&database()).is_empty());
+        wait(&mut bridges);
+        assert_eq!(bridges.settle(&database()), [(ConnectionId(8), Err(Stranger::Unknown(DatapathId(99))))]);
+    }
+
+    #[test]
+    fn a_bridge_of_others_is_refused_at_once() {
+        let mut bridges = bridges();
+        identified(&mut bridges, 7, 3);
+        let refused = Err(Stranger::NotOurs("br-mine".into()));
+        assert_eq!(bridges.settle(&database()), [(ConnectionId(7), refused)]);
+    }
+
+    #[test]
+    fn bridges_with_one_datapath_id_are_refused_by_name() {
+        let mut bridges = bridges();
+        let mut database = database();
+        let ovsdb::Change::Bridge(uuid, Some(mut twin)) = bridge(3, "br-mine", &[]) else { unreachable!() };
+        twin.datapath_id = Some(DatapathId(1));
+        database.apply([ovsdb::Change::Bridge(uuid, Some(twin))]);
+        identified(&mut bridges, 7, 1);
+        let names = vec!["br-int".to_owned(), "br-mine".to_owned()];
+        let refused = Err(Stranger::Ambiguous { datapath_id: DatapathId(1), bridges: names });
+        assert_eq!(bridges.settle(&database), [(ConnectionId(7), refused)]);
+    }
+
+    #[test]
+    fn a_second_connection_waits_for_the_first_to_end_and_is_refused_if_it_does_not() {
+        let mut bridges = bridges();
+        identified(&mut bridges, 7, 1);
+        bridges.settle(&database());
+        identified(&mut bridges, 8, 1);
+        assert!(bridges.settle(&database()).is_empty());
+        bridges.closed(ConnectionId(7));
+        assert_eq!(bridges.settle(&database()), [(ConnectionId(8), Ok(Bridge::Integration))]);
+        identified(&mut bridges, 9, 1);
+        wait(&mut bridges);
+        let verdicts = bridges.settle(&database());
+        assert!(matches!(&verdicts[..], [(_, Err(Stranger::Connected { bridge, .. }))] if bridge == "br-int"));
+        assert_eq!(bridges.connection(&Bridge::Integration), Some(ConnectionId(8)));
+    }
+
+    #[test]
+    fn what_is_confirmed_is_forgotten_with_the_connection_and_after_an_audit_that_differs() {
+        let mut bridges = bridges();
+        identified(&mut bridges, 7, 1);
+        bridges.settle(&database());
+        let progress = || Progress { generation: 4, ..Progress::default() };
+        bridges.progressed(ConnectionId(7), progress());
+        assert_eq!(bridges.confirmed(&Bridge::Integration), 4);
+        assert_eq!(bridges.audited(ConnectionId(7), 0), Some(Bridge::Integration));
+        assert_eq!(bridges.confirmed(&Bridge::Integration), 4);
+        bridges.audited(ConnectionId(7), 2);
+        assert_eq!(bridges.confirmed(&Bridge::Integration), 0);
+        bridges.progressed(ConnectionId(7), progress());
+        bridges.closed(ConnectionId(7));
+        assert_eq!((bridges.confirmed(&Bridge::Integration), bridges.connection(&Bridge::Integration)), (0, None));
+        bridges.progressed(ConnectionId(7), progress());
+        assert_eq!(bridges.confirmed(&Bridge::Integration), 0, "an old connection has no say");
+    }
+}

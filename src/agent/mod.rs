@@ -11,6 +11,8 @@ pub mod host;
 mod notify;
 pub mod preview;
 pub mod status;
+#[cfg(test)]
+mod testing;
 mod watch;
 pub mod wiring;
 

@@ -183,7 +183,94 @@ fn controller_target(listen: &SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::testing::{bridge, config, topology, uuid};
     use super::*;
+    use crate::ovsdb::{Change, Interface, Ofport, Port};
+
+    /// A port of ours with its interface, which has the port's number.
+    fn wire(number: u8, name: &str, kind: &str, peer: &str) -> [Change; 2] {
+        let interfaces = BTreeSet::from([uuid(number + 100)]);
+        let port = Port {
+            name: name.into(),
+            interfaces,
+            external_ids: [("heddle".into(), "port".into())].into(),
+            ..Port::default()
+        };
+        let interface = Interface {
+            name: name.into(),
+            kind: kind.into(),
+            ofport: Ofport::Valid(PortNo(number.into())),
+            options: [("peer".into(), peer.into())].into(),
+            ..Interface::default()
+        };
+        [Change::Port(uuid(number), Some(port)), Change::Interface(uuid(number + 100), Some(interface))]
+    }
+
+    /// The three bridges with the patches between them; that to br-phys leads to `integration_peer` and
+    /// `physical_peer`.
+    fn wired(integration_peer: &str, physical_peer: &str) -> Database {
+        let rows = [
+            wire(1, "patch-tun", "patch", "patch-int"),
+            wire(2, "patch-int", "patch", "patch-tun"),
+            wire(3, "int-br-phys", "patch", integration_peer),
+            wire(4, "phy-br-phys", "patch", physical_peer),
+            wire(5, "vxlan-c0000202", "vxlan", ""),
+        ];
+        let bridges = [bridge(200, "br-int", &[1, 3]), bridge(201, "br-tun", &[2, 5]), bridge(202, "br-phys", &[4])];
+        Database::from_rows(bridges.into_iter().chain(rows.into_iter().flatten()))
+    }
+
+    fn text(plan: &Plan) -> String {
+        plan.operations.iter().map(|operation| operation.to_json().to_string()).collect()
+    }
+
+    const SHARED: [(&str, &str, &str); 2] = [("p1", "blue", "a"), ("p2", "blue", "b")];
+
+    #[test]
+    fn a_patch_to_a_physical_bridge_is_open_until_it_is_guarded_and_then_stays_closed() {
+        let (wiring, topology) = (Wiring::new(&config()), topology(&[]));
+        let without_patch = Database::from_rows([bridge(202, "br-phys", &[])]);
+        let plan = wiring.plan(&without_patch, &topology, |_| false);
+        assert_eq!(text(&plan).matches("nonexistent-peer").count(), 2);
+        let open = wired(OPEN_END, OPEN_END);
+        assert_eq!(wiring.open_patches(Some(&open)).count(), 1);
+        assert!(text(&wiring.plan(&open, &topology, |_| true)).contains("phy-br-phys"));
+        assert!(!text(&wiring.plan(&open, &topology, |_| false)).contains(r#"["peer","phy-br-phys"]"#));
+        let closed = wired("phy-br-phys", "int-br-phys");
+        assert_eq!(wiring.open_patches(Some(&closed)).count(), 0);
+        assert!(!text(&wiring.plan(&closed, &topology, |_| false)).contains("peer"), "a restart cuts nothing");
+    }
+
+    #[test]
+    fn a_missing_physical_bridge_is_a_problem_and_the_rest_is_planned() {
+        let plan = Wiring::new(&config()).plan(&Database::default(), &topology(&[]), |_| true);
+        assert_eq!(plan.problems.len(), 1);
+        assert!(text(&plan).contains("br-int") && text(&plan).contains("patch-tun"));
+    }
+
+    #[test]
+    fn a_tunnel_leads_to_each_node_that_shares_a_network() {
+        let wiring = Wiring::new(&config());
+        let database = Database::from_rows([bridge(202, "br-phys", &[])]);
+        assert!(text(&wiring.plan(&database, &topology(&SHARED), |_| false)).contains("vxlan-c0000202"));
+        let apart = [("p1", "blue", "a"), ("p2", "green", "b"), ("p3", "red", "a"), ("p4", "flat", "b")];
+        assert!(!text(&wiring.plan(&database, &topology(&apart), |_| false)).contains("vxlan-"));
+    }
+
+    #[test]
+    fn numbers_are_those_of_ports_on_the_right_bridge() {
+        let wiring = Wiring::new(&config());
+        let found = wiring.numbers(&wired("phy-br-phys", "int-br-phys"), &topology(&SHARED));
+        assert_eq!((found.patch_tun, found.patch_int), (Some(PortNo(1)), Some(PortNo(2))));
+        let patch = PatchPorts { integration: Some(PortNo(3)), physical: Some(PortNo(4)) };
+        assert_eq!(found.physical, [("physnet".into(), patch)].into());
+        assert_eq!(found.tunnels, [("b".into(), PortNo(5))].into());
+        let mut strayed = wired("phy-br-phys", "int-br-phys");
+        strayed.apply([bridge(201, "br-tun", &[5]), bridge(202, "br-phys", &[4, 2])]);
+        assert_eq!(wiring.numbers(&strayed, &topology(&[])).patch_int, None);
+    }
 
     #[test]
     fn bridges_reach_a_listener_on_any_address_through_loopback() {

@@ -57,11 +57,20 @@ impl Changes {
 /// What has to be sent so that `installed` becomes `wanted`: added and changed flows, and deletes.
 /// In the order in which people read flows, so that equal inputs give equal messages.
 pub fn diff(wanted: &FlowTable, installed: &FlowTable) -> Changes {
-    let differs = |flow: &Arc<Flow>, other: &FlowTable| {
-        other.get(&flow.key()).is_none_or(|there| !Arc::ptr_eq(there, flow) && there != flow)
-    };
-    let mut add: Vec<_> = wanted.iter().filter(|flow| differs(flow, installed)).cloned().collect();
-    let mut delete: Vec<_> = installed.iter().filter(|flow| wanted.get(&flow.key()).is_none()).cloned().collect();
+    let mut known = 0;
+    let mut add = Vec::new();
+    for flow in wanted.iter() {
+        let there = installed.get(&flow.key());
+        known += usize::from(there.is_some());
+        if there.is_none_or(|there| !Arc::ptr_eq(there, flow) && there != flow) {
+            add.push(flow.clone());
+        }
+    }
+    // Mostly every installed flow is a wanted one, and there is no need to look for the others.
+    let mut delete = Vec::new();
+    if known < installed.len() {
+        delete.extend(installed.iter().filter(|flow| wanted.get(&flow.key()).is_none()).cloned());
+    }
     for flows in [&mut add, &mut delete] {
         flows
             .sort_unstable_by(|a, b| (a.table, b.priority, a.match_tlvs()).cmp(&(b.table, a.priority, b.match_tlvs())));

@@ -1,18 +1,22 @@
 //! Which objects a change of the input concerns.
 
-use crate::topology::{NetworkKind, Topology};
+use std::sync::Arc;
+
+use crate::topology::{NetworkKind, Port, Topology};
 
 use super::object::Object;
 use super::view::View;
 
 impl View<'_> {
-    /// Every object that may have flows.
+    /// Every object that may have flows, in an order that depends on nothing but the view.
     pub fn objects(&self) -> impl Iterator<Item = Object> {
         let physical = self.layout.physical_networks.iter().cloned().map(Object::Physical);
         let networks = self.bindings.local_vlans.keys();
         let with_ports = networks.flat_map(|network| self.objects_of_network(network));
         let peers = self.bindings.tunnels.keys().cloned().map(Object::Peer);
-        let ports = self.bindings.ports.keys().cloned().map(Object::Port);
+        let bound = |port: &&Arc<Port>| self.bindings.ports.contains_key(&port.name);
+        let local = self.topology.local_ports(&self.layout.node).filter(bound);
+        let ports = local.map(|port| Object::Port(port.name.clone()));
         [Object::Host].into_iter().chain(physical).chain(peers).chain(with_ports).chain(ports)
     }
 

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::cookie::{self, Kind};
-use super::view::{Bridge, View};
+use super::view::{Bridge, Overlay, View};
 use super::{integration, physical, tunnel};
 use crate::flow::{Flow, LearntScope};
-use crate::openflow::{Action, EncodeError, Match, TableId};
-use crate::topology::Name;
+use crate::openflow::{Action, EncodeError, Match, PortNo, TableId};
+use crate::topology::{Name, Port};
 
 /// What flows belong to.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -73,7 +73,7 @@ impl<'a> Entry<'a> {
 }
 
 impl Sink<'_> {
-    /// Adds a flow to `bridge`. The same identity twice for one object is one flow: the first.
+    /// Adds a flow to `bridge`. An object names each identity once.
     pub(super) fn add(&mut self, bridge: &Bridge, entry: Entry<'_>) {
         let name = match self.object {
             Object::Host => "",
@@ -81,16 +81,55 @@ impl Sink<'_> {
         };
         let cookie = cookie::cookie(entry.kind, name);
         match Flow::new(entry.table, entry.priority, &entry.matching, cookie, entry.actions, entry.next) {
-            Ok(flow) if self.flows.iter().any(|(on, there)| on == bridge && there.key() == flow.key()) => {}
-            Ok(flow) => self.flows.push((bridge.clone(), Arc::new(flow))),
+            Ok(flow) => {
+                let is_it = |(on, there): &(Bridge, Arc<Flow>)| on == bridge && there.key() == flow.key();
+                debug_assert!(!self.flows.iter().any(is_it), "twice: {flow:?}");
+                self.flows.push((bridge.clone(), Arc::new(flow)));
+            }
             Err(error) => self.refused.push(Unencodable { object: self.object.clone(), table: entry.table, error }),
+        }
+    }
+}
+
+/// Facts that the ports of one network, or of one node, share: kept from one port to the next, since
+/// they mostly come in rows. Good for one view.
+#[derive(Default)]
+pub(super) struct Recent {
+    network: Option<(Name, Option<Overlay>, bool)>,
+    node: Option<(Name, Option<PortNo>)>,
+}
+
+impl Recent {
+    /// The port's network as an overlay in use here, and whether a port of this node may announce any
+    /// address in it.
+    pub(super) fn overlay(&mut self, port: &Port, view: &View<'_>) -> (Option<Overlay>, bool) {
+        match &self.network {
+            Some((name, overlay, announces)) if Arc::ptr_eq(name, &port.network) => (*overlay, *announces),
+            _ => {
+                let overlay = view.topology.network(&port.network).and_then(|network| view.overlay(network));
+                let announces = overlay.is_some() && view.may_announce_any(&port.network);
+                self.network = Some((port.network.clone(), overlay, announces));
+                (overlay, announces)
+            }
+        }
+    }
+
+    /// The tunnel port to the port's node.
+    pub(super) fn tunnel(&mut self, port: &Port, view: &View<'_>) -> Option<PortNo> {
+        match &self.node {
+            Some((name, tunnel)) if Arc::ptr_eq(name, &port.node) => *tunnel,
+            _ => {
+                let tunnel = view.bindings.tunnels.get(&port.node).copied();
+                self.node = Some((port.node.clone(), tunnel));
+                tunnel
+            }
         }
     }
 }
 
 /// The flows of one object, in the order in which the pipeline names them. Of an object that does
 /// not exist, or has nothing here, there are none.
-pub(super) fn flows<'a>(object: &'a Object, view: &View<'_>) -> Sink<'a> {
+pub(super) fn flows<'a>(object: &'a Object, view: &View<'_>, recent: &mut Recent) -> Sink<'a> {
     let mut sink = Sink { object, flows: Vec::new(), scopes: Vec::new(), refused: Vec::new() };
     match object {
         Object::Host => {
@@ -114,7 +153,7 @@ pub(super) fn flows<'a>(object: &'a Object, view: &View<'_>) -> Sink<'a> {
                     integration::port(port, view, &mut sink);
                     tunnel::local_port(port, view, &mut sink);
                 } else {
-                    tunnel::remote_port(port, view, &mut sink);
+                    tunnel::remote_port(port, view, recent, &mut sink);
                 }
             }
         }

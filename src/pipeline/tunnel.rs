@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::cookie::{self, Kind};
 use super::integration::set_vlan;
-use super::object::{Entry, Sink};
+use super::object::{Entry, Recent, Sink};
 use super::tables::{
     ARP_RESPONDER, FLOOD_TO_TUN, LEARN_FROM_TUN, LOCAL_SWITCHING, PATCH_LV_TO_TUN, UCAST_TO_TUN, VXLAN_TUN_TO_LV,
 };
@@ -135,9 +135,9 @@ fn to_tunnel(overlay: Overlay) -> [Action; 2] {
 
 /// A port of another node: its MAC as a unicast flow, its addresses as ARP answers. Without L2
 /// population only what the switch learnt of it is kept track of, to be forgotten when the port moves.
-pub(super) fn remote_port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
-    let Some(overlay) = view.topology.network(&port.network).and_then(|network| view.overlay(network)) else { return };
-    let Some(&tunnel) = view.bindings.tunnels.get(&port.node) else { return };
+pub(super) fn remote_port(port: &Port, view: &View<'_>, recent: &mut Recent, sink: &mut Sink<'_>) {
+    let (Some(overlay), announces) = recent.overlay(port, view) else { return };
+    let Some(tunnel) = recent.tunnel(port, view) else { return };
     if !view.layout.l2_population {
         sink.scopes.push(learnt(Some(overlay.local_vlan), Some(port.mac_address), tunnel));
         return;
@@ -153,7 +153,7 @@ pub(super) fn remote_port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         let request = arp_request(overlay, address);
         let answer = arp_answer(port.mac_address, address);
         sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::PortArpAnswer, request).apply(&answer));
-        if view.may_announce_any(&port.network) {
+        if announces {
             announcement(overlay, address, sink);
         }
     }

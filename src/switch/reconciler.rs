@@ -99,6 +99,8 @@ pub struct Reconciler {
     installed: FlowTable,
     learnt: Welcome,
     queue: Changes,
+    /// The queue is what an audit found, and nothing has changed since: all of it is to be sent.
+    fresh: bool,
     in_flight: Option<Batch>,
     rejected: HashMap<Arc<Flow>, Refusal>,
     /// False once the switch has refused a bundle as such.
@@ -123,6 +125,7 @@ impl Reconciler {
             installed: FlowTable::new(),
             learnt: Welcome::new(wanted.learnt),
             queue: Changes::default(),
+            fresh: false,
             in_flight: None,
             rejected: HashMap::new(),
             bundles: true,
@@ -150,6 +153,7 @@ impl Reconciler {
             }
         }
         self.wanted_generation = generation;
+        self.fresh = false;
         changes.forget.iter().for_each(|scope| self.learnt.remove(scope));
         changes.welcome.into_iter().for_each(|scope| self.learnt.add(scope));
         self.queue.forget.extend(changes.forget);
@@ -188,6 +192,7 @@ impl Reconciler {
         }
         self.audited = false;
         self.unsure = false;
+        self.fresh = false;
     }
 
     /// One flow of the dump.
@@ -221,6 +226,7 @@ impl Reconciler {
         self.queue = Changes { forget: std::mem::take(&mut self.queue.forget), ..changes };
         let rejected = &self.rejected;
         self.queue.add.retain(|flow| !waits(rejected, flow));
+        self.fresh = true;
         self.queue.len()
     }
 
@@ -233,6 +239,7 @@ impl Reconciler {
     pub fn on_flow_update(&mut self, update: &FlowUpdateFull<'_>) {
         let tlvs = update.flow_match.oxm_fields().rest();
         let key = FlowKey { table: update.table_id, priority: update.priority, match_tlvs: tlvs };
+        self.fresh = false;
         let wanted = self.wanted.get(&key).cloned();
         if wanted.is_none() && (cookie::is_learnt(update.cookie) || !self.owns(update.cookie)) {
             self.installed.remove(&key);
@@ -273,6 +280,7 @@ impl Reconciler {
         for (flow, refusal) in &mut self.rejected {
             if refusal.retry_at.is_some_and(|retry_at| retry_at <= now) {
                 refusal.retry_at = None;
+                self.fresh = false;
                 self.queue.add.push(flow.clone());
             }
         }
@@ -298,6 +306,11 @@ impl Reconciler {
     /// What of the queue is still to be done: each identity once, adds first.
     fn take_queue(&mut self) -> Vec<Operation> {
         let queue = std::mem::take(&mut self.queue);
+        if std::mem::take(&mut self.fresh) {
+            let (adds, deletes) = (queue.add.into_iter(), queue.delete.into_iter());
+            let forgets = queue.forget.into_iter().map(Operation::Forget);
+            return adds.map(Operation::Add).chain(deletes.map(Operation::Delete)).chain(forgets).collect();
+        }
         let (wanted, installed, rejected) = (&self.wanted, &self.installed, &self.rejected);
         let mut operations = Vec::with_capacity(queue.len());
         let mut seen = FlowTable::new();

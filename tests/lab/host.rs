@@ -183,6 +183,12 @@ impl Host {
         self.start_vswitchd();
     }
 
+    /// Sends a signal to `ovs-vswitchd`, for instance SIGSTOP.
+    pub fn signal_vswitchd(&self, signal: Signal) {
+        let pid = self.daemon_pid("ovs-vswitchd").unwrap_or_else(|| panic!("ovs-vswitchd of {} is gone", self.name));
+        kill(Pid::from_raw(pid as i32), signal).unwrap_or_else(|e| panic!("cannot send {signal}: {e}"));
+    }
+
     /// Ends `ovsdb-server`; the switch goes on.
     pub fn stop_ovsdb(&self) {
         self.stop_daemon("ovsdb-server");

@@ -79,7 +79,7 @@ impl World {
     }
 
     /// A packet comes from a physical network to all nodes.
-    pub fn from_wire(&self, physical_network: &str, packet: Packet) -> Heard {
+    pub fn arrive(&self, physical_network: &str, packet: Packet) -> Heard {
         let mut heard = Heard::default();
         let bridge = Bridge::Physical(physical_network.into());
         let queue = self.nodes.keys().map(|node| (node.clone(), bridge.clone(), WIRE, packet.clone())).collect();
