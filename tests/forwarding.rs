@@ -259,7 +259,7 @@ fn the_physical_bridge_still_switches_for_its_operator() {
         }
     }
     let (v, x) = (lab.vm("v-a").capture(), lab.vm("x-a").capture());
-    let reaches = |ip: &str| lab.host("a").exec(&["ping", "-n", "-c", "3", "-i", "0.01", "-W", "1", ip]).stdout;
+    let reaches = |ip: &str| lab.host("a").exec(&["ping", "-n", "-c", "3", "-i", "0.01", "-w", "2", ip]).stdout;
     for ip in ["172.18.0.102", "172.18.55.102"] {
         let said = reaches(ip);
         assert!(said.contains(" 3 received") && !said.contains("DUP"), "{said}");

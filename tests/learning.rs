@@ -110,6 +110,15 @@ fn an_announcement_from_a_new_place_moves_the_entry_at_once() {
     assert!(hit("arp_tha=ff:ff:ff:ff:ff:ff") && hit("icmp_type=136"), "{learning:#?}");
 }
 
+/// `host` takes in what `peer` sends through its tunnel.
+fn listens(lab: &Lab, host: &str, peer: &str) -> bool {
+    let host = lab.host(host);
+    let Some(tunnel) = host.tunnel_to(lab.host(peer)) else { return false };
+    let from_peer = format!("in_port={tunnel}");
+    let is_it = |flow: &FlowLine| flow.kind() == Some(FlowKind::FromPeer) && flow.matching == from_peer;
+    host.dump_flows("br-tun").iter().any(is_it)
+}
+
 #[test]
 fn a_moved_vm_is_reached_at_its_new_host_as_soon_as_it_speaks() {
     let lab = learning("move").start();
@@ -120,6 +129,8 @@ fn a_moved_vm_is_reached_at_its_new_host_as_soon_as_it_speaks() {
         lab.move_port("x-b", to);
         lab.move_vm("x-b", to);
         lab.wait_ready();
+        // Before a has read the file it may have no tunnel to that host, and would not hear it.
+        eventually("a listens to the new host", AT_ONCE, || to == "a" || listens(&lab, "a", to));
         let (vm, ip) = (lab.vm("x-b"), lab.vm("x-b").ip());
         if by_request {
             vm.announce_request(&ip)
