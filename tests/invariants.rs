@@ -12,7 +12,9 @@ fn sources(directory: &Path) -> BTreeMap<PathBuf, String> {
         if path.is_dir() {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let is_test = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+            // What only tests compile.
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let is_test = ["tests", "simulator", "testing"].iter().any(|end| stem.ends_with(end));
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
             found.extend((!is_test).then_some((path, code)));
