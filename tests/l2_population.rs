@@ -89,7 +89,8 @@ fn every_remote_port_of_a_present_network_is_a_unicast_flow_and_an_arp_answer() 
     let unicast = a.flows_of("br-tun", FlowKind::PortUnicast);
     let mut macs: Vec<_> =
         unicast.iter().map(|flow| flow.matching.rsplit_once("dl_dst=").unwrap().1.to_owned()).collect();
-    (expected.sort(), macs.sort());
+    expected.sort();
+    macs.sort();
     assert_eq!(macs, expected);
     let mut asked: Vec<_> =
         a.flows_of("br-tun", FlowKind::PortArpAnswer).into_iter().map(|flow| flow.matching).collect();

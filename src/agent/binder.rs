@@ -152,12 +152,12 @@ impl Binder {
         let claimed = |row: Option<Row>| row.and_then(|row| row.claim.ok());
         let (before, after) = (claimed(before), claimed(row));
         if before != after {
-            if let Some(port) = &before {
-                if let Some(rows) = self.claims.get_mut(port) {
-                    rows.remove(&uuid);
-                    if rows.is_empty() {
-                        self.claims.remove(port);
-                    }
+            if let Some(port) = &before
+                && let Some(rows) = self.claims.get_mut(port)
+            {
+                rows.remove(&uuid);
+                if rows.is_empty() {
+                    self.claims.remove(port);
                 }
             }
             if let Some(port) = &after {
@@ -195,10 +195,9 @@ impl Binder {
         let holder = self.holder(port, before.as_ref().map(|binding| binding.row));
         if let Some(before) =
             before.as_ref().filter(|before| holder.is_none() || Some(&before.network) != network.as_ref())
+            && let Some(count) = self.used.get_mut(&before.network)
         {
-            if let Some(count) = self.used.get_mut(&before.network) {
-                *count = count.saturating_sub(1);
-            }
+            *count = count.saturating_sub(1);
         }
         self.starved.remove(port);
         let counted = before.as_ref().map(|binding| &binding.network);

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +29,8 @@ use super::heap;
 use super::host::{Effects, Host};
 use super::notify::notify_service_manager;
 use super::status::{self, Request};
-use super::watch::{Reload, TopologyFile};
-use crate::config::Config;
+use super::watch::WatchedFile;
+use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
 use crate::switch::{self, Command, ConnectionId, News, Report};
 use crate::topology::{Refused, Topology};
@@ -47,9 +47,9 @@ const WATCH_EVERY: Duration = Duration::from_millis(200);
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The topology is refused.
+    /// The topology or the host's own file is refused.
     #[error(transparent)]
-    Topology(#[from] Refused),
+    Refused(#[from] Refused),
     /// An address cannot be listened on.
     #[error("cannot listen on {address} for bridges: {error}; does another controller run there?")]
     Listen {
@@ -74,10 +74,40 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-/// Runs until SIGTERM or SIGINT.
-pub async fn run(config: Config) -> Result<(), StartError> {
-    let topology = Topology::load(&config.topology)?;
-    config.check_topology(&topology)?;
+/// How one life of the agent ended.
+enum End {
+    /// SIGTERM or SIGINT.
+    Stopped,
+    /// The host's own file has changed: begin again with it. What is installed stays, as over any restart.
+    Reconfigured(Box<Config>),
+}
+
+/// Runs until SIGTERM or SIGINT. `config` is the host's own file; `None` is the default one, which may be absent.
+/// It is read again when it changes, and on SIGHUP.
+pub async fn run(config: Option<PathBuf>) -> Result<(), StartError> {
+    let path = config;
+    let mut config = Config::load(path.as_deref())?;
+    let mut last_good: Option<Config> = None;
+    let mut problem = None;
+    loop {
+        match live(config.clone(), path.as_deref(), problem.take()).await {
+            Ok(End::Stopped) => return Ok(()),
+            Ok(End::Reconfigured(changed)) => last_good = Some(std::mem::replace(&mut config, *changed)),
+            Err(error) => {
+                let Some(good) = last_good.take() else { return Err(error) };
+                warn!("the changed configuration does not work, the last good one stays in force: {error}");
+                problem = Some(error.to_string());
+                config = good;
+            }
+        }
+    }
+}
+
+/// From start to stop, or to another configuration.
+async fn live(config: Config, path: Option<&Path>, config_problem: Option<String>) -> Result<End, StartError> {
+    let topology_file = WatchedFile::new(config.topology.clone());
+    let config_file = WatchedFile::new(path.unwrap_or(Path::new(DEFAULT_FILE)).to_owned());
+    let topology = read_topology(&config)?;
     let mut tasks = JoinSet::new();
     let (reports, report_receiver) = mpsc::channel(REPORTS);
     for (number, &address) in config.openflow.listen.iter().enumerate() {
@@ -90,7 +120,6 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let listener = status::bind(&socket).await?;
     tasks.spawn(status::serve(listener, requests));
     let (client, events) = ovsdb::Client::spawn(config.ovsdb.remote.clone());
-    let file = TopologyFile::new(config.topology.clone());
     info!(
         node = %config.node, topology = %config.topology.display(), networks = topology.networks().len(),
         ports = topology.ports().len(), "started"
@@ -101,14 +130,26 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         senders: BTreeMap::new(),
         transaction: None,
         retry_at: None,
-        file,
-        reload_problem: None,
+        topology_file,
+        config_file,
+        explicit_config: path.map(Path::to_owned),
+        topology_problem: None,
+        config_problem,
         database_connected: false,
         ready: false,
     };
-    let stopped = agent.run(events, report_receiver, request_receiver).await;
+    let end = agent.run(events, report_receiver, request_receiver).await;
+    // The addresses have to be free when this returns.
+    tasks.shutdown().await;
     let _ = std::fs::remove_file(&socket);
-    stopped.map_err(StartError::from)
+    end.map_err(StartError::from)
+}
+
+/// The topology that `config` names, if this host can have it.
+fn read_topology(config: &Config) -> Result<Topology, Refused> {
+    let topology = Topology::load(&config.topology)?;
+    config.check_topology(&topology)?;
+    Ok(topology)
 }
 
 struct Agent {
@@ -119,9 +160,14 @@ struct Agent {
     /// The transaction on its way.
     transaction: Option<Pin<Box<dyn Future<Output = TransactionResult> + Send>>>,
     retry_at: Option<Instant>,
-    file: TopologyFile,
-    /// Why the file is not what is in force.
-    reload_problem: Option<String>,
+    topology_file: WatchedFile,
+    config_file: WatchedFile,
+    /// The host's own file, if it is not the default one.
+    explicit_config: Option<PathBuf>,
+    /// Why the topology file is not what is in force.
+    topology_problem: Option<String>,
+    /// Why the host's own file is not what is in force.
+    config_problem: Option<String>,
     database_connected: bool,
     ready: bool,
 }
@@ -132,7 +178,7 @@ impl Agent {
         mut events: mpsc::Receiver<ovsdb::Event>,
         mut reports: mpsc::Receiver<Report>,
         mut requests: mpsc::Receiver<Request>,
-    ) -> io::Result<()> {
+    ) -> io::Result<End> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -141,14 +187,14 @@ impl Agent {
         for timer in [&mut ticks, &mut watch] {
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
-        loop {
+        let end = loop {
             self.write_database();
             tokio::select! {
                 // What the database holds comes before the word that a transaction was committed: else the
                 // next one would be made from what was there before.
                 biased;
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break End::Stopped,
+                _ = interrupt.recv() => break End::Stopped,
                 Some(event) = events.recv() => self.on_database_event(event),
                 result = finished(&mut self.transaction) => self.on_transaction(result),
                 Some(report) = reports.recv() => self.on_report(report),
@@ -159,23 +205,55 @@ impl Agent {
                     self.perform(effects);
                 }
                 _ = watch.tick() => {
-                    if self.file.changed() {
+                    // What was wrong with one file may have been the other.
+                    let again = self.config_problem.is_some() && self.topology_file.changed();
+                    if (again || self.config_file.changed()) && let Some(config) = self.reconfigure() {
+                        break End::Reconfigured(config);
+                    }
+                    if self.topology_file.changed() {
                         self.reload("changed");
                     }
                 }
-                _ = hangup.recv() => self.reload("SIGHUP"),
+                _ = hangup.recv() => {
+                    if let Some(config) = self.reconfigure() {
+                        break End::Reconfigured(config);
+                    }
+                    self.reload("SIGHUP");
+                }
+            }
+        };
+        let stopped = matches!(end, End::Stopped);
+        notify_service_manager(if stopped { "STOPPING=1" } else { "RELOADING=1" });
+        if let Some(transaction) = self.transaction.take()
+            && timeout(STOP_WITHIN, transaction).await.is_err()
+        {
+            warn!("stopped before the database confirmed the last change");
+        }
+        info!("{}; flows and database stay as they are", if stopped { "stopped" } else { "configuration changed" });
+        Ok(end)
+    }
+
+    /// Reads the host's own file. `None`: it says what is in force already, or it is refused.
+    fn reconfigure(&mut self) -> Option<Box<Config>> {
+        self.config_file.remember();
+        let read = Config::load(self.explicit_config.as_deref());
+        let checked = read.and_then(|config| {
+            let same = config == *self.host.config();
+            if !same {
+                read_topology(&config)?;
+            }
+            Ok((!same).then(|| Box::new(config)))
+        });
+        match checked {
+            Ok(changed) => {
+                self.config_problem = None;
+                changed
+            }
+            Err(refused) => {
+                self.config_problem = Some(refuse("configuration", &refused));
+                None
             }
         }
-        notify_service_manager("STOPPING=1");
-        if let Some(transaction) = self.transaction.take() {
-            match timeout(STOP_WITHIN, transaction).await {
-                Ok(_) => info!("stopped; flows and database stay as they are"),
-                Err(_) => warn!("stopped before the database confirmed the last change"),
-            }
-        } else {
-            info!("stopped; flows and database stay as they are");
-        }
-        Ok(())
     }
 
     fn on_database_event(&mut self, event: ovsdb::Event) {
@@ -269,28 +347,26 @@ impl Agent {
     }
 
     fn on_request(&mut self, request: Request) {
-        let status = status::Status::of(&self.host, self.database_connected, self.reload_problem.as_deref());
+        let status = status::Status::of(
+            &self.host,
+            self.database_connected,
+            self.topology_problem.as_deref(),
+            self.config_problem.as_deref(),
+        );
         let _ = request.reply.send(status);
     }
 
     fn reload(&mut self, why: &str) {
-        self.file.remember();
-        let check = |topology: &Topology| self.host.config().check_topology(topology);
-        match self.file.load(check) {
-            Reload::Applied(topology) => {
+        self.topology_file.remember();
+        match read_topology(self.host.config()) {
+            Ok(topology) => {
                 info!(why, networks = topology.networks().len(), ports = topology.ports().len(), "topology read");
-                self.reload_problem = None;
-                let effects = self.host.on_topology(topology);
+                self.topology_problem = None;
+                let effects = self.host.on_topology(Arc::new(topology));
                 self.perform(effects);
                 heap::trim();
             }
-            Reload::Refused(refused) => {
-                let text = refused.to_string();
-                for line in text.lines() {
-                    warn!("topology refused, the last good one stays in force: {line}");
-                }
-                self.reload_problem = Some(text);
-            }
+            Err(refused) => self.topology_problem = Some(refuse("topology", &refused)),
         }
     }
 
@@ -333,4 +409,13 @@ async fn due(at: Option<Instant>) {
         Some(at) => sleep_until(at).await,
         None => pending().await,
     }
+}
+
+/// Says in the log that a file is refused, a line for each reason, and returns them.
+fn refuse(what: &str, refused: &Refused) -> String {
+    let text = refused.to_string();
+    for line in text.lines() {
+        warn!("{what} refused, the last good one stays in force: {line}");
+    }
+    text
 }

@@ -40,6 +40,8 @@ pub struct Status {
     pub topology: String,
     /// Why the file is not what is in force, if it was refused.
     pub topology_problem: Option<String>,
+    /// Why the host's own file is not what is in force, if it was refused.
+    pub config_problem: Option<String>,
     /// The database's address.
     pub ovsdb: String,
     /// True while the database is connected.
@@ -148,12 +150,18 @@ impl Status {
     pub fn is_good(&self) -> bool {
         self.ovsdb_connected
             && self.topology_problem.is_none()
+            && self.config_problem.is_none()
             && self.problems.is_empty()
             && self.bridges.iter().all(|bridge| bridge.connected_from.is_some() && bridge.rejected.is_empty())
     }
 
     /// The status of a host.
-    pub fn of(host: &Host, ovsdb_connected: bool, topology_problem: Option<&str>) -> Self {
+    pub fn of(
+        host: &Host,
+        ovsdb_connected: bool,
+        topology_problem: Option<&str>,
+        config_problem: Option<&str>,
+    ) -> Self {
         let config = host.config();
         let mut unserved: Vec<UnservedStatus> = host
             .binder()
@@ -174,6 +182,7 @@ impl Status {
             node: config.node.to_string(),
             topology: config.topology.display().to_string(),
             topology_problem: topology_problem.map(str::to_owned),
+            config_problem: config_problem.map(str::to_owned),
             ovsdb: config.ovsdb.remote.to_string(),
             ovsdb_connected,
             problems: host.problems().iter().map(ToString::to_string).collect(),

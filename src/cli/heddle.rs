@@ -123,9 +123,8 @@ pub fn main() -> ExitCode {
 fn run(config: &ConfigArgs) -> Result<ExitCode, Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    let config = config.load()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(agent::run(config))?;
+    runtime.block_on(agent::run(config.config.clone()))?;
     Ok(ExitCode::SUCCESS)
 }
 

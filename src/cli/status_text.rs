@@ -10,8 +10,10 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
     writeln!(out, "node      {}", status.node)?;
     writeln!(out, "topology  {}", status.topology)?;
     writeln!(out, "database  {} ({connected})", status.ovsdb)?;
-    if let Some(problem) = &status.topology_problem {
-        writeln!(out, "\nThe topology file is refused; the last good one is in force:")?;
+    let refused = [("topology file", &status.topology_problem), ("file heddle.toml", &status.config_problem)];
+    for (file, problem) in refused {
+        let Some(problem) = problem else { continue };
+        writeln!(out, "\nThe {file} is refused; the last good one is in force:")?;
         for line in problem.lines() {
             writeln!(out, "  {line}")?;
         }

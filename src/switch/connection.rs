@@ -23,7 +23,7 @@ use tracing::{debug, warn};
 
 use super::reconciler::{Progress, Wanted};
 use super::session::{Event, Session, SessionError};
-use crate::flow::{Changes, LearntScope};
+use crate::flow::Changes;
 use crate::openflow::frame::FrameBuffer;
 use crate::openflow::{Cookie, DatapathId, PortNo, Writer};
 
@@ -49,8 +49,6 @@ pub enum Command {
         /// The packet, from its Ethernet header.
         frame: Vec<u8>,
     },
-    /// Where learnt flows are welcome changed.
-    Learnt(Vec<LearntScope>),
 }
 
 /// What a connection tells the agent.
@@ -209,7 +207,6 @@ impl Driver {
                     Some(Command::Adopt(wanted)) => session.adopt(*wanted, began.elapsed(), &mut output)?,
                     Some(Command::Update { generation, changes }) => session.update(generation, changes),
                     Some(Command::PacketOut { in_port, frame }) => session.packet_out(in_port, &frame, &mut output)?,
-                    Some(Command::Learnt(learnt)) => session.set_learnt(learnt),
                     None => return Ok(()),
                 },
                 _ = ticks.tick() => session.on_tick(began.elapsed(), &mut output)?,

@@ -164,12 +164,6 @@ impl Reconciler {
         }
     }
 
-    /// Where learnt flows are welcome, all anew; matters at the next audit. [`update`](Self::update) does it
-    /// step by step.
-    pub fn set_learnt(&mut self, learnt: Vec<LearntScope>) {
-        self.learnt = Welcome::new(learnt);
-    }
-
     /// What the switch holds is not known any more. Nothing is sent before the next audit.
     pub fn doubt(&mut self) {
         self.unsure = true;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::reconciler::{Counts, Progress, Reconciler, Wanted};
-use crate::flow::{Changes, LearntScope};
+use crate::flow::Changes;
 use crate::openflow::bundle::{self, BundleControl, BundleControlType};
 use crate::openflow::echo::Echo;
 use crate::openflow::error::ONF;
@@ -267,13 +267,6 @@ impl Session {
         let actions = Raw::new(actions.as_slice());
         PacketOut { buffer_id: NO_BUFFER, in_port, actions, data: frame }.encode(out, self.xid())?;
         Ok(())
-    }
-
-    /// Where learnt flows are welcome changed.
-    pub fn set_learnt(&mut self, learnt: Vec<LearntScope>) {
-        if let Some(reconciler) = &mut self.reconciler {
-            reconciler.set_learnt(learnt);
-        }
     }
 
     fn without_monitor(&mut self) -> Event {

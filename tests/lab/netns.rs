@@ -67,6 +67,6 @@ pub fn hex(text: &str) -> Vec<u8> {
         .filter(|c| !c.is_whitespace() && *c != ':')
         .map(|c| c.to_digit(16).unwrap_or_else(|| panic!("`{c}` is no hex digit in {text:?}")) as u8)
         .collect();
-    assert!(digits.len() % 2 == 0, "an odd number of hex digits: {text:?}");
+    assert!(digits.len().is_multiple_of(2), "an odd number of hex digits: {text:?}");
     digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }

@@ -74,10 +74,10 @@ impl Topology {
     pub fn physical_networks(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         for network in &self.networks {
-            if let Kind::Flat(name) | Kind::Vlan(name, _) = network.kind {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
+            if let Kind::Flat(name) | Kind::Vlan(name, _) = network.kind
+                && !names.contains(&name)
+            {
+                names.push(name);
             }
         }
         names

@@ -203,7 +203,7 @@ fn duration(out: &mut Vec<u8>, seconds: u32, nanoseconds: u32) {
     put::decimal(out, seconds.into());
     if nanoseconds > 0 {
         out.push(b'.');
-        if nanoseconds % 1_000_000 == 0 {
+        if nanoseconds.is_multiple_of(1_000_000) {
             put::decimal_padded(out, u64::from(nanoseconds / 1_000_000), 3);
         } else {
             put::decimal_padded(out, nanoseconds.into(), 9);
