@@ -10,7 +10,7 @@
 //! but for none; what it sends to a connection is bounded by what the topology holds. When it ends, every
 //! other task is aborted; flows and database stay as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,9 @@ const REPORTS: usize = 1024;
 const TRANSACTION_RETRY: Duration = Duration::from_secs(1);
 /// How long a stop waits for the transaction on its way.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
-/// How often the topology file is looked at.
+/// So many refusals are remembered, so as not to be said again.
+const MAX_STRANGERS: usize = 1024;
+/// How often the files are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 /// Why the daemon cannot run.
@@ -137,6 +139,7 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         config_problem,
         database_connected: false,
         ready: false,
+        strangers: HashSet::new(),
     };
     let end = agent.run(events, report_receiver, request_receiver).await;
     // The addresses have to be free when this returns.
@@ -170,6 +173,8 @@ struct Agent {
     config_problem: Option<String>,
     database_connected: bool,
     ready: bool,
+    /// What was said of connections that were refused.
+    strangers: HashSet<String>,
 }
 
 impl Agent {
@@ -341,7 +346,17 @@ impl Agent {
             }
         }
         for (connection, stranger) in effects.refused {
-            warn!("refused a connection: {stranger}");
+            // A bridge that is refused comes back every few seconds; said once is enough.
+            let text = stranger.to_string();
+            if self.strangers.contains(&text) {
+                debug!("refused a connection again: {text}");
+            } else {
+                warn!("refused a connection: {text}");
+                if self.strangers.len() >= MAX_STRANGERS {
+                    self.strangers.clear();
+                }
+                self.strangers.insert(text);
+            }
             self.senders.remove(&connection);
         }
     }
