@@ -46,7 +46,7 @@ pub struct Status {
     pub ovsdb: String,
     /// True while the database is connected.
     pub ovsdb_connected: bool,
-    /// What is wanted of the database and cannot be done.
+    /// What is wanted of the database, or of a switch, and cannot be done.
     pub problems: Vec<String>,
     /// The bridges.
     pub bridges: Vec<BridgeStatus>,
@@ -185,7 +185,7 @@ impl Status {
             config_problem: config_problem.map(str::to_owned),
             ovsdb: config.ovsdb.remote.to_string(),
             ovsdb_connected,
-            problems: host.problems().iter().map(ToString::to_string).collect(),
+            problems: problems(host),
             bridges: bridges(host),
             networks: host
                 .binder()
@@ -197,6 +197,12 @@ impl Status {
             unserved,
         }
     }
+}
+
+fn problems(host: &Host) -> Vec<String> {
+    let of_database = host.problems().iter().map(ToString::to_string);
+    let of_flows = host.desired().refused().map(|flow| format!("a flow cannot be sent: {flow}"));
+    of_database.chain(of_flows).collect()
 }
 
 fn bridges(host: &Host) -> Vec<BridgeStatus> {
