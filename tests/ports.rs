@@ -262,6 +262,9 @@ fn mac_addresses_and_port_security_change_while_traffic_flows() {
     change(&["ip", "link", "set", "eth0", "address", "fa:16:3e:00:00:99"]);
     lab.vm("s2").assert_no_ping("s1");
     lab.edit_topology(|topology| topology.port("s2").mac_address = "fa:16:3e:00:00:99".into());
+    // Whoever asks before b has read the file is told the old address, and remembers it for a while.
+    let answers = |flow: &FlowLine| flow.table == 21 && flow.actions.contains("fa:16:3e:00:00:99");
+    lab.host("b").wait_for_flow("br-tun", "the ARP answer with the new address", answers);
     for vm in ["s1", "s3"] {
         lab.vm(vm).flush_neighbours();
         lab.vm("s2").assert_ping(vm);
