@@ -32,8 +32,12 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         | (18, NICIRA, 3 | 4)
         | (4, ONF, 1871 | 1872)
         | (4, NICIRA, 18 | 25) => Ok(()),
-        (6, ..) => switch(out, |text| Ok(switch_text::features_body(text, &FeaturesReply::decode(body)?))),
-        (8 | 9, ..) => switch(out, |text| Ok(switch_text::config_body(text, &SwitchConfig::decode(body)?))),
+        (6, ..) => {
+            switch(out, |text| FeaturesReply::decode(body).map(|features| switch_text::features_body(text, &features)))
+        }
+        (8 | 9, ..) => {
+            switch(out, |text| SwitchConfig::decode(body).map(|config| switch_text::config_body(text, &config)))
+        }
         (24 | 25, ..) => role(context, body, out).map_err(Stop::from),
         (27 | 28, ..) => asynchronous(body, out).map_err(Stop::from),
         (19, 0, 0) => desc(body, out).map_err(Stop::from),

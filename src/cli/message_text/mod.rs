@@ -1,6 +1,8 @@
 //! Messages as text: what `ovs-ofctl -O OpenFlow13 ofp-print` 3.1 prints for the same bytes.
 //!
 //! A kind of message that is not written yet is an error, [`NotPrinted`], never another text.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
 
 /// Appends formatted text to a `Vec<u8>`, which cannot fail.
 macro_rules! put {
