@@ -2,8 +2,10 @@
 //! and how the programs exit is decided here.
 
 pub mod client;
+pub mod decode;
 pub mod explain;
 pub mod heddle;
+pub mod message_text;
 pub mod ofctl_dump;
 mod status_text;
 pub mod switch_text;

@@ -6,9 +6,10 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use super::client::{Client, ClientError, ParseTargetError, Target};
+use super::decode::{self, DecodeArgs};
 use super::explain::{Explainer, Objects, TopologyError, bridge_role};
 use super::switch_text;
 use crate::flow::text::{Names, Numbers, Printer};
@@ -20,10 +21,13 @@ use crate::openflow::{Cookie, DecodeError, Entries, FlowStats, MessageType, Port
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
-#[command(name = "ofctl-dump", version)]
+#[command(name = "ofctl-dump", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// A bridge, a path to a management socket, or tcp:HOST:PORT
-    target: String,
+    #[arg(required = true)]
+    target: Option<String>,
     /// What to print
     #[arg(value_enum, default_value = "flows")]
     what: What,
@@ -50,6 +54,12 @@ pub struct Args {
     unsorted: bool,
 }
 
+/// What needs no switch.
+#[derive(Subcommand, Debug)]
+enum Command {
+    Decode(DecodeArgs),
+}
+
 /// What there is to print.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum What {
@@ -73,6 +83,9 @@ pub enum Error {
     /// The topology file.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// Messages that could not be printed; each was told.
+    #[error("messages that could not be printed: {0}")]
+    NotDecoded(usize),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -80,8 +93,15 @@ pub enum Error {
 
 /// Does what `args` ask for. True: something was found.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
+    if let Some(Command::Decode(args)) = &args.command {
+        return match decode::run(args, out)? {
+            0 => Ok(true),
+            failed => Err(Error::NotDecoded(failed)),
+        };
+    }
     let objects = topology(args)?;
-    let mut client = Client::connect(&Target::parse(&args.target)?)?;
+    let target = args.target.as_deref().unwrap_or_default();
+    let mut client = Client::connect(&Target::parse(target)?)?;
     match args.what {
         What::Flows => flows(&mut client, args, &objects, out),
         What::Ports => {

@@ -8,7 +8,13 @@ use crate::openflow::{PortNo, Xid};
 
 /// `OFPT_FEATURES_REPLY (OF1.3) (xid=0x2): dpid:…` and what follows.
 pub fn features(out: &mut String, xid: Xid, features: &FeaturesReply) {
-    let _ = writeln!(out, "OFPT_FEATURES_REPLY (OF1.3) (xid={:#x}): dpid:{}", xid.0, features.datapath_id);
+    let _ = write!(out, "OFPT_FEATURES_REPLY (OF1.3) (xid={:#x}):", xid.0);
+    features_body(out, features);
+}
+
+/// What follows the heading: ` dpid:…` and the lines below.
+pub(super) fn features_body(out: &mut String, features: &FeaturesReply) {
+    let _ = writeln!(out, " dpid:{}", features.datapath_id);
     let _ = write!(out, "n_tables:{}, n_buffers:{}", features.n_tables, features.n_buffers);
     if features.auxiliary_id != 0 {
         let _ = write!(out, ", auxiliary_id:{}", features.auxiliary_id);
@@ -20,30 +26,38 @@ pub fn features(out: &mut String, xid: Xid, features: &FeaturesReply) {
 
 /// `OFPT_GET_CONFIG_REPLY (OF1.3) (xid=0x9): frags=normal miss_send_len=0`.
 pub fn config(out: &mut String, xid: Xid, config: &SwitchConfig) {
+    let _ = write!(out, "OFPT_GET_CONFIG_REPLY (OF1.3) (xid={:#x}):", xid.0);
+    config_body(out, config);
+}
+
+/// What follows the heading: ` frags=normal miss_send_len=0`.
+pub(super) fn config_body(out: &mut String, config: &SwitchConfig) {
     let fragments = match config.flags & 3 {
         0 => "normal",
         1 => "drop",
         2 => "reassemble",
         _ => "nx-match",
     };
-    let _ = writeln!(
-        out,
-        "OFPT_GET_CONFIG_REPLY (OF1.3) (xid={:#x}): frags={fragments} miss_send_len={}",
-        xid.0, config.miss_send_len
-    );
+    let _ = writeln!(out, " frags={fragments} miss_send_len={}", config.miss_send_len);
 }
 
 /// One message of port descriptions.
 pub fn ports(out: &mut String, xid: Xid, more: bool, ports: &mut [Port]) {
     let flags = if more { " flags=[more]" } else { "" };
     let _ = writeln!(out, "OFPST_PORT_DESC reply (OF1.3) (xid={:#x}):{flags}", xid.0);
+    ports_body(out, ports);
+}
+
+/// The ports by number, LOCAL last.
+pub(super) fn ports_body(out: &mut String, ports: &mut [Port]) {
     ports.sort_by_key(|port| port.port_no);
     for port in ports {
         one_port(out, port);
     }
 }
 
-fn one_port(out: &mut String, port: &Port) {
+/// One port: a line ` 1(tap1): addr:…` and those below.
+pub(super) fn one_port(out: &mut String, port: &Port) {
     let number = match port.port_no {
         PortNo::LOCAL => "LOCAL".to_owned(),
         PortNo(number) => number.to_string(),
@@ -73,7 +87,7 @@ fn one_port(out: &mut String, port: &Port) {
 }
 
 /// The names of set bits; a `0` for none.
-fn bits(out: &mut String, bits: u32, names: impl Iterator<Item = &'static str>) {
+pub(super) fn bits(out: &mut String, bits: u32, names: impl Iterator<Item = &'static str>) {
     if bits == 0 {
         return out.push('0');
     }

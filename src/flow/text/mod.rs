@@ -22,7 +22,7 @@ pub use names::{Names, Numbers};
 use std::ops::Range;
 
 use super::entry::Flow;
-use crate::openflow::{Cookie, DecodeError, FlowFlags, FlowStats, Reader, TableId};
+use crate::openflow::{Cookie, DecodeError, FlowFlags, FlowStats, PortNo, Reader, TableId};
 
 /// Priority of a flow for which none was asked; not printed.
 const DEFAULT_PRIORITY: u16 = 0x8000;
@@ -95,6 +95,31 @@ impl<'n> Printer<'n> {
             out.pop();
         }
         Ok(())
+    }
+
+    /// A priority and a match, as `priority=7,in_port=1`; nothing for a match of everything at the
+    /// default priority.
+    pub fn prioritized(&mut self, priority: u16, tlvs: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        if priority != DEFAULT_PRIORITY {
+            put::text(out, "priority=");
+            put::decimal(out, priority.into());
+            out.push(b',');
+        }
+        matching::print(out, self.names, tlvs, &mut self.places)?;
+        if out.last() == Some(&b',') {
+            out.pop();
+        }
+        Ok(())
+    }
+
+    /// A port by its name or number.
+    pub fn port(&self, port: PortNo, out: &mut Vec<u8>) {
+        names::port(out, self.names, port);
+    }
+
+    /// A table by its name or number.
+    pub fn table_id(&self, table: TableId, out: &mut Vec<u8>) {
+        names::table(out, self.names, table);
     }
 
     /// Instructions as they stand behind `actions=`.
@@ -188,7 +213,8 @@ impl<'a> From<&'a Flow> for Entry<'a> {
     }
 }
 
-fn flags(out: &mut Vec<u8>, flags: FlowFlags) {
+/// The names of a flow's flags, each with a blank behind it.
+pub fn flags(out: &mut Vec<u8>, flags: FlowFlags) {
     const NAMES: [&str; 5] =
         ["send_flow_rem ", "check_overlap ", "reset_counts ", "no_packet_counts ", "no_byte_counts "];
     for (bit, name) in NAMES.iter().enumerate() {
@@ -198,8 +224,8 @@ fn flags(out: &mut Vec<u8>, flags: FlowFlags) {
     }
 }
 
-/// Seconds, with no decimals, three, or as many as it takes.
-fn duration(out: &mut Vec<u8>, seconds: u32, nanoseconds: u32) {
+/// Seconds, with no decimals, three, or as many as it takes, and an `s`.
+pub fn duration(out: &mut Vec<u8>, seconds: u32, nanoseconds: u32) {
     put::decimal(out, seconds.into());
     if nanoseconds > 0 {
         out.push(b'.');

@@ -1,0 +1,268 @@
+//! Flows: modifications, dumps, monitors, and what is told of removed ones.
+
+use super::{Context, NotPrinted, Out, Stop, bits, chomp, known_port};
+use crate::flow::text::{Numbers, Printer, duration, flags};
+use crate::openflow::error::ONF;
+use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
+use crate::openflow::packet::{NO_BUFFER, PacketOut};
+use crate::openflow::{
+    Cookie, DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, PortNo, RawMatch, Reader,
+    TableId,
+};
+
+pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
+    let result = match context.kind.id {
+        (14, ..) => flow_mod(body, out),
+        (11, ..) => removed(body, out),
+        (18, 0, 1 | 2) => stats_request(body, out),
+        (19, 0, 1) => stats(body, out),
+        (19, 0, 2) => aggregate(body, out),
+        (18, ONF, 1870) => monitor_requests(body, out),
+        (19, ONF, 1870) => updates(body, out),
+        (13, ..) => return Some(packet_out(context, body, out)),
+        _ => return None,
+    };
+    Some(result.map_err(|error| standard_match(context, error)))
+}
+
+/// A match of the type that OpenFlow 1.1 had is refused for its length, unless that is right.
+fn standard_match(context: &Context<'_>, error: DecodeError) -> Stop {
+    if error.code != ErrorCode::BMC_BAD_TYPE || error.found != 0 {
+        return error.into();
+    }
+    match context.bytes.get(error.offset..).and_then(|rest| rest.get(..4)) {
+        Some([0, 0, 0, 88]) => NotPrinted { what: format!("{} with OFPMT_STANDARD", context.kind.name) }.into(),
+        _ => DecodeError { code: ErrorCode::BMC_BAD_LEN, ..error }.into(),
+    }
+}
+
+/// Priority of a flow for which none was asked.
+const DEFAULT_PRIORITY: u16 = 0x8000;
+
+fn flow_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let flow = FlowMod::decode(body)?;
+    let mut fixed = body;
+    fixed.skip(24, "flow_mod")?;
+    let buffer_id = fixed.u32("flow_mod.buffer_id")?;
+    let out_port = known_port(&fixed, flow.out_port)?;
+    if flow.flags.0 & !0x1f != 0 {
+        return Err(fixed.error("flow_mod.flags", flow.flags.0.into(), "known ones", ErrorCode::FMFC_BAD_FLAGS));
+    }
+    let mut printer = Printer::new(&Numbers);
+    let mut text = b" ".to_vec();
+    match ["ADD", "MOD", "MOD_STRICT", "DEL", "DEL_STRICT"].get(usize::from(flow.command.0)) {
+        Some(name) => put!(text, "{name}"),
+        None => put!(text, "cmd:{}", flow.command.0),
+    }
+    if flow.table != TableId(0) {
+        put!(text, " table:{}", flow.table);
+    }
+    text.push(b' ');
+    printer.prioritized(flow.priority, flow.match_tlvs, &mut text)?;
+    if text.last() != Some(&b' ') {
+        text.push(b' ');
+    }
+    if flow.command == FlowModCommand::ADD {
+        if ![0, u64::MAX].contains(&flow.cookie.0) {
+            put!(text, "cookie:{:#x} ", flow.cookie.0);
+        }
+    } else if flow.cookie_mask != 0 {
+        put!(text, "cookie:{:#x}/{:#x} ", flow.cookie.0, flow.cookie_mask);
+    }
+    for (name, timeout) in [("idle", flow.idle_timeout), ("hard", flow.hard_timeout)] {
+        if timeout != 0 {
+            put!(text, "{name}:{timeout} ");
+        }
+    }
+    if buffer_id != NO_BUFFER {
+        put!(text, "buf:{buffer_id:#x} ");
+    }
+    if out_port != PortNo::ANY {
+        put!(text, "out_port:");
+        printer.port(out_port, &mut text);
+        text.push(b' ');
+    }
+    flags(&mut text, flow.flags);
+    put!(text, "actions=");
+    let offset = body.offset() + (body.remaining() - flow.instructions.len());
+    printer.instructions(Reader::at(flow.instructions, offset), &mut text)?;
+    out.append(&mut text);
+    Ok(())
+}
+
+fn reason_name(reason: u16) -> Option<&'static str> {
+    ["idle", "hard", "delete", "group_delete", "meter_delete", "eviction"].get(usize::from(reason)).copied()
+}
+
+/// `struct ofp_flow_removed` (OpenFlow 1.3.5 §7.4.2).
+fn removed(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let cookie = Cookie(body.u64("flow_removed.cookie")?);
+    let priority = body.u16("flow_removed.priority")?;
+    let reason = body.u8("flow_removed.reason")?;
+    let table = TableId(body.u8("flow_removed.table_id")?);
+    let (seconds, nanoseconds) = (body.u32("flow_removed.duration_sec")?, body.u32("flow_removed.duration_nsec")?);
+    let (idle, hard) = (body.u16("flow_removed.idle_timeout")?, body.u16("flow_removed.hard_timeout")?);
+    let (packets, bytes) = (body.u64("flow_removed.packet_count")?, body.u64("flow_removed.byte_count")?);
+    let tlvs = Match::decode_tlvs(&mut body)?;
+    let mut text = b" ".to_vec();
+    Printer::new(&Numbers).prioritized(priority, tlvs, &mut text)?;
+    match reason_name(reason.into()) {
+        Some(name) => put!(text, " reason={name}"),
+        None => put!(text, " reason={reason}"),
+    }
+    if table != TableId::ALL {
+        put!(text, " table_id={table}");
+    }
+    if cookie.0 != 0 {
+        put!(text, " cookie:{:#x}", cookie.0);
+    }
+    put!(text, " duration");
+    duration(&mut text, seconds, nanoseconds);
+    put!(text, " idle{idle}");
+    if hard != 0 {
+        put!(text, " hard{hard}");
+    }
+    put!(text, " pkts{packets} bytes{bytes}\n");
+    out.append(&mut text);
+    Ok(())
+}
+
+/// `struct ofp_flow_stats_request` (OpenFlow 1.3.5 §7.3.5.2).
+fn stats_request(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let table = TableId(body.u8("flow_stats_request.table_id")?);
+    body.skip(3, "flow_stats_request.pad")?;
+    let at = body;
+    let out_port = known_port(&at, PortNo(body.u32("flow_stats_request.out_port")?))?;
+    body.skip(4 + 4 + 8 + 8, "flow_stats_request.out_group")?;
+    let tlvs = Match::decode_tlvs(&mut body)?;
+    let mut text = Vec::new();
+    table_and_port(table, out_port, &mut text);
+    text.push(b' ');
+    Printer::new(&Numbers).matching(tlvs, &mut text)?;
+    out.append(&mut text);
+    Ok(())
+}
+
+fn table_and_port(table: TableId, out_port: PortNo, text: &mut Out) {
+    if table != TableId::ALL {
+        put!(text, " table={table}");
+    }
+    if out_port != PortNo::ANY {
+        put!(text, " out_port=");
+        Printer::new(&Numbers).port(out_port, text);
+    }
+}
+
+fn stats(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let mut printer = Printer::new(&Numbers);
+    while !body.is_empty() {
+        let end = out.len();
+        out.extend_from_slice(b"\n ");
+        FlowStats::decode(&mut body)
+            .and_then(|flow| printer.with_stats(&flow, out))
+            .inspect_err(|_| out.truncate(end))?;
+    }
+    Ok(())
+}
+
+/// `struct ofp_aggregate_stats_reply` (OpenFlow 1.3.5 §7.3.5.3).
+fn aggregate(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    put!(out, " packet_count={}", body.u64("aggregate_stats.packet_count")?);
+    put!(out, " byte_count={}", body.u64("aggregate_stats.byte_count")?);
+    put!(out, " flow_count={}", body.u32("aggregate_stats.flow_count")?);
+    Ok(())
+}
+
+fn monitor_requests(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    for request in Entries::<FlowMonitorRequest<'_>>::new(body) {
+        let request = request?;
+        let mut text = Vec::new();
+        put!(text, "\n id={} flags=", request.monitor_id);
+        let names = ["initial", "add", "delete", "modify", "actions", "own"];
+        bits(&mut text, request.flags.0.into(), &names, ',');
+        table_and_port_of_monitor(&request, &mut text)?;
+        text.push(b' ');
+        Printer::new(&Numbers).matching(tlvs(&request.flow_match)?, &mut text)?;
+        chomp(&mut text, b' ');
+        out.append(&mut text);
+    }
+    Ok(())
+}
+
+fn table_and_port_of_monitor(request: &FlowMonitorRequest<'_>, text: &mut Out) -> Result<(), DecodeError> {
+    let out_port = known_port(&request.flow_match.whole().reader(), request.out_port)?;
+    if out_port != PortNo::ANY {
+        put!(text, " out_port=");
+        Printer::new(&Numbers).port(out_port, text);
+    }
+    if request.table_id != TableId::ALL {
+        put!(text, " table={}", request.table_id);
+    }
+    Ok(())
+}
+
+fn tlvs<'a>(flow_match: &RawMatch<'a>) -> Result<&'a [u8], DecodeError> {
+    Match::decode_tlvs(&mut flow_match.whole().reader())
+}
+
+fn updates(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    for update in Entries::<FlowUpdate<'_>>::new(body) {
+        let mut text = b"\n event=".to_vec();
+        match update? {
+            FlowUpdate::Full(update) => full_update(&update, &mut text)?,
+            FlowUpdate::Abbrev { xid } => put!(text, "ABBREV xid={:#x}", xid.0),
+        }
+        out.append(&mut text);
+    }
+    Ok(())
+}
+
+fn full_update(update: &FlowUpdateFull<'_>, text: &mut Out) -> Result<(), DecodeError> {
+    match update.event {
+        FlowEvent::Added => put!(text, "ADDED"),
+        FlowEvent::Modified => put!(text, "MODIFIED"),
+        FlowEvent::Deleted => match reason_name(update.reason) {
+            Some(name) => put!(text, "DELETED reason={name}"),
+            None => put!(text, "DELETED reason={}", update.reason),
+        },
+    }
+    put!(text, " table={}", update.table_id);
+    for (name, timeout) in [("idle", update.idle_timeout), ("hard", update.hard_timeout)] {
+        if timeout != 0 {
+            put!(text, " {name}_timeout={timeout}");
+        }
+    }
+    match update.cookie.0 {
+        0 => put!(text, " cookie=0 "),
+        cookie => put!(text, " cookie={cookie:#x} "),
+    }
+    let mut printer = Printer::new(&Numbers);
+    printer.prioritized(DEFAULT_PRIORITY, tlvs(&update.flow_match)?, text)?;
+    if !update.instructions.bytes().is_empty() {
+        if text.last() != Some(&b' ') {
+            text.push(b' ');
+        }
+        put!(text, "actions=");
+        printer.instructions(update.instructions.reader(), text)?;
+    }
+    Ok(())
+}
+
+/// Those without a packet: packets are not printed yet.
+fn packet_out(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
+    let mut fixed = body;
+    fixed.skip(4, "packet_out.buffer_id")?;
+    known_port(&fixed, PortNo({ fixed }.u32("packet_out.in_port")?))?;
+    let packet = PacketOut::decode(body)?;
+    if packet.buffer_id == NO_BUFFER {
+        return Err(NotPrinted { what: format!("{} with a packet", context.kind.name) }.into());
+    }
+    let mut text = b" in_port=".to_vec();
+    let printer = Printer::new(&Numbers);
+    printer.port(packet.in_port, &mut text);
+    put!(text, " actions=");
+    printer.actions(packet.actions.reader(), &mut text)?;
+    put!(text, " buffer={:#010x}", packet.buffer_id);
+    out.append(&mut text);
+    Ok(())
+}

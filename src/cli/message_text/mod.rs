@@ -1,0 +1,263 @@
+//! Messages as text: what `ovs-ofctl -O OpenFlow13 ofp-print` 3.1 prints for the same bytes.
+//!
+//! A kind of message that is not written yet is an error, [`NotPrinted`], never another text.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
+
+/// Appends formatted text to a `Vec<u8>`, which cannot fail.
+macro_rules! put {
+    ($out:expr, $($format:tt)*) => {
+        { use std::io::Write as _; let _ = write!($out, $($format)*); }
+    };
+}
+
+mod control;
+mod dump;
+mod flows;
+mod groups;
+mod kind;
+mod ports;
+#[cfg(test)]
+mod tests;
+mod tlv_table;
+
+use kind::Kind;
+
+use crate::openflow::header::VERSION;
+use crate::openflow::{DecodeError, ErrorCode, Header, Message, PortNo, Reader};
+
+type Out = Vec<u8>;
+
+/// A message that this version does not print.
+#[derive(Debug, thiserror::Error)]
+#[error("message type not printed yet: {what}")]
+pub struct NotPrinted {
+    what: String,
+}
+
+/// Why the text of a message ends.
+enum Stop {
+    /// Open vSwitch prints this error.
+    Decode(DecodeError),
+    NotPrinted(NotPrinted),
+}
+
+impl From<DecodeError> for Stop {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<NotPrinted> for Stop {
+    fn from(error: NotPrinted) -> Self {
+        Self::NotPrinted(error)
+    }
+}
+
+/// How much is said of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Of one within an error: no payload of echoes.
+    Brief,
+    Full,
+}
+
+/// Messages within messages that are followed.
+const DEPTH: usize = 16;
+
+/// Appends the text of `bytes`, which ought to be one message. Where this fails nothing of use was appended.
+pub fn message(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NotPrinted> {
+    nested(bytes, Detail::Full, 0, out)
+}
+
+fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(), NotPrinted> {
+    if depth > DEPTH {
+        return Err(NotPrinted { what: format!("a message within {DEPTH} others") });
+    }
+    let declared = match bytes {
+        [] => {
+            put!(out, "OpenFlow message is empty\n");
+            return Ok(());
+        }
+        [_, _, high, low, _, _, _, _, ..] => usize::from(u16::from_be_bytes([*high, *low])),
+        _ => {
+            put!(out, "OpenFlow packet too short (only {} bytes):\n", bytes.len());
+            dump::dump(out, bytes);
+            return Ok(());
+        }
+    };
+    if declared > bytes.len() {
+        if let Ok((header, (kind, _))) = start(bytes) {
+            heading(out, &header, kind.name)?;
+            out.push(b'\n');
+        } else {
+            refuse_other_versions(bytes)?;
+        }
+        put!(out, "(***truncated to {} bytes from {declared}***)\n", bytes.len());
+        dump::dump(out, bytes);
+        return Ok(());
+    }
+    if declared < bytes.len() {
+        put!(out, "(***only uses {declared} bytes out of {}***)\n", bytes.len());
+        dump::dump(out, bytes);
+        return Ok(());
+    }
+    whole(bytes, detail, depth, out)
+}
+
+/// The header and the kind of a message that may be cut off.
+fn start(bytes: &[u8]) -> Result<(Header, (Kind, Reader<'_>)), DecodeError> {
+    let mut body = Reader::new(bytes);
+    let header = Header::decode(&mut body)?;
+    let kind = Kind::of(&Message { header, body })?;
+    Ok((header, kind))
+}
+
+fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(), NotPrinted> {
+    let origin = out.len();
+    let mut prefix = origin;
+    let result = start(bytes).map_err(Stop::from).and_then(|(header, (kind, body))| {
+        kind.check(&body)?;
+        heading(out, &header, kind.name)?;
+        prefix = out.len();
+        let context = Context { bytes, header, kind, detail, depth };
+        context.body(body, out)
+    });
+    let failed = match result {
+        Err(Stop::NotPrinted(error)) => {
+            out.truncate(origin);
+            return Err(error);
+        }
+        Err(Stop::Decode(error)) => {
+            refuse_other_versions(bytes)?;
+            if out.len() > prefix {
+                chomp(out, b' ');
+                end_line(out);
+            } else if prefix > origin {
+                out.push(b' ');
+            }
+            put!(out, "***decode error: {}***", error.code.name().unwrap_or("(unknown)"));
+            true
+        }
+        Ok(()) => {
+            chomp(out, b' ');
+            false
+        }
+    };
+    end_line(out);
+    if failed {
+        dump::dump(out, bytes);
+    }
+    Ok(())
+}
+
+/// Only a HELLO is the same in all versions.
+fn refuse_other_versions(bytes: &[u8]) -> Result<(), NotPrinted> {
+    match bytes {
+        [version, ..] if *version != VERSION => {
+            Err(NotPrinted { what: format!("a message of OpenFlow version byte {version:#04x}") })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `OFPT_HELLO (OF1.3) (xid=0x1):`.
+fn heading(out: &mut Out, header: &Header, name: &str) -> Result<(), NotPrinted> {
+    let version = match header.version {
+        4 => " (OF1.3)",
+        1 if name == "OFPT_HELLO" => "",
+        2 if name == "OFPT_HELLO" => " (OF1.1)",
+        3 if name == "OFPT_HELLO" => " (OF1.2)",
+        5 if name == "OFPT_HELLO" => " (OF1.4)",
+        6 if name == "OFPT_HELLO" => " (OF1.5)",
+        version => return Err(NotPrinted { what: format!("{name} of OpenFlow version byte {version:#04x}") }),
+    };
+    put!(out, "{name}{version} (xid={:#x}):", header.xid.0);
+    Ok(())
+}
+
+/// A message on its way to text.
+struct Context<'a> {
+    bytes: &'a [u8],
+    header: Header,
+    kind: Kind,
+    detail: Detail,
+    depth: usize,
+}
+
+impl Context<'_> {
+    fn body(&self, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
+        if let (18 | 19, Some(&[high, low])) = (self.kind.id.0, self.bytes.get(10..12)) {
+            stat_flags(out, u16::from_be_bytes([high, low]));
+        }
+        for family in [control::print, ports::print, flows::print, groups::print, tlv_table::print] {
+            if let Some(result) = family(self, body, out) {
+                return result;
+            }
+        }
+        Err(NotPrinted { what: self.kind.name.to_owned() }.into())
+    }
+
+    /// A message within this one.
+    fn nested(&self, bytes: &[u8], detail: Detail, out: &mut Out) -> Result<(), Stop> {
+        Ok(nested(bytes, detail, self.depth + 1, out)?)
+    }
+}
+
+fn stat_flags(out: &mut Out, flags: u16) {
+    if flags == 0 {
+        return;
+    }
+    put!(out, " flags=");
+    if flags & 1 != 0 {
+        put!(out, "[more]");
+    }
+    if flags & !1 != 0 {
+        put!(out, "[***unknown flags {:#06x}***]", flags & !1);
+    }
+}
+
+fn chomp(out: &mut Out, byte: u8) {
+    if out.last() == Some(&byte) {
+        out.pop();
+    }
+}
+
+fn end_line(out: &mut Out) {
+    if out.last().is_some_and(|&byte| byte != b'\n') {
+        out.push(b'\n');
+    }
+}
+
+/// The names of set bits with `separator` between, those without a name as one hexadecimal number; `0` for none.
+fn bits(out: &mut Out, bits: u32, names: &[&str], separator: char) {
+    if bits == 0 {
+        return out.push(b'0');
+    }
+    let mut rest = bits;
+    let mut first = true;
+    for (bit, name) in names.iter().enumerate() {
+        if bits >> bit & 1 == 1 && !name.is_empty() {
+            rest &= !(1 << bit);
+            if !std::mem::take(&mut first) {
+                put!(out, "{separator}");
+            }
+            put!(out, "{name}");
+        }
+    }
+    if rest != 0 {
+        if !first {
+            put!(out, "{separator}");
+        }
+        put!(out, "{rest:#x}");
+    }
+}
+
+/// Holds that a port number is one that Open vSwitch can keep in 16 bits.
+fn known_port(at: &Reader<'_>, port: PortNo) -> Result<PortNo, DecodeError> {
+    if port.0 < 0xff00 || port >= PortNo::MAX {
+        Ok(port)
+    } else {
+        Err(at.error("port", port.0.into(), "less than 0xff00, or reserved", ErrorCode::BAC_BAD_OUT_PORT))
+    }
+}

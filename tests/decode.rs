@@ -1,0 +1,225 @@
+//! Messages as text against what `ovs-ofctl -O OpenFlow13 ofp-print` 3.1 printed for the same bytes.
+//!
+//! The corpora are not part of the project: `../shared/corpora`, or the folder in `HEDDLE_CORPORA`. The floors are
+//! what is reached; they only rise.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use heddle::cli::message_text::message;
+use serde_json::Value;
+
+fn rows(name: &str) -> Vec<Value> {
+    let folder = std::env::var_os("HEDDLE_CORPORA")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
+    let Ok(text) = std::fs::read_to_string(folder.join(name)) else {
+        println!("{name}: not found, skipped");
+        return Vec::new();
+    };
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+/// Hexadecimal digits and the text expected for them.
+type Case = (String, String);
+
+fn pair(row: &Value, hex: &str, text: &str) -> Vec<Case> {
+    let strings = |value: &Value| -> Vec<String> {
+        match value {
+            Value::String(text) => vec![text.clone()],
+            list => list.as_array().into_iter().flatten().filter_map(Value::as_str).map(String::from).collect(),
+        }
+    };
+    strings(&row[hex]).into_iter().zip(strings(&row[text])).collect()
+}
+
+/// Counts exact texts, other texts, and messages that are not printed yet.
+fn hold(name: &str, floor: usize, wrong_at_most: usize, cases: impl Fn(&Value) -> Vec<Case>) {
+    let (mut exact, mut wrong, mut not_yet) = (0, 0, 0);
+    for row in rows(name) {
+        if row["args"].as_array().is_some_and(|args| !args.is_empty()) {
+            continue;
+        }
+        for (bytes, expected) in cases(&row) {
+            let mut out = Vec::new();
+            match message(&hex(&bytes), &mut out) {
+                Ok(()) if out == expected.as_bytes() => exact += 1,
+                Ok(()) => {
+                    wrong += 1;
+                    println!("{name}: {bytes}\nexpected {expected}   found {}", String::from_utf8_lossy(&out));
+                }
+                Err(error) => {
+                    not_yet += 1;
+                    println!("{name}: {error}");
+                }
+            }
+        }
+    }
+    println!("{name}: {exact} exact, {wrong} other, {not_yet} not printed yet");
+    assert!(
+        exact + wrong + not_yet == 0 || (exact >= floor && wrong <= wrong_at_most),
+        "{name}: {exact}, {wrong} other"
+    );
+}
+
+#[test]
+fn captured_messages_print_as_ovs_ofctl_prints_them() {
+    hold("messages-of13.jsonl", 104, 0, |row| pair(row, "hex", "text"));
+}
+
+#[test]
+fn messages_of_its_own_suite_print_as_ovs_ofctl_prints_them() {
+    hold("ofp-print-of13.jsonl", 25, 0, |row| pair(row, "hex", "expected"));
+}
+
+#[test]
+fn messages_of_other_versions_print_as_ovs_ofctl_prints_them() {
+    hold("ofp-print-derived13.jsonl", 95, 1, |row| pair(row, "hex", "expected"));
+}
+
+#[test]
+fn every_error_prints_as_ovs_ofctl_prints_it() {
+    hold("errors-of13.jsonl", 120, 0, |row| pair(row, "hex", "expected"));
+}
+
+#[test]
+fn bundles_print_as_ovs_ofctl_prints_them() {
+    hold("bundles-of13.jsonl", 1051, 3, |row| {
+        row["messages"].as_array().into_iter().flatten().flat_map(|row| pair(row, "hex", "text")).collect()
+    });
+}
+
+#[test]
+fn replies_of_a_switch_print_as_ovs_ofctl_prints_them() {
+    hold("live-replies.jsonl", 148, 4, |row| {
+        row["replies"].as_array().into_iter().flatten().flat_map(|row| pair(row, "hex", "text")).collect()
+    });
+}
+
+#[test]
+fn packet_outs_print_as_ovs_ofctl_prints_them() {
+    hold("packetout-of13.jsonl", 0, 0, |row| pair(row, "packet_out_hex", "text"));
+}
+
+#[test]
+fn groups_print_as_ovs_ofctl_prints_them() {
+    hold("groups-of13.jsonl", 127, 0, |row| {
+        let mut cases = pair(row, "group_mod_hex", "group_mod_text");
+        cases.extend(pair(row, "group_desc_reply_hex", "group_desc_reply_text"));
+        cases.extend(pair(row, "group_stats_reply_hex", "group_stats_reply_text"));
+        cases
+    });
+}
+
+#[test]
+fn meters_print_as_ovs_ofctl_prints_them() {
+    hold("meters-of13.jsonl", 30, 0, |row| {
+        let mut cases = pair(row, "meter_mod_hex", "meter_mod_text");
+        cases.extend(pair(row, "meter_config_reply_hex", "meter_config_reply_text"));
+        cases.extend(pair(row, "meter_stats_reply_hex", "meter_stats_reply_text"));
+        cases
+    });
+}
+
+/// Hexadecimal digits of our own, and what ovs-ofctl 3.1 prints for them.
+const VECTORS: &[(&str, &str)] = &[
+    ("04000010000000010001000800000010", "OFPT_HELLO (OF1.3) (xid=0x1):\n version bitmap: 0x04\n"),
+    (
+        "040200090000000241",
+        "OFPT_ECHO_REQUEST (OF1.3) (xid=0x2): 1 bytes of payload\n00000000  41                                              |A               |\n",
+    ),
+    (
+        "0401001400000003000400090414000800000003",
+        "OFPT_ERROR (OF1.3) (xid=0x3): OFPBMC_BAD_PREREQ\nOFPT_BARRIER_REQUEST (OF1.3) (xid=0x3):\n",
+    ),
+    (
+        "040600200000000400000000000000ab00000000fe0000000000004f00000000",
+        "OFPT_FEATURES_REPLY (OF1.3) (xid=0x4): dpid:00000000000000ab\nn_tables:254, n_buffers:0\ncapabilities: FLOW_STATS TABLE_STATS PORT_STATS GROUP_STATS QUEUE_STATS\n",
+    ),
+    ("0409000c0000000500010080", "OFPT_SET_CONFIG (OF1.3) (xid=0x5): frags=drop miss_send_len=128\n"),
+    ("0414000800000006", "OFPT_BARRIER_REQUEST (OF1.3) (xid=0x6):\n"),
+    (
+        "040e0034000000070000000000000012000000000000000003000000001e00070000000a00000000ffffffff0000000000000000",
+        "***decode error: OFPBRC_BAD_LEN***\n00000000  04 0e 00 34 00 00 00 07-00 00 00 00 00 00 00 12 |...4............|\n00000010  00 00 00 00 00 00 00 00-03 00 00 00 00 1e 00 07 |................|\n00000020  00 00 00 0a 00 00 00 00-ff ff ff ff 00 00 00 00 |................|\n00000030  00 00 00 00                                     |....            |\n",
+    ),
+    (
+        "041800180000000800000002000000000000000000000009",
+        "OFPT_ROLE_REQUEST (OF1.3) (xid=0x8): role=primary generation_id=9\n",
+    ),
+    (
+        "041c002000000009000000050000000100000007000000060000000f00000000",
+        "OFPT_SET_ASYNC (OF1.3) (xid=0x9):\n primary:\n       PACKET_IN: no_match invalid_ttl\n     PORT_STATUS: add delete modify\n    FLOW_REMOVED: idle hard delete group_delete\n     ROLE_STATUS: (off)\n    TABLE_STATUS: (off)\n  REQUESTFORWARD: (off)\n\n secondary:\n       PACKET_IN: no_match\n     PORT_STATUS: delete modify\n    FLOW_REMOVED: (off)\n     ROLE_STATUS: (off)\n    TABLE_STATUS: (off)\n  REQUESTFORWARD: (off)\n",
+    ),
+    (
+        "041200380000000200010000000000000300000000000002ffffffff00000000000000000000000000000000000000000001000400000000",
+        "OFPST_FLOW request (OF1.3) (xid=0x2): table=3 out_port=2\n",
+    ),
+    (
+        "041300280000000a0002000000000000000000000000000300000000000001020000000200000000",
+        "OFPST_AGGREGATE reply (OF1.3) (xid=0xa): packet_count=3 byte_count=258 flow_count=2\n",
+    ),
+    (
+        "041300580000000b0003000000000000000000000000000100000000000000020000000000000003010000000000000100000000000000020000000000000003020000000000000500000000000000060000000000000007",
+        "OFPST_TABLE reply (OF1.3) (xid=0xb):\n  table 0:\n    active=1, lookup=2, matched=3\n\n  table 1: ditto\n\n  table 2:\n    active=5, lookup=6, matched=7\n",
+    ),
+    (
+        "04040018000000054f4e4600000008fc0000000700040003",
+        "ONFT_BUNDLE_CONTROL (OF1.3) (xid=0x5):\n bundle_id=0x7 type=COMMIT_REQUEST flags=atomic ordered\n",
+    ),
+    (
+        "04040028000000054f4e4600000008fd000000070000000204110010000000050300000000000000",
+        "ONFT_BUNDLE_ADD_MESSAGE (OF1.3) (xid=0x5): ***decode error: OFPBFC_MSG_UNSUP***\n00000000  04 04 00 28 00 00 00 05-4f 4e 46 00 00 00 08 fd |...(....ONF.....|\n00000010  00 00 00 07 00 00 00 02-04 11 00 10 00 00 00 05 |................|\n00000020  03 00 00 00 00 00 00 00-                        |........        |\n",
+    ),
+];
+
+fn decode(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ofctl-dump"))
+        .arg("decode")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn one_message_of_each_kind_prints_as_ovs_ofctl_prints_it() {
+    for (bytes, expected) in VECTORS {
+        let mut out = Vec::new();
+        message(&hex(bytes), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), *expected);
+    }
+    let arguments: Vec<&str> = VECTORS.iter().map(|(bytes, _)| *bytes).collect();
+    let output = decode(&arguments, "");
+    let expected: String = VECTORS.iter().map(|(_, text)| *text).collect();
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(0), expected));
+}
+
+#[test]
+fn each_input_line_is_a_message_and_what_cannot_be_printed_is_told() {
+    let input = "04140008 00000007\n041200080000\n0z\n041\n";
+    let output = decode(&[], input);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("OFPT_BARRIER_REQUEST (OF1.3) (xid=0x7):\nOpenFlow"));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("message 3: column 2: expected a hexadecimal digit, found 'z'"), "{told}");
+    assert!(told.contains("message 4: an odd number of hexadecimal digits: 3"), "{told}");
+}
+
+#[test]
+fn json_has_one_object_for_each_line() {
+    let packet_in = "040a002a00000000ffffffff00000000000000000000000000010004000000000000";
+    let output = decode(&["--json"], &format!("0414000800000007\n{packet_in}{}\n", "00".repeat(8)));
+    let lines: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0], serde_json::json!({ "text": "OFPT_BARRIER_REQUEST (OF1.3) (xid=0x7):\n", "error": null }));
+    assert_eq!(lines[1]["error"], "message type not printed yet: OFPT_PACKET_IN");
+}
