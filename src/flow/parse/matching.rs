@@ -123,6 +123,16 @@ impl Fields {
             "vlan_vid" => self.put(field, Masked { mask: found.mask & 0x1fff, ..found }, 0x1fff),
             "nw_tos" => self.put(field, found, 0xfc),
             "ip_dscp" => self.put(field, Masked { value: found.value << 2, mask: found.mask << 2 }, 0xfc),
+            // 16 bits of a port number are kept; on the wire the reserved ones are the highest of 32.
+            "in_port" if found.mask != 0 => {
+                let port = if found.value >= 0xff00 { found.value | 0xffff_0000 } else { found.value };
+                self.put(field, Masked { value: port, mask: ones(32) }, ones(32));
+            }
+            "tun_flags" => self.put(field, Masked { mask: found.mask & 1, ..found }, all),
+            // Open vSwitch takes the value for the mask here.
+            "tun_erspan_ver" | "tun_erspan_dir" | "tun_erspan_hwid" | "tun_gtpu_flags" | "tun_gtpu_msgtype" => {
+                self.put(field, Masked { mask: found.value & found.mask, ..found }, all);
+            }
             _ => self.store(field, found, all),
         }
         Ok(())

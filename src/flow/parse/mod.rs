@@ -132,7 +132,7 @@ fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Resu
     if match_tlvs.len() + instructions.len() > MAX_BYTES {
         return Err(text.error("a flow that fits a message"));
     }
-    if head.table == TableId::ALL && !deletes && command == FlowModCommand::ADD {
+    if head.table == TableId::ALL && !deletes {
         head.table = TableId(0);
     }
     Ok(ParsedFlow { head, match_tlvs, instructions })

@@ -66,10 +66,6 @@ fn resubmit(list: &mut List<'_>, value: Piece<'_>) -> Result<(), ParseError> {
         return Err(value.error("a port or a table to resubmit to"));
     }
     match ct.text {
-        "" if table.0 == 255 => put(list, value, 1, |out| {
-            out.u16(in_port);
-            out.zeros(4);
-        }),
         "" => list.put(value, &Action::Resubmit { in_port, table }),
         "ct" => put(list, value, 44, |out| {
             out.u16(in_port);
@@ -167,7 +163,6 @@ fn check_packet_larger(list: &mut List<'_>, value: Piece<'_>) -> Result<(), Pars
         out.u16(length);
         out.u16(bit.offset);
         bit.field.encode_nxm_header(out);
-        out.zeros(10);
     })
 }
 
