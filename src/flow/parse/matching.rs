@@ -118,6 +118,11 @@ impl Fields {
         let none = Piece { text: "0/0", at: value.at };
         let found = values::field_value(if value.is_empty() { none } else { value }, field, names)?;
         let all = ones(u16::from(field.bytes) * 8);
+        // A field of a frame says that there is one.
+        let of_frame = matches!(field.name, "eth_src" | "eth_dst" | "eth_type") || !Packet::default().has(field);
+        if of_frame && self.get(&oxm::PACKET_TYPE).mask == 0 {
+            self.put(&oxm::PACKET_TYPE, Masked { value: 0, mask: 0xffff_ffff }, u128::MAX);
+        }
         match field.name {
             "vlan_pcp" if found.mask != 0 => self.pcp(found.value & 7),
             "vlan_vid" => self.put(field, Masked { mask: found.mask & 0x1fff, ..found }, 0x1fff),
@@ -200,7 +205,10 @@ impl Fields {
             "ip_dscp" => {
                 return (mask & 0xfc != 0 && packet.is_ip()).then(|| FieldValue::new(field, value >> 2));
             }
-            "packet_type" => value != 0,
+            "packet_type" => {
+                let of_frame = [&oxm::ETH_SRC, &oxm::ETH_DST, &oxm::ETH_TYPE, &oxm::VLAN_TCI];
+                value != 0 || of_frame.iter().all(|field| self.get(field).mask == 0)
+            }
             "ct_tp_src" | "ct_tp_dst" => self.get(&oxm::CT_NW_PROTO).mask != 0,
             "eth_src" | "eth_dst" | "eth_type" => true,
             name if name.starts_with("ct_") => true,

@@ -24,3 +24,26 @@ proptest! {
         }
     }
 }
+
+fn printed(text: &str) -> String {
+    let mut out = Vec::new();
+    let flow = flow(text, &NoNames).unwrap();
+    crate::flow::text::Printer::new(&crate::flow::text::Numbers).flow_mod(&flow.to_flow_mod(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn texts_come_out_in_normal_form() {
+    for (text, expected) in [
+        ("tcp,in_port=local,tp_dst=80 actions=normal", "ADD tcp,in_port=LOCAL,tp_dst=80 actions=NORMAL"),
+        (
+            "table=3,priority=5,dl_vlan=7,actions=pop_vlan,2",
+            "ADD table:3 priority=5,dl_vlan=7 actions=pop_vlan,output:2",
+        ),
+        ("actions=set_field:3/0xff->reg0,resubmit:9", "ADD actions=load:0x3->NXM_NX_REG0[0..7],resubmit:9"),
+    ] {
+        assert_eq!(printed(text), expected);
+    }
+    assert!(flow("actions=pop_vlan", &NoNames).is_err());
+    assert!(flow("table=2,actions=goto_table:1", &NoNames).is_err());
+}
