@@ -1,6 +1,6 @@
 //! Flows as data: one flow, tables of flows, and the difference between two of them.
 //!
-//! [`text`] prints flows as `ovs-ofctl` does, [`table_names`] says what tables are for.
+//! [`text`] prints flows as `ovs-ofctl` does, [`parse`] reads them, [`table_names`] says what tables are for.
 //!
 //! Pure, like the wire layer below. A [`Flow`] keeps its match and instructions as canonical wire
 //! bytes: building one is encoding it, sending one is copying it, and comparing two is comparing
@@ -8,6 +8,7 @@
 
 mod diff;
 mod entry;
+pub mod parse;
 mod table;
 pub mod table_names;
 pub mod text;

@@ -11,6 +11,10 @@ pub struct FlowModCommand(pub u8);
 impl FlowModCommand {
     /// `OFPFC_ADD`: adds the flow, or replaces the one of the same table, priority and match.
     pub const ADD: Self = Self(0);
+    /// `OFPFC_MODIFY`: gives all flows that the match contains other instructions.
+    pub const MODIFY: Self = Self(1);
+    /// `OFPFC_MODIFY_STRICT`: likewise, the flow of exactly this table, priority and match.
+    pub const MODIFY_STRICT: Self = Self(2);
     /// `OFPFC_DELETE`: deletes all flows that the match contains.
     pub const DELETE: Self = Self(3);
     /// `OFPFC_DELETE_STRICT`: deletes the flow of exactly this table, priority and match.

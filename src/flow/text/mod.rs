@@ -8,6 +8,7 @@
 mod actions;
 mod controller;
 mod field;
+mod flow_mod;
 mod learn;
 mod matching;
 mod names;

@@ -1,0 +1,198 @@
+//! Flow text in the syntax of `ovs-ofctl` (`ovs-ofctl(8)`, `ovs-actions(7)`), read into the bytes of a
+//! FLOW_MOD: the inverse of [`super::text`].
+//!
+//! What is not understood is refused with its column, never guessed. Actions are held against the match
+//! as `ovs-ofctl -O OpenFlow13` 3.1 does: a field has to be there to be read or written.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
+
+mod actions;
+mod check;
+mod ct;
+mod fields;
+mod learn;
+mod matching;
+mod nicira;
+mod piece;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use piece::Piece;
+use values::{number_u16, number_u64};
+
+use crate::openflow::{Cookie, FlowFlags, FlowMod, FlowModCommand, PortNo, TableId};
+
+/// Why a text is no flow.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("column {column}: found \"{found}\", expected {expected}")]
+pub struct ParseError {
+    /// Where, in bytes from 1.
+    pub column: usize,
+    /// What stands there.
+    pub found: String,
+    /// What could stand there.
+    pub expected: &'static str,
+}
+
+/// The numbers behind names of ports and tables.
+pub trait Lookup {
+    /// The port of this name.
+    fn port(&self, name: &str) -> Option<PortNo>;
+    /// The table of this name.
+    fn table(&self, name: &str) -> Option<TableId>;
+}
+
+/// Knows no names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoNames;
+
+impl Lookup for NoNames {
+    fn port(&self, _: &str) -> Option<PortNo> {
+        None
+    }
+
+    fn table(&self, _: &str) -> Option<TableId> {
+        None
+    }
+}
+
+/// A flow that was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ParsedFlow {
+    head: FlowMod<'static>,
+    match_tlvs: Vec<u8>,
+    instructions: Vec<u8>,
+}
+
+impl ParsedFlow {
+    /// The FLOW_MOD that it makes.
+    pub fn to_flow_mod(&self) -> FlowMod<'_> {
+        FlowMod { match_tlvs: &self.match_tlvs, instructions: &self.instructions, ..self.head }
+    }
+}
+
+/// Longest match or instructions: together they fit a message.
+const MAX_BYTES: usize = u16::MAX as usize - 128;
+
+/// Reads a flow to add, as `ovs-ofctl parse-flow` does.
+pub fn flow(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
+    command(FlowModCommand::ADD, Piece::new(text), names)
+}
+
+/// Reads a line of `ovs-ofctl add-flows FILE`: a flow, behind `add`, `modify`, `modify_strict`, `delete` or
+/// `delete_strict`, without which it is added.
+pub fn flow_mod(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
+    let start = Piece::new(text).trim_start();
+    let (word, _) = start.word(", \t\r\n");
+    let found = match word.text {
+        "add" => FlowModCommand::ADD,
+        "modify" => FlowModCommand::MODIFY,
+        "modify_strict" => FlowModCommand::MODIFY_STRICT,
+        "delete" => FlowModCommand::DELETE,
+        "delete_strict" => FlowModCommand::DELETE_STRICT,
+        _ => return flow(text, names),
+    };
+    command(found, start.split(word.text.len()).1, names)
+}
+
+fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
+    let deletes = matches!(command, FlowModCommand::DELETE | FlowModCommand::DELETE_STRICT);
+    let (mut rest, actions) = if deletes {
+        (text, None)
+    } else {
+        let at = text.text.find("action").ok_or_else(|| text.error("a flow with actions=…"))?;
+        let (rest, actions) = text.split(at);
+        let (_, actions) = actions.split_once("=").ok_or_else(|| actions.error("= behind actions"))?;
+        (rest, Some(actions))
+    };
+    let mut head = FlowMod {
+        cookie: Cookie(0),
+        cookie_mask: 0,
+        table: TableId::ALL,
+        command,
+        idle_timeout: 0,
+        hard_timeout: 0,
+        priority: 0x8000,
+        out_port: PortNo::ANY,
+        flags: FlowFlags::default(),
+        match_tlvs: &[],
+        instructions: &[],
+    };
+    let mut fields = matching::Fields::default();
+    while let Some((key, value)) = rest.next_pair() {
+        if !flag(&mut head, key) && !fields.part(key, value, names)? {
+            attribute(&mut head, key, value, names)?;
+        }
+    }
+    let packet = fields.packet(head.table.0);
+    let match_tlvs = fields.encode();
+    let instructions = actions.map(|actions| actions::instructions(actions, names, packet)).transpose()?;
+    let instructions = instructions.unwrap_or_default();
+    if match_tlvs.len() + instructions.len() > MAX_BYTES {
+        return Err(text.error("a flow that fits a message"));
+    }
+    if head.table == TableId::ALL && !deletes {
+        head.table = TableId(0);
+    }
+    Ok(ParsedFlow { head, match_tlvs, instructions })
+}
+
+const fn is_delete(command: FlowModCommand) -> bool {
+    matches!(command, FlowModCommand::DELETE | FlowModCommand::DELETE_STRICT)
+}
+
+/// Takes a flag; false if `key` is none.
+fn flag(head: &mut FlowMod<'_>, key: Piece<'_>) -> bool {
+    let bit = match key.text {
+        "no_readonly_table" | "allow_hidden_fields" => return true,
+        _ if is_delete(head.command) => return false,
+        "send_flow_rem" => 1,
+        "check_overlap" => 2,
+        "reset_counts" => 4,
+        "no_packet_counts" => 8,
+        "no_byte_counts" => 16,
+        _ => return false,
+    };
+    head.flags.0 |= bit;
+    true
+}
+
+/// Takes what is neither flag nor match.
+fn attribute(head: &mut FlowMod<'_>, key: Piece<'_>, value: Piece<'_>, names: &dyn Lookup) -> Result<(), ParseError> {
+    let deletes = is_delete(head.command);
+    if value.is_empty() {
+        return Err(key.error("a match field, a flag, or an attribute with its value"));
+    }
+    match key.text {
+        "table" => head.table = values::table(value, names)?,
+        "out_port" if deletes => head.out_port = values::port(value, names)?,
+        "priority" if head.command != FlowModCommand::DELETE => head.priority = number_u16(value)?,
+        "idle_timeout" if !deletes => head.idle_timeout = number_u16(value)?,
+        "hard_timeout" if !deletes => head.hard_timeout = number_u16(value)?,
+        // Only OpenFlow 1.4 has it on the wire.
+        "importance" if head.command == FlowModCommand::ADD => _ = number_u16(value)?,
+        "cookie" => cookie(head, value)?,
+        "duration" | "n_packets" | "n_bytes" | "idle_age" | "hard_age" => {}
+        _ => return Err(key.error("a match field, a flag, or an attribute of a flow")),
+    }
+    Ok(())
+}
+
+fn cookie(head: &mut FlowMod<'_>, value: Piece<'_>) -> Result<(), ParseError> {
+    match value.split_once("/") {
+        Some((_, mask)) if head.command == FlowModCommand::ADD => {
+            Err(mask.error("no mask: an added flow has one cookie"))
+        }
+        Some((cookie, mask)) => {
+            head.cookie = Cookie(number_u64(cookie)?);
+            head.cookie_mask = number_u64(mask)?;
+            Ok(())
+        }
+        None if is_delete(head.command) => Err(value.error("a cookie with a mask, as COOKIE/-1")),
+        None => {
+            head.cookie = Cookie(number_u64(value)?);
+            Ok(())
+        }
+    }
+}

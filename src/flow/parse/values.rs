@@ -1,0 +1,260 @@
+//! Numbers, addresses, ports, tables: the values of fields and arguments.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use nom::Parser;
+use nom::character::complete::char as character;
+use nom::multi::separated_list1;
+
+use super::piece::Piece;
+use super::{Lookup, ParseError};
+use crate::openflow::oxm::{Field, Format};
+use crate::openflow::{PortNo, TableId};
+
+/// A value and the bits of it that count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Masked {
+    pub(super) value: u128,
+    pub(super) mask: u128,
+}
+
+/// As many ones as `bits` says.
+pub(super) const fn ones(bits: u16) -> u128 {
+    if bits >= 128 { u128::MAX } else { (1 << bits) - 1 }
+}
+
+/// A number as C writes it: decimal, `0x…` or octal.
+pub(super) fn number(piece: Piece<'_>) -> Result<u128, ParseError> {
+    let text = piece.text;
+    let (text, negative) = text.strip_prefix('-').map_or((text, false), |text| (text, true));
+    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None if text.len() > 1 && text.starts_with('0') => (text, 8),
+        None => (text, 10),
+    };
+    let good = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
+    let parsed = good.then(|| u128::from_str_radix(digits, radix).ok()).flatten();
+    let parsed = parsed.ok_or_else(|| piece.error("a number"))?;
+    Ok(if negative { parsed.wrapping_neg() } else { parsed })
+}
+
+/// A number of at most `bits` bits; negative ones wrap where 64 bits do.
+pub(super) fn number_of(piece: Piece<'_>, bits: u16, expected: &'static str) -> Result<u128, ParseError> {
+    let parsed = number(piece).map_err(|error| ParseError { expected, ..error })?;
+    let parsed = if bits == 64 && piece.text.starts_with('-') { parsed & ones(64) } else { parsed };
+    if parsed > ones(bits) { Err(piece.error(expected)) } else { Ok(parsed) }
+}
+
+macro_rules! sized {
+    ($($name:ident, $type:ty, $expected:literal;)*) => {
+        $(
+            #[doc = $expected]
+            pub(super) fn $name(piece: Piece<'_>) -> Result<$type, ParseError> {
+                number_of(piece, <$type>::BITS as u16, $expected).map(|number| number as $type)
+            }
+        )*
+    };
+}
+
+sized! {
+    number_u8, u8, "a number from 0 to 255";
+    number_u16, u16, "a number from 0 to 65535";
+    number_u32, u32, "a number from 0 to 4294967295";
+    number_u64, u64, "a number of at most 64 bits";
+}
+
+/// An Ethernet address.
+pub(super) fn mac(piece: Piece<'_>) -> Result<u128, ParseError> {
+    let hex = |input| -> nom::IResult<&str, &str> { nom::character::complete::hex_digit1.parse(input) };
+    let expected = "an Ethernet address";
+    let (rest, bytes) = separated_list1(character(':'), hex)
+        .parse(piece.text)
+        .map_err(|_: nom::Err<nom::error::Error<&str>>| piece.error(expected))?;
+    if !rest.is_empty() || bytes.len() != 6 || bytes.iter().any(|byte| byte.len() > 2) {
+        return Err(piece.error(expected));
+    }
+    Ok(bytes.iter().fold(0, |number, byte| number << 8 | u128::from_str_radix(byte, 16).unwrap_or(0)))
+}
+
+pub(super) fn ipv4(piece: Piece<'_>) -> Result<u128, ParseError> {
+    let address: Ipv4Addr = piece.text.parse().map_err(|_| piece.error("an IPv4 address"))?;
+    Ok(u32::from(address).into())
+}
+
+pub(super) fn ipv6(piece: Piece<'_>) -> Result<u128, ParseError> {
+    let address: Ipv6Addr = piece.text.parse().map_err(|_| piece.error("an IPv6 address"))?;
+    Ok(address.into())
+}
+
+/// An address with a prefix length or a mask behind a slash.
+fn address(
+    piece: Piece<'_>,
+    bits: u16,
+    parse: fn(Piece<'_>) -> Result<u128, ParseError>,
+) -> Result<Masked, ParseError> {
+    let all = ones(bits);
+    let Some((value, mask)) = piece.split_once("/") else {
+        return Ok(Masked { value: parse(piece)?, mask: all });
+    };
+    let value = parse(value)?;
+    let mask = match mask.text.parse::<u16>() {
+        Ok(length) if length <= bits => all & !ones(bits - length),
+        Ok(_) => return Err(mask.error("a prefix length within the address")),
+        Err(_) => parse(mask).map_err(|_| mask.error("a prefix length or a mask"))?,
+    };
+    Ok(Masked { value: value & mask, mask })
+}
+
+const PORTS: [(&str, u32); 10] = [
+    ("IN_PORT", 0xffff_fff8),
+    ("TABLE", 0xffff_fff9),
+    ("NORMAL", 0xffff_fffa),
+    ("FLOOD", 0xffff_fffb),
+    ("ALL", 0xffff_fffc),
+    ("CONTROLLER", 0xffff_fffd),
+    ("LOCAL", 0xffff_fffe),
+    ("ANY", 0xffff_ffff),
+    ("NONE", 0xffff_ffff),
+    ("UNSET", 0xffff_fff7),
+];
+
+/// A port by number, reserved word or name. Open vSwitch keeps 16 bits: the upper ones are a choice of
+/// two ranges.
+pub(super) fn port(piece: Piece<'_>, names: &dyn Lookup) -> Result<PortNo, ParseError> {
+    if !piece.is_empty() && piece.text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match piece.text.parse::<u32>() {
+            Ok(number @ ..0xff00) => Ok(PortNo(number)),
+            Ok(number @ 0xff00..=0xffff) => Ok(PortNo(number | 0xffff_0000)),
+            Ok(number @ 0xffff_ff00..) => Ok(PortNo(number)),
+            _ => Err(piece.error("a port number below 65536, or from 0xffffff00")),
+        };
+    }
+    let reserved = PORTS.iter().find(|(name, _)| name.eq_ignore_ascii_case(piece.text));
+    let found = reserved.map(|(_, number)| PortNo(*number));
+    found.or_else(|| names.port(&unquoted(piece))).ok_or_else(|| piece.error("a port"))
+}
+
+/// A port as Nicira's actions have it, in 16 bits.
+pub(super) fn port_16(piece: Piece<'_>, names: &dyn Lookup) -> Result<u16, ParseError> {
+    Ok((port(piece, names)?.0 & 0xffff) as u16)
+}
+
+/// A table by number or name.
+pub(super) fn table(piece: Piece<'_>, names: &dyn Lookup) -> Result<TableId, ParseError> {
+    if let Ok(number) = piece.text.parse::<u8>() {
+        return Ok(TableId(number));
+    }
+    names.table(&unquoted(piece)).ok_or_else(|| piece.error("a table: a number from 0 to 255, or a known name"))
+}
+
+/// A name, which may stand as a JSON string.
+fn unquoted(piece: Piece<'_>) -> String {
+    serde_json::from_str(piece.text).ok().filter(|_| piece.text.starts_with('"')).unwrap_or_else(|| piece.text.into())
+}
+
+const CT_STATES: &[&str] = &["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
+const TCP_FLAGS: &[&str] = &["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];
+const TUN_FLAGS: &[&str] = &["oam"];
+
+/// `+a-b`, `a|b` (exactly these), or a number with or without a mask.
+fn flags(piece: Piece<'_>, names: &[&str], bits: u16) -> Result<Masked, ParseError> {
+    let allowed = ones(names.len() as u16);
+    let bit = |name: Piece<'_>| {
+        let at = names.iter().position(|known| *known == name.text);
+        at.map(|at| 1_u128 << at).ok_or_else(|| name.error("a flag of this field"))
+    };
+    if piece.text.starts_with(|c: char| c.is_ascii_digit()) {
+        let found = integer(piece, bits)?;
+        let beyond = (found.value | if found.mask == ones(bits) { 0 } else { found.mask }) & !allowed;
+        return if beyond == 0 { Ok(found) } else { Err(piece.error("flags that this field has")) };
+    }
+    let mut found = Masked { value: 0, mask: 0 };
+    if !piece.text.starts_with(['+', '-']) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let (name, after) = rest.word("|");
+            if name.text != "0" {
+                found.value |= bit(name)?;
+            }
+            rest = after;
+        }
+        return if piece.is_empty() { Err(piece.error("flags")) } else { Ok(Masked { mask: ones(bits), ..found }) };
+    }
+    let mut rest = piece;
+    while !rest.is_empty() {
+        let (sign, after) = rest.split(1);
+        let length = after.text.find(['+', '-']).unwrap_or(after.text.len());
+        let (name, after) = after.split(length);
+        let bit = bit(name)?;
+        if found.mask & bit != 0 {
+            return Err(name.error("each flag once"));
+        }
+        found.mask |= bit;
+        found.value |= if sign.text == "+" { bit } else { 0 };
+        rest = after;
+    }
+    Ok(found)
+}
+
+/// A number with or without a mask behind a slash.
+fn integer(piece: Piece<'_>, bits: u16) -> Result<Masked, ParseError> {
+    let (value, mask) = match piece.split_once("/") {
+        Some((value, mask)) => (value, number_of(mask, bits, "a mask as wide as the field")?),
+        None => (piece, ones(bits)),
+    };
+    Ok(Masked { value: number_of(value, bits, "a number as wide as the field")? & mask, mask })
+}
+
+/// `no`, `yes`, `first` …; Open vSwitch's bits are 1 for any fragment, 2 for a later one.
+fn fragment(piece: Piece<'_>) -> Result<Masked, ParseError> {
+    let known = [("no", 0, 3), ("yes", 1, 1), ("first", 1, 3), ("later", 3, 3), ("not_later", 0, 2)];
+    let found = known.iter().find(|(name, ..)| name.eq_ignore_ascii_case(piece.text));
+    let (_, value, mask) = found.ok_or_else(|| piece.error("no, yes, first, later or not_later"))?;
+    Ok(Masked { value: *value, mask: if *mask == 3 { 0xff } else { *mask } })
+}
+
+/// `(ns,type)`.
+fn packet_type(piece: Piece<'_>) -> Result<u128, ParseError> {
+    let expected = "(NAMESPACE,TYPE)";
+    let inner = piece.strip_prefix("(").and_then(|inner| inner.split_once(")"));
+    let (pair, rest) = inner.ok_or_else(|| piece.error(expected))?;
+    let (space, kind) = pair.split_once(",").ok_or_else(|| piece.error(expected))?;
+    if !rest.is_empty() {
+        return Err(rest.error("nothing more"));
+    }
+    Ok(u128::from(number_u16(space)?) << 16 | u128::from(number_u16(kind.trim())?))
+}
+
+/// A value of `field`, the mask in all bits of its bytes where it has none.
+pub(super) fn field_value(piece: Piece<'_>, field: &Field, names: &dyn Lookup) -> Result<Masked, ParseError> {
+    let bits = u16::from(field.bytes) * 8;
+    let exact = |value| Masked { value, mask: ones(bits) };
+    if piece.text == "*" {
+        return Ok(Masked { value: 0, mask: 0 });
+    }
+    let found = match field.format {
+        Format::Decimal | Format::Hexadecimal => integer(piece, bits)?,
+        Format::Ethernet => match piece.split_once("/") {
+            Some((value, mask)) => {
+                let mask = mac(mask)?;
+                Masked { value: mac(value)? & mask, mask }
+            }
+            None => exact(mac(piece)?),
+        },
+        Format::Ipv4 => address(piece, 32, ipv4)?,
+        Format::Ipv6 => address(piece, 128, ipv6)?,
+        Format::Port => {
+            let port = port(piece, names)?.0;
+            exact(u128::from(if field.bytes == 2 { port & 0xffff } else { port }))
+        }
+        Format::ConnectionState => flags(piece, CT_STATES, bits)?,
+        Format::TcpFlags => flags(piece, TCP_FLAGS, bits)?,
+        Format::TunnelFlags => flags(piece, TUN_FLAGS, bits)?,
+        Format::Fragment => fragment(piece)?,
+        Format::PacketType => exact(packet_type(piece)?),
+    };
+    if !super::fields::is_maskable(field) && found.mask != 0 && found.mask != ones(bits) {
+        return Err(piece.error("a value without a mask: this field takes none"));
+    }
+    Ok(found)
+}

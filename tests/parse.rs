@@ -1,0 +1,187 @@
+//! Flow text against what Open vSwitch 3.1 makes of it: the normal form, the FLOW_MOD bytes, what it refuses.
+//!
+//! The files are not part of the project: `../shared/corpora`, or the folder in `HEDDLE_CORPORA`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use heddle::flow::parse::{self, Lookup, NoNames, ParsedFlow};
+use heddle::flow::text::{Numbers, Printer};
+use heddle::openflow::{MessageType, PortNo, TableId, Writer, Xid, message};
+use serde_json::Value;
+
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("HEDDLE_CORPORA")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
+    folder.is_dir().then_some(folder)
+}
+
+/// The rows of `file`; none, and a word about it, if the folder is not there.
+fn rows(file: &str) -> Vec<Value> {
+    let Some(folder) = folder() else {
+        println!("{file}: not found, skipped");
+        return Vec::new();
+    };
+    let text = std::fs::read_to_string(folder.join(file)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Ports by name.
+#[derive(Default)]
+struct Ports(HashMap<String, u32>);
+
+impl Ports {
+    fn of_corpora() -> Self {
+        let Some(folder) = folder() else { return Self::default() };
+        let text = std::fs::read_to_string(folder.join("flows-context.json")).unwrap();
+        let context: Value = serde_json::from_str(&text).unwrap();
+        let ports = context["ports"].as_object().unwrap();
+        Self(ports.iter().map(|(name, number)| (name.clone(), number.as_u64().unwrap() as u32)).collect())
+    }
+}
+
+impl Lookup for Ports {
+    fn port(&self, name: &str) -> Option<PortNo> {
+        self.0.get(name).map(|number| PortNo(if *number == 65534 { PortNo::LOCAL.0 } else { *number }))
+    }
+
+    fn table(&self, _: &str) -> Option<TableId> {
+        None
+    }
+}
+
+fn printed(flow: &ParsedFlow) -> String {
+    let mut out = Vec::new();
+    Printer::new(&Numbers).flow_mod(&flow.to_flow_mod(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The message without its header, in hexadecimal.
+fn body(flow: &ParsedFlow) -> String {
+    let mut writer = Writer::new();
+    message(&mut writer, MessageType::FLOW_MOD, Xid(0), |writer| flow.to_flow_mod().encode(writer)).unwrap();
+    writer.as_slice()[8..].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn text<'a>(row: &'a Value, key: &str) -> &'a str {
+    row[key].as_str().unwrap_or_default()
+}
+
+/// Says what went wrong where `HEDDLE_VERBOSE` is set.
+fn complain(what: &str, row: &Value, found: &str) {
+    if std::env::var_os("HEDDLE_VERBOSE").is_some() {
+        println!("{what}: {}\n    {found}", text(row, "input"));
+    }
+}
+
+#[test]
+fn the_text_and_the_bytes_are_those_of_ovs_ofctl() {
+    let (rows, ports) = (rows("flows-roundtrip.jsonl"), Ports::of_corpora());
+    let (mut texts, mut bytes) = (0, 0);
+    for row in &rows {
+        let names: &dyn Lookup = if row["needs_port_names"] == true { &ports } else { &NoNames };
+        match parse::flow_mod(text(row, "input"), names) {
+            Ok(flow) => {
+                let (found, hex) = (printed(&flow), body(&flow));
+                texts += usize::from(found == text(row, "normalised"));
+                let same = hex == text(row, "flow_mod_hex")[16..];
+                bytes += usize::from(same);
+                if !same {
+                    complain("other bytes", row, &format!("{found}\n    {}", text(row, "normalised")));
+                }
+            }
+            Err(error) => complain("refused", row, &error.to_string()),
+        }
+    }
+    println!("flows-roundtrip: {texts} texts and {bytes} messages of {} are the same", rows.len());
+    assert!(rows.is_empty() || texts >= FLOOR_TEXTS && bytes >= FLOOR_BYTES);
+}
+
+#[test]
+fn what_ovs_ofctl_refuses_is_refused() {
+    let (rows, ports) = (rows("flow-syntax.jsonl"), Ports::of_corpora());
+    let (mut accepted, mut refused) = ((0, 0), (0, 0));
+    for row in rows.iter().filter(|row| row["only_in_newer_tests"] != true) {
+        let names: &dyn Lookup = if row["needs_port_names"] == true { &ports } else { &NoNames };
+        let found = parse::flow_mod(text(row, "input"), names);
+        if row["status"] == "accepted" {
+            accepted.1 += 1;
+            accepted.0 += usize::from(found.is_ok_and(|flow| printed(&flow) == text(row, "normalised")));
+        } else {
+            refused.1 += 1;
+            refused.0 += usize::from(found.is_err());
+            if let Ok(flow) = found {
+                complain("accepted", row, &format!("{}\n    {}", printed(&flow), text(row, "error")));
+            }
+        }
+    }
+    println!("flow-syntax: {} of {} accepted, {} of {} refused", accepted.0, accepted.1, refused.0, refused.1);
+    assert!(rows.is_empty() || accepted.0 >= FLOOR_ACCEPTED && refused.0 >= FLOOR_REFUSED);
+}
+
+const FLOOR_TEXTS: usize = 1764;
+const FLOOR_BYTES: usize = 1762;
+const FLOOR_ACCEPTED: usize = 1764;
+const FLOOR_REFUSED: usize = 156;
+
+fn flow_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            flow_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "flows") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every name is a port, numbered as it comes.
+struct Everything(std::cell::RefCell<Vec<String>>);
+
+impl Lookup for Everything {
+    fn port(&self, name: &str) -> Option<PortNo> {
+        let mut names = self.0.borrow_mut();
+        let place = names.iter().position(|known| known == name).unwrap_or_else(|| {
+            names.push(name.into());
+            names.len() - 1
+        });
+        name.starts_with(|c: char| c.is_ascii_alphanumeric()).then_some(PortNo(place as u32 + 1))
+    }
+
+    fn table(&self, _: &str) -> Option<TableId> {
+        None
+    }
+}
+
+impl heddle::flow::text::Names for Everything {
+    fn port(&self, _: PortNo) -> Option<&str> {
+        None
+    }
+
+    fn table(&self, _: TableId) -> Option<&str> {
+        None
+    }
+}
+
+#[test]
+fn what_the_pipeline_makes_is_read_and_printed_again() {
+    let mut files = Vec::new();
+    flow_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("flows"), &mut files);
+    let (names, mut count) = (Everything(Vec::new().into()), 0);
+    for path in &files {
+        let file = std::fs::read_to_string(path).unwrap();
+        for line in file.lines().filter(|line| !line.starts_with('#') && line.contains("actions=")) {
+            let flow = parse::flow(line, &names).unwrap_or_else(|error| panic!("{}: {line}: {error}", path.display()));
+            let again = printed(&flow);
+            let (head, rest) = again.split_once(' ').unwrap();
+            assert_eq!(head, "ADD");
+            let again =
+                rest.replace("table:", "table=").replace("cookie:", "cookie=").replace("idle:", "idle_timeout=");
+            let again = parse::flow(&again.replace("hard:", "hard_timeout="), &NoNames).unwrap();
+            assert_eq!(again, flow, "{line}");
+            count += 1;
+        }
+    }
+    assert!(count > 100, "{count}");
+}
