@@ -204,3 +204,23 @@ fn wrong_usage_exits_with_2() {
     }
     assert_eq!(files.heddle("--help").status.code(), Some(0));
 }
+
+#[test]
+fn flow_text_is_parsed_or_refused_with_its_line_and_column() {
+    let files = Files::new(GOOD);
+    fs::write(files.path().join("flows"), "priority=9,in_port=1 actions=goto_table:58\n").unwrap();
+    fs::write(files.path().join("bad"), "in_port=1 actions=output:2\nin_port=1 actions=frobnicate\n").unwrap();
+    let parse = |words: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ofctl-dump"));
+        command.arg("parse").args(words.split_whitespace()).current_dir(files.path()).output().unwrap()
+    };
+    let good = parse("flows");
+    assert_eq!(
+        (good.status.code(), stdout(&good).as_str()),
+        (Some(0), "ADD priority=9,in_port=1 actions=goto_table:58\n")
+    );
+    assert!(stdout(&parse("--hex flows")).starts_with("040e"));
+    let bad = parse("bad");
+    assert_eq!((bad.status.code(), stdout(&bad).as_str()), (Some(2), "ADD in_port=1 actions=output:2\n"));
+    assert!(stderr(&bad).contains("line 2") && stderr(&bad).contains("frobnicate"), "{}", stderr(&bad));
+}

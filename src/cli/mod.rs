@@ -24,19 +24,6 @@ const FAILURE: u8 = 2;
 /// The program `ofctl-dump`.
 pub fn ofctl_dump_main() -> ExitCode {
     let mut out = io::BufWriter::with_capacity(256 * 1024, io::stdout().lock());
-    if std::env::args_os().nth(1).is_some_and(|word| word == "parse") {
-        let args = parse::Args::parse_from(std::env::args_os().skip(1));
-        let result = parse::run(&args, &mut out).and_then(|good| out.flush().map(|()| good));
-        return match result {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::from(FAILURE),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("ofctl-dump: {error}");
-                ExitCode::from(FAILURE)
-            }
-        };
-    }
     let args = ofctl_dump::Args::parse();
     let result = ofctl_dump::run(&args, &mut out).and_then(|found| {
         out.flush()?;

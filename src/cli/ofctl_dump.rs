@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::client::{Client, ClientError, ParseTargetError, Target};
 use super::decode::{self, DecodeArgs};
 use super::explain::{Explainer, Objects, TopologyError, bridge_role};
-use super::switch_text;
+use super::{parse, switch_text};
 use crate::flow::text::{Names, Numbers, Printer};
 use crate::openflow::features::{self, FeaturesReply, SwitchConfig};
 use crate::openflow::flow_mod::encode_flow_stats_request;
@@ -58,6 +58,7 @@ pub struct Args {
 #[derive(Subcommand, Debug)]
 enum Command {
     Decode(DecodeArgs),
+    Parse(parse::Args),
 }
 
 /// What there is to print.
@@ -86,6 +87,9 @@ pub enum Error {
     /// Messages that could not be printed; each was told.
     #[error("messages that could not be printed: {0}")]
     NotDecoded(usize),
+    /// Lines that are no flows; each was told.
+    #[error("not every line is a flow")]
+    NotParsed,
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -93,11 +97,16 @@ pub enum Error {
 
 /// Does what `args` ask for. True: something was found.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
-    if let Some(Command::Decode(args)) = &args.command {
-        return match decode::run(args, out)? {
-            0 => Ok(true),
-            failed => Err(Error::NotDecoded(failed)),
-        };
+    match &args.command {
+        Some(Command::Decode(args)) => match decode::run(args, out)? {
+            0 => return Ok(true),
+            failed => return Err(Error::NotDecoded(failed)),
+        },
+        Some(Command::Parse(args)) => match parse::run(args, out)? {
+            true => return Ok(true),
+            false => return Err(Error::NotParsed),
+        },
+        None => {}
     }
     let objects = topology(args)?;
     let target = args.target.as_deref().unwrap_or_default();

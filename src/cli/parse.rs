@@ -4,16 +4,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::Args as ClapArgs;
 use serde_json::json;
 
 use crate::flow::parse::{self, NoNames};
 use crate::flow::text::{Numbers, Printer};
 use crate::openflow::{MessageType, Writer, Xid, message};
 
-/// Reads flows in the syntax of ovs-ofctl, one per line, and prints them in normal form.
-#[derive(Parser, Debug)]
-#[command(name = "ofctl-dump parse")]
+/// Flow text in the syntax of ovs-ofctl in normal form, or as the bytes of FLOW_MODs.
+#[derive(ClapArgs, Debug)]
 pub struct Args {
     /// The bytes of the FLOW_MODs, in hexadecimal
     #[arg(long)]
