@@ -3,23 +3,15 @@
 //! The corpora are not part of the project: `../shared/corpora`, or the folder in `HEDDLE_CORPORA`. The floors are
 //! what is reached; they only rise.
 
+#[path = "support/corpora.rs"]
+mod corpora;
+
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use corpora::rows;
 use heddle::cli::message_text::message;
 use serde_json::Value;
-
-fn rows(name: &str) -> Vec<Value> {
-    let folder = std::env::var_os("HEDDLE_CORPORA")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
-    let Ok(text) = std::fs::read_to_string(folder.join(name)) else {
-        println!("{name}: not found, skipped");
-        return Vec::new();
-    };
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 fn hex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()

@@ -3,33 +3,16 @@
 //! The files are not part of the project: `../shared/corpora`, or the folder in `HEDDLE_CORPORA`.
 //! `ofctl_dump.rs` holds the same code against vectors of our own and a running switch.
 
-use std::ops::Range;
-use std::path::PathBuf;
+#[path = "support/corpora.rs"]
+mod corpora;
 
+use std::ops::Range;
+
+use corpora::{file, rows};
 use heddle::flow::text::{Names, Numbers, Printer};
 use heddle::openflow::multipart::Multipart;
 use heddle::openflow::{DecodeError, FlowStats, Match, Message, PortNo, Reader, TableId};
 use serde_json::Value;
-
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("HEDDLE_CORPORA")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
-    folder.is_dir().then_some(folder)
-}
-
-fn file(name: &str) -> Option<Vec<u8>> {
-    let content = folder().and_then(|folder| std::fs::read(folder.join(name)).ok());
-    if content.is_none() {
-        println!("{name}: not found, skipped");
-    }
-    content
-}
-
-fn rows(name: &str) -> Vec<Value> {
-    let text = String::from_utf8(file(name).unwrap_or_default()).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 fn hex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()

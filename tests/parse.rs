@@ -2,30 +2,17 @@
 //!
 //! The files are not part of the project: `../shared/corpora`, or the folder in `HEDDLE_CORPORA`.
 
+#[path = "support/corpora.rs"]
+mod corpora;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use corpora::{folder, rows};
 use heddle::flow::parse::{self, Lookup, NoNames, ParsedFlow};
 use heddle::flow::text::{Numbers, Printer};
 use heddle::openflow::{MessageType, PortNo, TableId, Writer, Xid, message};
 use serde_json::Value;
-
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("HEDDLE_CORPORA")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
-    folder.is_dir().then_some(folder)
-}
-
-/// The rows of `file`; none, and a word about it, if the folder is not there.
-fn rows(file: &str) -> Vec<Value> {
-    let Some(folder) = folder() else {
-        println!("{file}: not found, skipped");
-        return Vec::new();
-    };
-    let text = std::fs::read_to_string(folder.join(file)).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 /// Ports by name.
 #[derive(Default)]

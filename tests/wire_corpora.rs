@@ -3,8 +3,10 @@
 //!
 //! The files are not part of the project: `../shared/corpora`, or the folder in `HEDDLE_CORPORA`.
 
-use std::path::PathBuf;
+#[path = "support/corpora.rs"]
+mod corpora;
 
+use corpora::rows;
 use heddle::openflow::async_config::AsyncConfig;
 use heddle::openflow::bundle::{self, BundleAddMessage, BundleControl};
 use heddle::openflow::desc::Desc;
@@ -24,24 +26,6 @@ use heddle::openflow::table_stats::TableStats;
 use heddle::openflow::{
     DecodeError, EncodeError, Entries, Entry, Message, MessageType, Reader, Writer, barrier, empty_message,
 };
-use serde_json::Value;
-
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("HEDDLE_CORPORA")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
-    folder.is_dir().then_some(folder)
-}
-
-/// The rows of `file`; none, and a word about it, if the folder is not there.
-fn rows(file: &str) -> Vec<Value> {
-    let Some(folder) = folder() else {
-        println!("{file}: not found, skipped");
-        return Vec::new();
-    };
-    let text = std::fs::read_to_string(folder.join(file)).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 fn hex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
