@@ -3,7 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::openflow::oxm::{Field, FieldValue, Tlv};
+use crate::openflow::matching::{VLAN_PRESENT, be_number};
+use crate::openflow::oxm::{self, Field, FieldValue, Tlv};
 use crate::openflow::{DecodeError, ErrorCode, MacAddr, PortNo, Reader, TableId};
 
 use super::conntrack::{Conntrack, Nat};
@@ -12,7 +13,7 @@ use super::encap::Encap;
 use super::learn::Learn;
 use super::sample::{Sample, SamplePort};
 use super::select::{Bundle, Multipath};
-use super::subfield::{header, short_header};
+use super::subfield::{header, short_header, writable};
 use super::{Action, MAX_DEPTH, NICIRA, ONF, Subfield};
 
 /// Why bytes are none of the actions that are known.
@@ -194,17 +195,28 @@ impl Action {
             22 => Self::Group(body.u32("group.group_id")?),
             23 => Self::SetNwTtl(body.u8("set_nw_ttl.nw_ttl")?),
             24 => Self::DecNwTtl,
-            25 => {
-                let value = field_value(body)?;
-                if value.mask().is_some() {
-                    return Err(Refused::Unknown(ErrorCode::BAC_BAD_SET_MASK));
-                }
-                Self::SetField(value)
-            }
+            25 => Self::decode_set_field(body)?,
             26 => Self::PushPbb(body.u16("push_pbb.ethertype")?),
             27 => Self::PopPbb,
             _ => return Err(Refused::Unknown(ErrorCode::BAC_BAD_TYPE)),
         })
+    }
+
+    fn decode_set_field(body: &mut Reader<'_>) -> Result<Self, Refused> {
+        let start = *body;
+        let value = field_value(body)?;
+        if value.mask().is_some() {
+            return Err(Refused::Unknown(ErrorCode::BAC_BAD_SET_MASK));
+        }
+        let number = be_number(value.value());
+        let untagged = value.field == &oxm::VLAN_VID && number & u128::from(VLAN_PRESENT) == 0;
+        if value.field == &oxm::IN_PORT || untagged || !value.field.allows(number) {
+            let expected = "a value that the field can be given";
+            return Err(start
+                .error("set_field.value", number as u64, expected, ErrorCode::BAC_BAD_SET_ARGUMENT)
+                .into());
+        }
+        Ok(Self::SetField(value))
     }
 
     fn decode_nicira(subtype: u16, body: &mut Reader<'_>, depth: u8) -> Result<Self, Refused> {
@@ -271,12 +283,12 @@ impl Action {
                 must_be_zero(body)?;
                 Self::Move {
                     src: Subfield { field: src, offset: src_offset, bits }.checked(&start)?,
-                    dst: Subfield { field: dst, offset: dst_offset, bits }.checked(&start)?,
+                    dst: Subfield { field: dst, offset: dst_offset, bits }.checked_dst(&start)?,
                 }
             }
             7 => {
                 let place = body.u16("load.ofs_nbits")?;
-                let dst = Subfield::unpacked(short_header(body)?, place).checked(&start)?;
+                let dst = Subfield::unpacked(short_header(body)?, place).checked_dst(&start)?;
                 let at = *body;
                 let value = body.u64("load.value")?;
                 if dst.bits < 64 && value >> dst.bits != 0 {
@@ -302,8 +314,11 @@ impl Action {
                 let field = header(body)?;
                 let bits = body.u16("stack.n_bits")?;
                 must_be_zero(body)?;
-                let subfield = Subfield { field, offset, bits }.checked(&start)?;
-                if subtype == 27 { Self::StackPush(subfield) } else { Self::StackPop(subfield) }
+                let subfield = Subfield { field, offset, bits };
+                match subtype {
+                    27 => Self::StackPush(subfield.checked(&start)?),
+                    _ => Self::StackPop(subfield.checked_dst(&start)?),
+                }
             }
             32 => {
                 let place = body.u16("output_reg.ofs_nbits")?;
@@ -318,7 +333,7 @@ impl Action {
                 let offset = body.u16("check_pkt_larger.offset")?;
                 let field = header(body)?;
                 must_be_zero(body)?;
-                Self::CheckPktLarger { length, dst: Subfield { field, offset, bits: 1 }.checked(&start)? }
+                Self::CheckPktLarger { length, dst: Subfield { field, offset, bits: 1 }.checked_dst(&start)? }
             }
             50 => Self::DeleteField(header(body)?),
             _ => return Err(Refused::Unknown(ErrorCode::BAC_BAD_EXP_TYPE)),
@@ -335,7 +350,7 @@ impl Action {
         zeros(body, "copy_field.pad3", ErrorCode::NXBRC_MUST_BE_ZERO)?;
         Ok(Self::CopyField {
             src: Subfield { field: src, offset: src_offset, bits }.checked(&start)?,
-            dst: Subfield { field: dst, offset: dst_offset, bits }.checked(&start)?,
+            dst: Subfield { field: dst, offset: dst_offset, bits }.checked_dst(&start)?,
         })
     }
 
@@ -444,5 +459,6 @@ fn field_value(body: &mut Reader<'_>) -> Result<FieldValue, Refused> {
         Refused::Unknown(known.map_or(ErrorCode::BAC_BAD_SET_TYPE, |_| ErrorCode::BAC_BAD_SET_LEN))
     })?;
     zeros(body, "set_field.pad", ErrorCode::BAC_BAD_SET_ARGUMENT)?;
+    writable(value.field, &start)?;
     Ok(value)
 }

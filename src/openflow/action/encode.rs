@@ -142,7 +142,8 @@ impl Action {
             Self::SetMplsLabel(number) | Self::SetQueue(number) | Self::Group(number) => writer.u32(*number),
             Self::SetEthSrc(mac) | Self::SetEthDst(mac) => writer.bytes(&mac.0),
             Self::SetNwSrc(address) | Self::SetNwDst(address) => writer.bytes(&address.octets()),
-            Self::SetField(value) | Self::Load2(value) => value.encode(writer),
+            Self::SetField(value) if value.mask().is_none() => value.encode(writer),
+            Self::SetField(value) | Self::Load2(value) => value.encode_nxm(writer),
             Self::CopyTtlOut
             | Self::CopyTtlIn
             | Self::DecMplsTtl
@@ -276,7 +277,7 @@ impl Action {
 /// Zeros in place of the longer header that an experimenter's field would have: the action is as long with
 /// either.
 fn fill(field: &Field, writer: &mut Writer) {
-    if field.experimenter == 0 {
+    if !field.nxm.is_experimenter() {
         writer.zeros(4);
     }
 }

@@ -6,7 +6,7 @@ use crate::openflow::{Cookie, DecodeError, ErrorCode, Reader, TableId, Writer};
 
 use super::Subfield;
 use super::decode::{Refused, zeros};
-use super::subfield::{encode_short_header, header, short_header};
+use super::subfield::{encode_short_header, header, short_header, writable};
 
 flags! {
     /// `NX_LEARN_F_*`.
@@ -218,7 +218,9 @@ impl Learn {
         zeros(&mut reader.child(2, "learn.pad2")?, "learn.pad2", ErrorCode::NXBAC_MUST_BE_ZERO)?;
         let result_dst = if learn.flags.contains(LearnFlags::WRITE_RESULT) {
             learn.flags.0 &= !LearnFlags::WRITE_RESULT.0;
-            Some(Subfield { field: header(reader)?, offset, bits: 1 })
+            let field = header(reader)?;
+            writable(field, &start)?;
+            Some(Subfield { field, offset, bits: 1 })
         } else if offset != 0 {
             let expected = "0: no result is written";
             let error = start.error("learn.result_dst_ofs", offset.into(), expected, ErrorCode::BAC_BAD_ARGUMENT);

@@ -112,7 +112,7 @@ impl Multipath {
             let expected = "bits enough for all links";
             return Err(start.error("multipath.dst", dst.bits.into(), expected, ErrorCode::BAC_BAD_ARGUMENT).into());
         }
-        Ok(Self { fields, basis, algorithm, max_link, arg, dst: dst.checked(&start)? })
+        Ok(Self { fields, basis, algorithm, max_link, arg, dst: dst.checked_dst(&start)? })
     }
 
     /// Bits that the highest link takes.
@@ -218,7 +218,7 @@ impl Bundle {
             let expected = "16 bits at the least";
             return Err(start.error("bundle.dst", dst.bits.into(), expected, ErrorCode::BAC_BAD_ARGUMENT).into());
         }
-        bundle.dst = Some(dst.checked(&start)?);
+        bundle.dst = Some(dst.checked_dst(&start)?);
         bundle.decode_members(count, body)?;
         Ok(bundle)
     }

@@ -1,6 +1,6 @@
 //! A run of bits within a field, and the headers by which actions name fields.
 
-use crate::openflow::oxm::{self, EXPERIMENTER, Field};
+use crate::openflow::oxm::{EXPERIMENTER, Field};
 use crate::openflow::{DecodeError, ErrorCode, Reader, Writer};
 
 use super::decode::Refused;
@@ -16,27 +16,15 @@ pub struct Subfield {
     pub bits: u16,
 }
 
-/// Bits that a subfield may name. Open vSwitch counts the tag-present bit of `vlan_vid` out, and all bits of
-/// `ct_state` in.
-fn width(field: &Field) -> u16 {
-    if field == &oxm::VLAN_VID {
-        12
-    } else if field == &oxm::CT_STATE {
-        32
-    } else {
-        u16::from(field.bits)
-    }
-}
-
 impl Subfield {
     /// All of a field.
     pub fn all(field: &'static Field) -> Self {
-        Self { field, offset: 0, bits: width(field) }
+        Self { field, offset: 0, bits: field.bits }
     }
 
     /// True if no bit of the field is left out.
     pub fn is_all(&self) -> bool {
-        self.offset == 0 && self.bits == width(self.field)
+        self.offset == 0 && self.bits == self.field.bits
     }
 
     /// Offset and width as `load` and `output` have them: offset (10 bits), width - 1 (6 bits).
@@ -51,12 +39,27 @@ impl Subfield {
 
     /// Holds that the bits are bits of the field; `BAC_BAD_SET_LEN`.
     pub(super) fn checked(self, reader: &Reader<'_>) -> Result<Self, DecodeError> {
-        if self.bits > 0 && u32::from(self.offset) + u32::from(self.bits) <= u32::from(width(self.field)) {
+        if self.bits > 0 && u32::from(self.offset) + u32::from(self.bits) <= u32::from(self.field.bits) {
             return Ok(self);
         }
         let (found, expected) = (u64::from(self.offset), "bits of the field");
         Err(reader.error("subfield.ofs", found, expected, ErrorCode::BAC_BAD_SET_LEN))
     }
+
+    /// Likewise, and that the field can be written; `BAC_BAD_SET_ARGUMENT`.
+    pub(super) fn checked_dst(self, reader: &Reader<'_>) -> Result<Self, DecodeError> {
+        let checked = self.checked(reader)?;
+        writable(self.field, reader).map(|()| checked)
+    }
+}
+
+/// Holds that actions may change the field; `BAC_BAD_SET_ARGUMENT`.
+pub(super) fn writable(field: &'static Field, reader: &Reader<'_>) -> Result<(), DecodeError> {
+    if field.writable {
+        return Ok(());
+    }
+    let expected = "a field that can be written";
+    Err(reader.error("subfield.header", field.rank.into(), expected, ErrorCode::BAC_BAD_SET_ARGUMENT))
 }
 
 /// Reads the header of a field: 4 bytes, or 8 for an experimenter's field.
@@ -77,7 +80,7 @@ pub(super) fn header(reader: &mut Reader<'_>) -> Result<&'static Field, Refused>
     };
     let masked = found & 0x100 != 0;
     let length = (found & 0xff).saturating_sub(before) >> u32::from(masked);
-    match field.filter(|field| u32::from(field.bytes) == length) {
+    match field.filter(|field| field.has_width(length as usize)) {
         Some(_) if masked => Err(Refused::Unknown(ErrorCode::BMC_BAD_MASK)),
         Some(field) => Ok(field),
         None => Err(Refused::Unknown(ErrorCode::BMC_BAD_FIELD)),

@@ -174,7 +174,7 @@ fn an_unknown_action_survives_with_the_error_that_open_vswitch_gives() {
         ("00190018 8000090c00000000123400000000ffff 00000000", ErrorCode::BAC_BAD_SET_MASK),
         ("00190018 8000fe0000000010000000010000000000000000", ErrorCode::BAC_BAD_SET_TYPE),
         ("00190010 80000807 010203040506 0700", ErrorCode::BAC_BAD_SET_LEN),
-        ("ffff0018 00002320 0007 001f 00015a04 0000000000000001", ErrorCode::BAC_BAD_SET_TYPE),
+        ("ffff0018 00002320 0007 001f 0001fe04 0000000000000001", ErrorCode::BAC_BAD_SET_TYPE),
         ("ffff0018 00002320 0006 0020 0000 0000 0001fe04 00010004", ErrorCode::BMC_BAD_FIELD),
     ] {
         let bytes = hex(bytes);
@@ -197,6 +197,11 @@ fn what_no_switch_takes_is_refused_with_its_error() {
         ("ffff0010 00002320 0027 0001 0000000d", ErrorCode::BAC_BAD_ARGUMENT),
         ("ffff0018 00002320 0007 0800 00010004 0000000000000001", ErrorCode::BAC_BAD_SET_LEN),
         ("ffff0018 00002320 0007 0003 00010004 0000000000000010", ErrorCode::BAC_BAD_ARGUMENT),
+        ("ffff0018 00002320 0007 001f 0001d204 0000000000000001", ErrorCode::BAC_BAD_SET_ARGUMENT),
+        ("00190010 80000004 00000001 00000000", ErrorCode::BAC_BAD_SET_ARGUMENT),
+        ("00190010 80000c02 0001 000000000000", ErrorCode::BAC_BAD_SET_ARGUMENT),
+        ("00190010 80000a02 0800 000000000000", ErrorCode::BAC_BAD_SET_ARGUMENT),
+        ("00190010 80001001 40 00000000000000", ErrorCode::BAC_BAD_SET_ARGUMENT),
         ("ffff0018 00002320 0023 0002 00000000 0000 ff 000000 0000", ErrorCode::BAC_BAD_ARGUMENT),
         ("ffff0018 00002320 0023 0000 00010004 0007 ff 000000 0000", ErrorCode::BAC_BAD_SET_LEN),
         ("ffff0018 00002320 0024 0000 0001 0012 0a000001 0000 0000", ErrorCode::BAC_BAD_ARGUMENT),
@@ -227,7 +232,7 @@ fn actions_nest_only_so_deep() {
 #[test]
 fn a_masked_set_field_goes_out_as_the_action_that_has_masks() {
     let value = FieldValue::masked(&oxm::ETH_SRC, 1, 0xff);
-    assert_eq!(encoded(&Action::SetField(value)), encoded(&Action::Load2(value)));
+    assert_eq!(encoded(&Action::SetField(value.clone())), encoded(&Action::Load2(value)));
 }
 
 #[test]
