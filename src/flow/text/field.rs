@@ -8,7 +8,7 @@ use crate::openflow::{DecodeError, PortNo, Reader};
 /// `CS_*` of `ct_state`, from bit 0.
 pub(super) const CT_STATES: &[&str] = &["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
 /// `tcp_flags`, from bit 0.
-pub(super) const TCP_FLAGS: &[&str] =
+pub(crate) const TCP_FLAGS: &[&str] =
     &["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];
 /// All of `tcp_flags`.
 pub(super) const TCP_FLAGS_ALL: u32 = 0xfff;
@@ -209,7 +209,7 @@ pub(super) const fn fragment(value: u8, mask: u8) -> &'static str {
 }
 
 /// `packet_type`: name space and type within it.
-pub(super) fn packet_type(out: &mut Out, value: u32) {
+pub(crate) fn packet_type(out: &mut Out, value: u32) {
     if value == 0 {
         return put::text(out, "eth");
     }
