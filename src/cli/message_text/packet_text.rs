@@ -5,8 +5,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Out;
-use crate::flow::text::{TCP_FLAGS, flag_names, ipv6_address, packet_type};
+use crate::flow::text::{flag_names, ipv6_address, packet_type};
 use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, VLAN_PRESENT};
+use crate::openflow::oxm::Format;
 use crate::packet::ethernet::{ETH_TYPE_MPLS, ETH_TYPE_MPLS_MULTICAST, ETH_TYPE_RARP};
 use crate::packet::key::{Addresses, Ip, Network};
 use crate::packet::nsh::Metadata;
@@ -167,7 +168,7 @@ fn segment(out: &mut Out, packet: &Ip<'_>) {
     }
     if packet.proto == TCP {
         put!(out, "tcp_flags=");
-        flag_names(out, TCP_FLAGS, packet.tcp_flags.into());
+        flag_names(out, Format::TcpFlags.flags().map_or(&[], |flags| flags.names), packet.tcp_flags.into());
         out.push(b',');
     }
 }
