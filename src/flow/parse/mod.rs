@@ -24,6 +24,9 @@ pub use stats::{ParsedStats, flow_stats};
 use piece::Piece;
 use values::{number_u16, number_u64};
 
+pub use matching::{has_keyword, protocol, protocol_names};
+
+use crate::openflow::oxm::Field;
 use crate::openflow::{Cookie, FlowFlags, FlowMod, FlowModCommand, PortNo, TableId};
 
 /// Why a text is no flow.
@@ -73,6 +76,23 @@ impl ParsedFlow {
     pub fn to_flow_mod(&self) -> FlowMod<'_> {
         FlowMod { match_tlvs: &self.match_tlvs, instructions: &self.instructions, ..self.head }
     }
+}
+
+/// Cuts a text into its keys and values: `key`, `key=value`, `key:value` or `key(value)`, with commas or blanks
+/// between them.
+pub fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = Piece::new(text);
+    std::iter::from_fn(move || rest.next_pair()).map(|(key, value)| (key.text, value.text))
+}
+
+/// A number: decimal, `0x…` or octal.
+pub fn number(text: &str) -> Option<u128> {
+    values::plain_number(text)
+}
+
+/// Value and mask of `field` as its values read in a match, the mask in all bits of its bytes where there is none.
+pub fn field_value(text: &str, field: &Field, names: &dyn Lookup) -> Result<(u128, u128), ParseError> {
+    values::field_value(Piece::new(text), field, names).map(|found| (found.value, found.mask))
 }
 
 /// Longest match or instructions: together they fit a message.
