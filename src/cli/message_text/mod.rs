@@ -15,15 +15,13 @@ mod control;
 mod dump;
 mod flows;
 mod groups;
-mod kind;
 mod ports;
 #[cfg(test)]
 mod tests;
 mod tlv_table;
 
-use kind::Kind;
-
 use crate::openflow::header::VERSION;
+use crate::openflow::kind::{Form, Kind};
 use crate::openflow::{DecodeError, ErrorCode, Header, Message, PortNo, Reader};
 
 type Out = Vec<u8>;
@@ -87,8 +85,8 @@ fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(
         }
     };
     if declared > bytes.len() {
-        if let Ok((header, (kind, _))) = start(bytes) {
-            heading(out, &header, kind.name)?;
+        if let Ok((header, (form, _))) = start(bytes) {
+            heading(out, &header, form.name)?;
             out.push(b'\n');
         } else {
             refuse_other_versions(bytes)?;
@@ -106,21 +104,21 @@ fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(
 }
 
 /// The header and the kind of a message that may be cut off.
-fn start(bytes: &[u8]) -> Result<(Header, (Kind, Reader<'_>)), DecodeError> {
+fn start(bytes: &[u8]) -> Result<(Header, (Form, Reader<'_>)), DecodeError> {
     let mut body = Reader::new(bytes);
     let header = Header::decode(&mut body)?;
-    let kind = Kind::of(&Message { header, body })?;
-    Ok((header, kind))
+    let form = Form::of(&Message { header, body })?;
+    Ok((header, form))
 }
 
 fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(), NotPrinted> {
     let origin = out.len();
     let mut prefix = origin;
-    let result = start(bytes).map_err(Stop::from).and_then(|(header, (kind, body))| {
-        kind.check(&body)?;
-        heading(out, &header, kind.name)?;
+    let result = start(bytes).map_err(Stop::from).and_then(|(header, (form, body))| {
+        form.check(&body)?;
+        heading(out, &header, form.name)?;
         prefix = out.len();
-        let context = Context { bytes, header, kind, detail, depth };
+        let context = Context { bytes, header, form, detail, depth };
         context.body(body, out)
     });
     let failed = match result {
@@ -180,14 +178,18 @@ fn heading(out: &mut Out, header: &Header, name: &str) -> Result<(), NotPrinted>
 struct Context<'a> {
     bytes: &'a [u8],
     header: Header,
-    kind: Kind,
+    form: Form,
     detail: Detail,
     depth: usize,
 }
 
 impl Context<'_> {
+    fn kind(&self) -> Kind {
+        self.form.kind
+    }
+
     fn body(&self, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
-        if let (18 | 19, Some(&[high, low])) = (self.kind.id.0, self.bytes.get(10..12)) {
+        if let (18 | 19, Some(&[high, low])) = (self.header.message_type.0, self.bytes.get(10..12)) {
             stat_flags(out, u16::from_be_bytes([high, low]));
         }
         for family in [control::print, ports::print, flows::print, groups::print, tlv_table::print] {
@@ -195,7 +197,7 @@ impl Context<'_> {
                 return result;
             }
         }
-        Err(NotPrinted { what: self.kind.name.to_owned() }.into())
+        Err(NotPrinted { what: self.form.name.to_owned() }.into())
     }
 
     /// A message within this one.
