@@ -14,9 +14,12 @@ mod learn;
 mod matching;
 mod nicira;
 mod piece;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod values;
+
+pub use stats::{ParsedStats, flow_stats};
 
 use piece::Piece;
 use values::{number_u16, number_u64};
