@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 
 use super::error::NICIRA;
 use super::experimenter::experimenter_message;
-use super::property::{Property, bad_len, property, value};
+use super::property::{Property, aligned_property, bad_length, property};
 use super::{DecodeError, EncodeError, Entries, Entry, ErrorCode, Reader, Writer, Xid};
 
 /// `NXT_CT_FLUSH`: the `exp_type`.
@@ -107,7 +107,7 @@ impl<'a> CtFlush<'a> {
             match property.property_type {
                 ORIG_TUPLE => connections.original.add(property, &mut connections.family)?,
                 REPLY_TUPLE => connections.reply.add(property, &mut connections.family)?,
-                ZONE_ID => connections.zone_id = Some(property.u16()?),
+                ZONE_ID => connections.zone_id = Some(property.u16("ct_flush.zone_id")?),
                 _ => {}
             }
         }
@@ -117,17 +117,17 @@ impl<'a> CtFlush<'a> {
 
 impl CtTuple {
     fn add(&mut self, tuple: &Property<'_>, family: &mut Option<Family>) -> Result<(), DecodeError> {
-        for part in Entries::<Property<'_>>::new(tuple.nested()?) {
+        for part in Entries::<Property<'_>>::new(tuple.aligned()?.reader()) {
             let part = part?;
-            let mut bytes = part.value.reader();
+            let value = part.value()?;
             let [icmp_type, icmp_code] = &mut self.destination_port_or_icmp;
             match part.property_type {
-                0 => self.source = address(bytes, family)?,
-                1 => self.destination = address(bytes, family)?,
-                2 | 4 => self.source_port_or_icmp_id = part.u16()?,
-                3 => self.destination_port_or_icmp = part.u16()?.to_be_bytes(),
-                5 => *icmp_type = bytes.u8("ct_tuple.icmp_type").map_err(bad_len)?,
-                6 => *icmp_code = bytes.u8("ct_tuple.icmp_code").map_err(bad_len)?,
+                0 => self.source = address(value.reader(), family)?,
+                1 => self.destination = address(value.reader(), family)?,
+                2 | 4 => self.source_port_or_icmp_id = part.u16("ct_tuple.source_port")?,
+                3 => self.destination_port_or_icmp = part.u16("ct_tuple.destination_port")?.to_be_bytes(),
+                5 => *icmp_type = part.u8("ct_tuple.icmp_type")?,
+                6 => *icmp_code = part.u8("ct_tuple.icmp_code")?,
                 _ => {}
             }
         }
@@ -139,27 +139,26 @@ impl CtTuple {
         if *self == Self::default() && !is_icmp(ip_proto) {
             return Ok(());
         }
-        property(writer, property_type, |w| {
-            w.zeros(4);
-            for (part, address) in [(0, self.source), (1, self.destination)] {
-                if !address.is_unspecified() {
-                    value(w, part, &address.octets())?;
-                }
+        let mut parts = Writer::new();
+        for (part, address) in [(0, self.source), (1, self.destination)] {
+            if !address.is_unspecified() {
+                property(&mut parts, part, |w| w.bytes(&address.octets()))?;
             }
-            let id = self.source_port_or_icmp_id;
-            let [high, low] = self.destination_port_or_icmp;
-            if is_icmp(ip_proto) {
-                value(w, 4, &id.to_be_bytes())?;
-                value(w, 5, &[high])?;
-                return value(w, 6, &[low]);
-            }
+        }
+        let id = self.source_port_or_icmp_id;
+        let [high, low] = self.destination_port_or_icmp;
+        if is_icmp(ip_proto) {
+            property(&mut parts, 4, |w| w.u16(id))?;
+            property(&mut parts, 5, |w| w.u8(high))?;
+            property(&mut parts, 6, |w| w.u8(low))?;
+        } else {
             for (part, port) in [(2, id), (3, u16::from_be_bytes([high, low]))] {
                 if port != 0 {
-                    value(w, part, &port.to_be_bytes())?;
+                    property(&mut parts, part, |w| w.u16(port))?;
                 }
             }
-            Ok(())
-        })
+        }
+        aligned_property(writer, property_type, |w| w.bytes(parts.as_slice()))
     }
 }
 
@@ -172,7 +171,7 @@ pub const fn is_icmp(ip_proto: u8) -> bool {
 /// may then be of either: so does Open vSwitch.
 fn address(mut value: Reader<'_>, family: &mut Option<Family>) -> Result<Ipv6Addr, DecodeError> {
     let at = value;
-    let address = Ipv6Addr::from(value.array::<16>("ct_tuple.address").map_err(bad_len)?);
+    let address = Ipv6Addr::from(value.array::<16>("ct_tuple.address").map_err(bad_length)?);
     let found = match (address.is_unspecified(), address.to_ipv4_mapped()) {
         (true, _) => None,
         (false, Some(_)) => Some(Family::Ipv4),
@@ -194,7 +193,7 @@ impl Connections {
             w.zeros(7);
             self.original.encode(w, ORIG_TUPLE, self.ip_proto)?;
             self.reply.encode(w, REPLY_TUPLE, self.ip_proto)?;
-            self.zone_id.map_or(Ok(()), |zone_id| value(w, ZONE_ID, &zone_id.to_be_bytes()))
+            self.zone_id.map_or(Ok(()), |zone_id| property(w, ZONE_ID, |w| w.u16(zone_id)))
         })
     }
 }

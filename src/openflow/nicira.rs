@@ -11,8 +11,6 @@ pub const ROLE_REQUEST: u32 = 10;
 pub const ROLE_REPLY: u32 = 11;
 /// `NXT_FLOW_MOD_TABLE_ID`: the `exp_type` of [`FlowModTableId`].
 pub const FLOW_MOD_TABLE_ID: u32 = 15;
-/// `NXT_SET_PACKET_IN_FORMAT`: the `exp_type` of [`SetPacketInFormat`].
-pub const SET_PACKET_IN_FORMAT: u32 = 16;
 /// `NXT_FLOW_AGE`: the `exp_type` of the request to look for flows whose time is over, which has no body.
 pub const FLOW_AGE: u32 = 18;
 /// `NXT_SET_ASYNC_CONFIG`: the `exp_type` of an [`AsyncConfig`](super::async_config::AsyncConfig).
@@ -84,46 +82,6 @@ impl FlowModTableId {
         experimenter_message(writer, (NICIRA, FLOW_MOD_TABLE_ID), xid, |w| {
             w.u8(self.set);
             w.zeros(7);
-            Ok(())
-        })
-    }
-}
-
-/// `NXT_SET_PACKET_IN_FORMAT` (`struct nx_set_packet_in_format`), 20 bytes: in which message packets come.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum SetPacketInFormat {
-    /// `NXPIF_STANDARD`: `OFPT_PACKET_IN`.
-    Standard,
-    /// `NXPIF_NXT_PACKET_IN`: `NXT_PACKET_IN`.
-    NxtPacketIn,
-    /// `NXPIF_NXT_PACKET_IN2`: `NXT_PACKET_IN2`.
-    NxtPacketIn2,
-}
-
-impl SetPacketInFormat {
-    /// Decodes what follows the experimenter header; `BRC_EPERM` for a format that nobody knows, as Open vSwitch
-    /// refuses it.
-    pub fn decode(mut body: Reader<'_>) -> Result<Self, DecodeError> {
-        let at = body;
-        let what = "set_packet_in_format.format";
-        let format = match body.u32(what)? {
-            0 => Self::Standard,
-            1 => Self::NxtPacketIn,
-            2 => Self::NxtPacketIn2,
-            found => return Err(at.error(what, found.into(), "0 to 2", ErrorCode::BRC_EPERM)),
-        };
-        body.finish("set_packet_in_format")?;
-        Ok(format)
-    }
-
-    /// Appends the message.
-    pub fn encode(self, writer: &mut Writer, xid: Xid) -> Result<(), EncodeError> {
-        experimenter_message(writer, (NICIRA, SET_PACKET_IN_FORMAT), xid, |w| {
-            w.u32(match self {
-                Self::Standard => 0,
-                Self::NxtPacketIn => 1,
-                Self::NxtPacketIn2 => 2,
-            });
             Ok(())
         })
     }
@@ -212,9 +170,6 @@ mod tests {
         hold(role, &NxRole::Master, NxRole::decode, |role, w| role.encode(w, ROLE_REQUEST, XID));
         let table = "04040018 12345678 00002320 0000000f 01 00000000000000";
         hold(table, &FlowModTableId { set: 1 }, FlowModTableId::decode, |set, w| set.encode(w, XID));
-        let format = "04040014 12345678 00002320 00000010 00000002";
-        let expected = SetPacketInFormat::NxtPacketIn2;
-        hold(format, &expected, SetPacketInFormat::decode, |format, w| format.encode(w, XID));
         let id = "04040018 12345678 00002320 00000014 000000000000 007b";
         hold(id, &SetControllerId { controller_id: 123 }, SetControllerId::decode, |id, w| id.encode(w, XID));
         let zone = "04040018 12345678 00002320 0000001d 000000000000 000d";
@@ -222,9 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_without_a_meaning_are_refused() {
+    fn a_role_without_a_meaning_is_refused() {
         let bytes = hex("00000003");
         assert_eq!(NxRole::decode(Reader::new(&bytes)).unwrap_err().code, ErrorCode::RRFC_BAD_ROLE);
-        assert_eq!(SetPacketInFormat::decode(Reader::new(&bytes)).unwrap_err().code, ErrorCode::BRC_EPERM);
     }
 }

@@ -1,7 +1,7 @@
 //! Features of flow tables (`OFPMP_TABLE_FEATURES`, OpenFlow 1.3.5 §7.3.5.5): what matches, instructions and
 //! actions each table takes. Question and answer have the same body.
 
-use super::property::{bad_len, property};
+use super::property::{Property, bad_length, property};
 use super::{DecodeError, EncodeError, Entries, Entry, ErrorCode, Raw, Reader, TableId, Writer};
 
 /// `struct ofp_table_features` (OpenFlow 1.3.5 §7.3.5.5.1): an entry, 64 bytes and its properties.
@@ -79,8 +79,8 @@ pub enum TablePropertyValue<'a> {
     Tables(&'a [u8]),
     /// Match fields.
     Fields(Vec<OxmId>),
-    /// An experimenter's property, or an unknown one: what follows its header.
-    Other(Raw<'a>),
+    /// An experimenter's property, or an unknown one.
+    Other(Property<'a>),
 }
 
 /// `struct ofp_instruction` or `struct ofp_action_header` without a body (OpenFlow 1.3.5 §7.3.5.5.2).
@@ -127,7 +127,7 @@ impl<'a> Entry<'a> for TableFeatures<'a> {
     /// all tables at once.
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut head = *reader;
-        let length = usize::from(head.u16("table_features.length").map_err(bad_len)?);
+        let length = usize::from(head.u16("table_features.length").map_err(bad_length)?);
         if length < FEATURES_LEN || length % 8 != 0 || length > reader.remaining() {
             let expected = "a multiple of 8, 64 at the least, and no more than what is left of the message";
             return Err(reader.error("table_features.length", length as u64, expected, ErrorCode::TFFC_BAD_LEN));
@@ -168,27 +168,27 @@ impl<'a> Entry<'a> for TableFeatures<'a> {
 
 impl<'a> Entry<'a> for TableProperty<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let property = super::property::Property::decode(reader)?;
-        let mut value = property.value.reader();
+        let property = Property::decode(reader)?;
+        let property_type = TablePropertyType(property.property_type);
+        let value = property.value()?.reader();
         let value = match property.property_type {
             0 | 1 | 4..=7 => TablePropertyValue::Types(Entries::new(value).collect::<Result<_, _>>()?),
             2 | 3 => TablePropertyValue::Tables(tables(value)?),
             8 | 10 | 12..=15 => TablePropertyValue::Fields(Entries::new(value).collect::<Result<_, _>>()?),
-            _ => TablePropertyValue::Other(Raw::rest(&mut value)),
+            _ => TablePropertyValue::Other(property),
         };
-        Ok(Self { property_type: TablePropertyType(property.property_type), value })
+        Ok(Self { property_type, value })
     }
 
     fn encode(&self, writer: &mut Writer) -> Result<(), EncodeError> {
-        property(writer, self.property_type.0, |w| {
-            match &self.value {
-                TablePropertyValue::Types(types) => types.iter().try_for_each(|id| id.encode(w))?,
-                TablePropertyValue::Tables(tables) => w.bytes(tables),
-                TablePropertyValue::Fields(fields) => fields.iter().try_for_each(|field| field.encode(w))?,
-                TablePropertyValue::Other(value) => w.bytes(value.bytes()),
-            }
-            Ok(())
-        })
+        let mut value = Writer::new();
+        match &self.value {
+            TablePropertyValue::Types(types) => types.iter().try_for_each(|id| id.encode(&mut value))?,
+            TablePropertyValue::Tables(tables) => value.bytes(tables),
+            TablePropertyValue::Fields(fields) => fields.iter().try_for_each(|field| field.encode(&mut value))?,
+            TablePropertyValue::Other(other) => return other.encode(writer),
+        }
+        property(writer, self.property_type.0, |w| w.bytes(value.as_slice()))
     }
 }
 
@@ -208,9 +208,9 @@ fn tables(mut value: Reader<'_>) -> Result<&[u8], DecodeError> {
 impl<'a> Entry<'a> for FeatureId<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut head = *reader;
-        let id = head.u16("feature_id.type").map_err(bad_len)?;
+        let id = head.u16("feature_id.type").map_err(bad_length)?;
         let at = head;
-        let length = usize::from(head.u16("feature_id.len").map_err(bad_len)?);
+        let length = usize::from(head.u16("feature_id.len").map_err(bad_length)?);
         if length < 4 || length > reader.remaining() {
             let expected = "4 at the least, and no more than what is left of the property";
             return Err(at.error("feature_id.len", length as u64, expected, ErrorCode::TFFC_BAD_LEN));

@@ -7,7 +7,9 @@ use crate::openflow::error::{NICIRA, ONF};
 use crate::openflow::experimenter::{Experimenter, experimenter_message};
 use crate::openflow::flow_monitor::{self, FlowMonitorCancel};
 use crate::openflow::kind::Kind;
-use crate::openflow::nicira::{self, CtFlushZone, FlowModTableId, NxRole, SetControllerId, SetPacketInFormat};
+use crate::openflow::nicira::{self, CtFlushZone, FlowModTableId, NxRole, SetControllerId};
+use crate::openflow::nx_packet_in::{NxPacketIn, SetPacketInFormat};
+use crate::openflow::packet_in2::{PACKET_IN2, PacketInProperty, RESUME};
 use crate::openflow::property::Property;
 use crate::openflow::request_forward::RequestForward;
 use crate::openflow::role::RoleStatus;
@@ -39,6 +41,12 @@ pub enum Extension<'a> {
     FlowModTableId(FlowModTableId),
     /// `NXT_SET_PACKET_IN_FORMAT`.
     SetPacketInFormat(SetPacketInFormat),
+    /// `NXT_PACKET_IN`.
+    PacketIn(NxPacketIn<'a>),
+    /// `NXT_PACKET_IN2`, whose properties [`PacketIn2`](crate::openflow::packet_in2::PacketIn2) puts together.
+    PacketIn2(Vec<PacketInProperty<'a>>),
+    /// `NXT_RESUME`: likewise.
+    Resume(Vec<PacketInProperty<'a>>),
     /// `NXT_FLOW_AGE`.
     FlowAge,
     /// `NXT_SET_ASYNC_CONFIG`.
@@ -77,6 +85,9 @@ impl<'a> Extension<'a> {
             Kind::NxRoleReply => Self::RoleReply(NxRole::decode(body)?),
             Kind::FlowModTableId => Self::FlowModTableId(FlowModTableId::decode(body)?),
             Kind::SetPacketInFormat => Self::SetPacketInFormat(SetPacketInFormat::decode(body)?),
+            Kind::NxPacketIn => Self::PacketIn(NxPacketIn::decode(body)?),
+            Kind::NxPacketIn2 => Self::PacketIn2(Entries::new(body).collect::<Result<_, _>>()?),
+            Kind::Resume => Self::Resume(Entries::new(body).collect::<Result<_, _>>()?),
             Kind::FlowAge => Self::FlowAge,
             Kind::NxSetAsync => Self::SetAsyncConfig(AsyncConfig::decode(body)?),
             Kind::NxSetAsync2 => Self::SetAsyncConfig2(Entries::new(body).collect::<Result<_, _>>()?),
@@ -109,11 +120,10 @@ impl<'a> Extension<'a> {
             Self::FlowModTableId(set) => set.encode(writer, xid),
             Self::SetPacketInFormat(format) => format.encode(writer, xid),
             Self::SetAsyncConfig(config) => config.encode_nicira(writer, xid),
-            Self::SetAsyncConfig2(properties) => {
-                experimenter_message(writer, (NICIRA, nicira::SET_ASYNC_CONFIG2), xid, |w| {
-                    properties.iter().try_for_each(|property| property.encode(w))
-                })
-            }
+            Self::SetAsyncConfig2(properties) => list(writer, nicira::SET_ASYNC_CONFIG2, xid, properties),
+            Self::PacketIn(packet) => packet.encode(writer, xid),
+            Self::PacketIn2(properties) => list(writer, PACKET_IN2, xid, properties),
+            Self::Resume(properties) => list(writer, RESUME, xid, properties),
             Self::SetControllerId(id) => id.encode(writer, xid),
             Self::TlvTableMod(change) => change.encode(writer, xid),
             Self::TlvTableReply(reply) => reply.encode(writer, xid),
@@ -122,4 +132,9 @@ impl<'a> Extension<'a> {
             Self::Other(experimenter) => experimenter.encode(writer, xid),
         }
     }
+}
+
+/// Appends a message of Nicira's that is nothing but a list.
+fn list<'a, T: Entry<'a>>(writer: &mut Writer, exp_type: u32, xid: Xid, entries: &[T]) -> Result<(), EncodeError> {
+    experimenter_message(writer, (NICIRA, exp_type), xid, |w| entries.iter().try_for_each(|entry| entry.encode(w)))
 }
