@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use heddle::flow::parse::{self, NoNames};
+use heddle::openflow::packet::{PacketIn, PacketOut};
 use heddle::openflow::{FlowMod, Message, MessageType, Writer, Xid, message};
 use serde_json::Value;
 
@@ -95,6 +96,12 @@ impl Seeds {
             };
         };
         self.write("message", bytes)?;
+        if let Ok(packet) = whole.body_of(MessageType::PACKET_OUT).and_then(PacketOut::decode) {
+            self.write("packet", packet.data)?;
+        }
+        if let Ok(packet) = whole.body_of(MessageType::PACKET_IN).and_then(PacketIn::decode) {
+            self.write("packet", packet.data)?;
+        }
         match whole.body_of(MessageType::FLOW_MOD).and_then(FlowMod::decode) {
             Ok(flow) => self.parts(&flow),
             Err(_) => Ok(()),

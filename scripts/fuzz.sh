@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../fuzz"
 
 seconds=${1:?usage: scripts/fuzz.sh SECONDS [TARGET…]}
 shift
-[ $# -gt 0 ] || set -- message match actions text
+[ $# -gt 0 ] || set -- message match actions text packet
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table"

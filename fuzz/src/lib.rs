@@ -6,17 +6,65 @@ use heddle::cli::message_text;
 use heddle::flow::parse::{self, NoNames};
 use heddle::flow::text::{Numbers, Printer};
 use heddle::openflow::frame::Framing;
-use heddle::openflow::{Action, FlowMod, FlowStats, Instruction, Match, Reader, Writer};
+use heddle::openflow::packet::{NO_BUFFER, PacketOut};
+use heddle::openflow::{
+    Action, AnyMessage, FlowMod, FlowStats, Instruction, Match, PortNo, Raw, Reader, Writer, Xid,
+};
+use heddle::packet::key::Network;
+use heddle::packet::{
+    Arp, Ethernet, Icmp, Icmpv6, Igmp, Ipv4, Ipv6, Key, Nsh, Payload, Sctp, Tcp, Udp,
+};
 
-/// A stream from a switch: every message of it is printed.
+/// A stream from a switch: every message of it is printed, and what one says can be said again.
 pub fn message(mut stream: &[u8]) {
     while let Framing::Frame(bytes) = Framing::of(stream) {
-        let mut text = Vec::new();
-        let _ = message_text::message(bytes, &mut text);
+        print_message(bytes);
+        if let Ok(decoded) = AnyMessage::decode(bytes) {
+            let mut writer = Writer::new();
+            decoded.encode(&mut writer).expect("it came from a message");
+            let again = AnyMessage::decode(writer.as_slice()).expect("what was encoded decodes");
+            assert_eq!(again, decoded);
+        }
         stream = &stream[bytes.len()..];
     }
     // What is left is no whole message; a file may still hold it.
-    let _ = message_text::message(stream, &mut Vec::new());
+    print_message(stream);
+}
+
+fn print_message(bytes: &[u8]) {
+    let _ = message_text::message(bytes, &mut Vec::new());
+}
+
+/// A frame, as in a PACKET_IN; its headers one by one, and as the message that brings it is printed.
+pub fn packet(frame: &[u8]) {
+    if let Network::Ip(ip) = Key::of_frame(frame).network {
+        let _ = ip.checksum();
+    }
+    headers(Payload::new(frame));
+    let packet_out = PacketOut { buffer_id: NO_BUFFER, in_port: PortNo(1), actions: Raw::new(&[]), data: frame };
+    let mut writer = Writer::new();
+    if packet_out.encode(&mut writer, Xid(1)).is_ok() {
+        print_message(writer.as_slice());
+    }
+}
+
+/// Every header decoder, at the first byte that could be its own.
+fn headers(frame: Payload<'_>) {
+    let _ = Ethernet::decode(frame);
+    let mut rest = frame;
+    if rest.take(14, "ethernet").is_err() {
+        return;
+    }
+    let _ = (Arp::decode(rest), Ipv4::decode(rest), Nsh::decode(rest));
+    let _ = (Tcp::decode(rest), Udp::decode(rest), Sctp::decode(rest), Icmp::decode(rest), Igmp::decode(rest));
+    if let Ok(ipv6) = Ipv6::decode(rest) {
+        let _ = ipv6.upper_layer();
+    }
+    if let Ok(Some(discovery)) = Icmpv6::decode(rest).and_then(|icmp| icmp.neighbor_discovery()) {
+        for option in discovery.options {
+            let _ = option.map(|option| option.mac());
+        }
+    }
 }
 
 /// The TLVs of an `ofp_match`: what can be printed is read back as a match of the same text.
