@@ -251,6 +251,27 @@ fn flows_are_sorted_by_table_then_priority_then_match() {
 }
 
 #[test]
+fn flows_are_sorted_by_fields_as_ovs_ofctl_sorts_them() {
+    let Some(switch) = Switch::start() else { return };
+    switch.add_flows(
+        "br-phys",
+        "table=1,priority=5,tcp,tp_dst=80,nw_src=10.0.0.2 actions=drop\n\
+         table=0,priority=7,tcp,tp_dst=22,nw_src=10.0.0.3 actions=NORMAL\n\
+         table=2,priority=6,udp,tp_dst=53,nw_src=10.0.0.1,in_port=1 actions=drop\n",
+    );
+    switch.ofctl("del-flows --strict br-phys priority=0");
+    for options in ["--sort", "--rsort", "--sort=nw_src", "--rsort=ip_src", "--rsort=in_port --sort=priority"] {
+        let ofctl = switch.ofctl(&format!("{options} --no-stats dump-flows br-phys"));
+        assert_eq!(switch.dumped(&format!("br-phys --no-stats {options}")), ofctl, "{options}");
+    }
+    let by_table = switch.dumped("br-phys --no-stats --rsort table");
+    assert_eq!(by_table.lines().map(|line| line.contains("table=2")).collect::<Vec<_>>(), [true, false, false]);
+    let output = switch.dump("br-phys --sort colour");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("n_packets"));
+}
+
+#[test]
 fn explains_flows_by_cookie_table_and_topology() {
     use heddle::pipeline::cookie::{Kind, cookie};
     let Some(switch) = Switch::start() else { return };

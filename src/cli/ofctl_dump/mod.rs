@@ -7,6 +7,7 @@ mod args;
 pub mod dump;
 mod flows;
 pub mod names;
+pub mod sort;
 pub mod source;
 mod stand_ins;
 mod switch;

@@ -126,7 +126,7 @@ static READ_ONLY: &[&Field] = &[
 ];
 
 /// The field of this name, of a match or `set_field`.
-pub(super) fn by_name(name: &str) -> Option<&'static Field> {
+pub fn by_name(name: &str) -> Option<&'static Field> {
     let known = FIELDS.iter().find(|field| field.name == name || field.header_name == name).copied();
     known.or_else(|| ALIASES.iter().chain(HEADERS).find(|(alias, _)| *alias == name).map(|(_, field)| *field))
 }

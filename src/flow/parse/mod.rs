@@ -19,6 +19,7 @@ mod stats;
 mod tests;
 mod values;
 
+pub use fields::by_name as field;
 pub use stats::{ParsedStats, flow_stats};
 
 use piece::Piece;
