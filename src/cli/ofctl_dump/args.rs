@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::color::{self, Palette};
 use super::sort::{Direction, Order, SortKey};
 use super::source::Source;
 use crate::cli::client::ParseTargetError;
@@ -57,6 +58,9 @@ pub struct Args {
     /// Flows by this field from high to low
     #[arg(long, value_name = "FIELD", num_args = 0..=1, default_missing_value = "priority", conflicts_with = "unsorted")]
     rsort: Vec<SortKey>,
+    /// Flows in colours; the environment variable OVS_COLORS changes them
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    color: Option<color::When>,
     #[arg(skip)]
     order: Order,
 }
@@ -121,6 +125,11 @@ impl Args {
             (Some(word), _) => read(word),
             (None, _) => Ok(What::Flows),
         }
+    }
+
+    /// The colours of flows, if they are to have any.
+    pub(super) fn palette(&self) -> Option<Palette> {
+        Palette::of_environment(self.color.unwrap_or_default())
     }
 
     /// Ports and tables by name?

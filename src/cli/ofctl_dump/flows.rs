@@ -6,7 +6,9 @@ use std::ops::Range;
 
 use super::Error;
 use super::args::Args;
+use super::color::Palette;
 use super::names::NameTable;
+use super::paint::paint;
 use super::sort::{Order, Place};
 use super::source::Source;
 use crate::cli::client::{Client, Target};
@@ -44,7 +46,7 @@ fn of_switch(target: &Target, args: &Args, objects: &Objects, out: &mut impl Wri
         names.read_tables(&mut client)?;
     }
     let explainer = args.explain.then(|| explainer(&names, objects));
-    let style = Style { stats: !args.no_stats, order: args.order(), explainer };
+    let style = Style { stats: !args.no_stats, order: args.order(), palette: args.palette(), explainer };
     let mut lines = Lines::new(if named { &names } else { &Numbers }, style);
     let table = args.table.map_or(TableId::ALL, TableId);
     let mut failed = None;
@@ -72,7 +74,8 @@ fn of_text(source: &Source, args: &Args, objects: &Objects, out: &mut impl Write
     let reading = source.read(&NameTable::default())?;
     let dump = &reading.dump;
     let explainer = args.explain.then(|| explainer(&dump.names, objects));
-    let style = Style { stats: dump.has_stats && !args.no_stats, order: args.order(), explainer };
+    let style =
+        Style { stats: dump.has_stats && !args.no_stats, order: args.order(), palette: args.palette(), explainer };
     let mut lines = Lines::new(&dump.names, style);
     for flow in dump.flows.iter().filter(|flow| args.table.is_none_or(|table| flow.table.0 == table)) {
         lines.add(&flow)?;
@@ -101,6 +104,7 @@ struct Line {
 struct Style<'a> {
     stats: bool,
     order: &'a Order,
+    palette: Option<Palette>,
     explainer: Option<Explainer<'a>>,
 }
 
@@ -162,7 +166,11 @@ impl<'a> Lines<'a> {
                 explainer.heading(line.table, table.is_none(), &mut words);
                 table = Some(line.table);
             }
-            words.extend_from_slice(&self.text[line.whole.clone()]);
+            let text = &self.text[line.whole.clone()];
+            match &self.style.palette {
+                Some(palette) => paint(&String::from_utf8_lossy(text), palette, &mut words),
+                None => words.extend_from_slice(text),
+            }
             if let Some(explainer) = &self.style.explainer {
                 explainer.reason(line.cookie, &mut words);
             }
