@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::str::FromStr;
 
-use crate::flow::parse;
 use crate::openflow::oxm::{self, Field, Tlvs};
 use crate::openflow::{DecodeError, FlowStats, Reader};
 
@@ -62,10 +61,14 @@ impl FromStr for SortKey {
             "nw_tos" => vec![&oxm::IP_DSCP, &oxm::IP_TOS],
             "tp_src" => vec![&oxm::TCP_SRC, &oxm::UDP_SRC, &oxm::SCTP_SRC],
             "tp_dst" => vec![&oxm::TCP_DST, &oxm::UDP_DST, &oxm::SCTP_DST],
-            _ => vec![parse::field(name).ok_or_else(|| UnknownKey(name.to_owned()))?],
+            _ => vec![field(name).ok_or_else(|| UnknownKey(name.to_owned()))?],
         };
         Ok(Self(Value::Fields(fields)))
     }
+}
+
+fn field(name: &str) -> Option<&'static Field> {
+    Field::by_name(name).or_else(|| Field::by_header_name(name))
 }
 
 /// Upwards or downwards.
