@@ -83,7 +83,7 @@ impl<'a> Painter<'a> {
     /// The next word, and the byte behind it.
     fn word(&self) -> (&'a str, Option<u8>) {
         let end = self.rest.find([',', ' ', ':', '=', '(', ')', '\n']).unwrap_or(self.rest.len());
-        (&self.rest[..end], self.rest.bytes().nth(end))
+        (&self.rest[..end], self.rest.as_bytes().get(end).copied())
     }
 
     /// Statistics, attributes and match.
