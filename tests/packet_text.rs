@@ -250,10 +250,8 @@ fn ovs_ofctl(bytes: &[u8]) -> Option<String> {
 fn packets_print_as_ovs_ofctl_prints_them() {
     for (what, frame, line) in PACKETS {
         let frame = hex(frame);
-        let expected = format!(
-            "OFPT_PACKET_OUT (OF1.3) (xid=0x7): in_port=1 actions=drop data_len={}\n{line}\n",
-            frame.len()
-        );
+        let expected =
+            format!("OFPT_PACKET_OUT (OF1.3) (xid=0x7): in_port=1 actions=drop data_len={}\n{line}\n", frame.len());
         assert_eq!(text(&packet_out(&frame)), expected, "{what}");
     }
 }
@@ -281,7 +279,8 @@ impl Numbers {
     fn changed(&mut self, frame: &[u8]) -> Vec<u8> {
         let mut frame = frame.to_vec();
         for _ in 0..self.below(4) {
-            if let Some(place) = frame.len().checked_sub(12).filter(|&left| left > 0).map(|left| 12 + self.below(left)) {
+            if let Some(place) = frame.len().checked_sub(12).filter(|&left| left > 0).map(|left| 12 + self.below(left))
+            {
                 frame[place] = [0, 1, 2, 6, 17, 44, 58, 0x45, 0x80, self.below(256) as u8][self.below(10)];
             }
         }
