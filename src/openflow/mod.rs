@@ -28,6 +28,7 @@ pub mod ids;
 pub mod instruction;
 pub mod learn;
 pub mod mac;
+pub mod match_fields;
 pub mod matching;
 pub mod message;
 pub mod meter;

@@ -14,11 +14,13 @@ mod matching;
 mod names;
 mod nicira;
 mod nicira_ct;
+mod oxm;
 mod put;
 #[cfg(test)]
 mod tests;
 
 pub use names::{Names, Numbers};
+pub use oxm::oxm;
 
 use std::ops::Range;
 
