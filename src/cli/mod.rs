@@ -4,7 +4,10 @@
 pub mod client;
 pub mod decode;
 pub mod explain;
+pub mod filter;
 pub mod heddle;
+pub mod json;
+pub mod keyed;
 pub mod message_text;
 pub mod ofctl_dump;
 pub mod parse;

@@ -31,6 +31,21 @@ const PROTOCOLS: [(&str, u16, u8); 18] = [
     ("mplsm", 0x8848, 0),
 ];
 
+/// Ethernet type and IP protocol that a keyword stands for; the latter 0 for any.
+pub fn protocol(name: &str) -> Option<(u16, u8)> {
+    PROTOCOLS.iter().find(|(known, ..)| *known == name).map(|(_, eth_type, ip_proto)| (*eth_type, *ip_proto))
+}
+
+/// True if a keyword stands for this Ethernet type and IP protocol together.
+pub fn has_keyword(eth_type: u16, ip_proto: u8) -> bool {
+    ip_proto != 0 && PROTOCOLS.iter().any(|known| (known.1, known.2) == (eth_type, ip_proto))
+}
+
+/// Every keyword.
+pub fn protocol_names() -> impl Iterator<Item = &'static str> {
+    PROTOCOLS.iter().map(|(name, ..)| *name)
+}
+
 /// What was read of a match so far.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Fields(MatchFields);

@@ -20,7 +20,11 @@ pub(super) const fn ones(bits: u16) -> u128 {
 
 /// A number as C writes it: decimal, `0x…` or octal.
 pub(super) fn number(piece: Piece<'_>) -> Result<u128, ParseError> {
-    let text = piece.text;
+    plain_number(piece.text).ok_or_else(|| piece.error("a number"))
+}
+
+/// The same without a word about what stands there instead.
+pub(super) fn plain_number(text: &str) -> Option<u128> {
     let (text, negative) = text.strip_prefix('-').map_or((text, false), |text| (text, true));
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => (digits, 16),
@@ -28,9 +32,8 @@ pub(super) fn number(piece: Piece<'_>) -> Result<u128, ParseError> {
         None => (text, 10),
     };
     let good = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
-    let parsed = good.then(|| u128::from_str_radix(digits, radix).ok()).flatten();
-    let parsed = parsed.ok_or_else(|| piece.error("a number"))?;
-    Ok(if negative { parsed.wrapping_neg() } else { parsed })
+    let parsed = good.then(|| u128::from_str_radix(digits, radix).ok()).flatten()?;
+    Some(if negative { parsed.wrapping_neg() } else { parsed })
 }
 
 /// A number of at most `bits` bits; negative ones wrap where 64 bits do.

@@ -176,7 +176,7 @@ pub(super) const fn fragment(value: u8, mask: u8) -> &'static str {
 }
 
 /// `packet_type`: name space and type within it.
-pub(super) fn packet_type(out: &mut Out, value: u32) {
+pub(crate) fn packet_type(out: &mut Out, value: u32) {
     if value == 0 {
         return put::text(out, "eth");
     }
