@@ -9,6 +9,7 @@
 mod diff;
 mod entry;
 pub mod parse;
+pub mod sim;
 mod table;
 pub mod table_names;
 pub mod text;

@@ -15,20 +15,20 @@ pub(super) const SCTP: u8 = 132;
 
 /// The packets of a flow, as far as they are known; zero where they are not.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Packet {
-    pub(super) packet_type: u32,
-    pub(super) eth_type: u16,
-    pub(super) ip_proto: u8,
-    pub(super) fragment: u8,
-    pub(super) icmp_type: u8,
-    pub(super) icmp_code: u8,
+pub(in crate::flow) struct Packet {
+    pub(in crate::flow) packet_type: u32,
+    pub(in crate::flow) eth_type: u16,
+    pub(in crate::flow) ip_proto: u8,
+    pub(in crate::flow) fragment: u8,
+    pub(in crate::flow) icmp_type: u8,
+    pub(in crate::flow) icmp_code: u8,
     /// Tags from the outermost.
-    pub(super) tci: [u16; 2],
-    pub(super) ct_state: u32,
+    pub(in crate::flow) tci: [u16; 2],
+    pub(in crate::flow) ct_state: u32,
     /// Bits of `ct_state` that the match looks at.
-    pub(super) ct_state_mask: u32,
+    pub(in crate::flow) ct_state_mask: u32,
     /// The flow's table; 255 where none was named.
-    pub(super) table: u8,
+    pub(in crate::flow) table: u8,
 }
 
 impl Packet {
@@ -41,11 +41,11 @@ impl Packet {
         }
     }
 
-    pub(super) const fn is_ip(&self) -> bool {
+    pub(in crate::flow) const fn is_ip(&self) -> bool {
         matches!(self.dl_type(), ETH_TYPE_IPV4 | ETH_TYPE_IPV6)
     }
 
-    pub(super) const fn is_mpls(&self) -> bool {
+    pub(in crate::flow) const fn is_mpls(&self) -> bool {
         matches!(self.dl_type(), 0x8847 | 0x8848)
     }
 
@@ -67,7 +67,7 @@ impl Packet {
     }
 
     /// Whether packets have this field.
-    pub(super) fn has(&self, field: &Field) -> bool {
+    pub(in crate::flow) fn has(&self, field: &Field) -> bool {
         let dl_type = self.dl_type();
         match field.name {
             "eth_src" | "eth_dst" | "eth_type" | "vlan_tci" => self.packet_type == 0,

@@ -18,6 +18,7 @@ mod piece;
 mod tests;
 mod values;
 
+pub(in crate::flow) use check::Packet as Known;
 use piece::Piece;
 use values::{number_u16, number_u64};
 
