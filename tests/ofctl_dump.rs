@@ -5,9 +5,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -75,7 +76,7 @@ impl Switch {
         let mut command = self.command(program);
         command.args(args).args(["--detach", "--no-chdir", &pidfile, &log]);
         // The daemon keeps what it inherits: no pipes, or reading them would never end.
-        let null = || std::process::Stdio::null();
+        let null = || Stdio::null();
         assert!(command.stdin(null()).stdout(null()).stderr(null()).status().unwrap().success(), "{program}");
     }
 
@@ -100,6 +101,14 @@ impl Switch {
         let path = self.path().join("flows");
         std::fs::write(&path, flows).unwrap();
         self.ofctl(&format!("add-flows {bridge} {}", path.display()));
+    }
+
+    /// The flows of the committed vectors, with the meters that they use, in br-int.
+    fn add_vectors(&self) {
+        for meter in 1..=4 {
+            self.ofctl(&format!("add-meter br-int meter={meter},kbps,band=type=drop,rate=1000"));
+        }
+        self.add_flows("br-int", &vectors());
     }
 }
 
@@ -151,10 +160,7 @@ fn vectors() -> String {
 #[test]
 fn prints_line_by_line_what_ovs_ofctl_prints() {
     let Some(switch) = Switch::start() else { return };
-    for meter in 1..=4 {
-        switch.ofctl(&format!("add-meter br-int meter={meter},kbps,band=type=drop,rate=1000"));
-    }
-    switch.add_flows("br-int", &vectors());
+    switch.add_vectors();
     assert!(switch.dumped("br-int").lines().count() > 90);
     for options in ["", " --no-stats", " --names", " --names --no-stats", " --no-names"] {
         let ofctl = switch.ofctl(&format!("dump-flows br-int{options}"));
@@ -172,6 +178,65 @@ fn prints_line_by_line_what_ovs_ofctl_prints() {
     let of_a_table = switch.dumped("br-int --no-stats --table 60");
     assert_eq!(masked(&of_a_table), masked(&switch.ofctl("--no-stats dump-flows br-int table=60")));
     assert_eq!(switch.dump("br-int --table 199").status.code(), Some(1));
+}
+
+#[test]
+fn a_text_dump_prints_as_its_switch_does() {
+    let Some(switch) = Switch::start() else { return };
+    switch.add_vectors();
+    let input = switch.path().join("dump.txt");
+    let path = input.display();
+    for options in ["", "--no-stats", "--names", "--names --no-stats"] {
+        let dumped = switch.ofctl(format!("{options} dump-flows br-int").trim_start());
+        std::fs::write(&input, format!("# of br-int\n\n{dumped}")).unwrap();
+        let expected = dumped.lines().filter(|line| !line.starts_with("OFPST_FLOW")).collect::<BTreeSet<_>>();
+        for arguments in [format!("--no-names --input {path}"), format!("{path} flows --unsorted")] {
+            let printed = switch.dumped(&arguments);
+            assert_eq!(printed.lines().collect::<BTreeSet<_>>(), expected, "{options}: {arguments}");
+        }
+    }
+}
+
+#[test]
+fn a_text_dump_may_come_on_the_standard_input_and_tells_what_is_no_flow() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ofctl-dump"));
+    command.args(["--input", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let text = b"NXST_FLOW reply (xid=0x4):\n\n priority=1,in_port=tap1 actions=drop\n priority=2,ip action\n";
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), " priority=1,in_port=tap1 actions=drop\n");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("ofctl-dump: -:4:"), "{told}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_text_dump_has_flows_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flows.txt");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ofctl-dump")).arg(&path).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert!(matches!(run(&[]), (Some(2), told) if told.contains("flows.txt")));
+    std::fs::write(&path, "actions=drop\n").unwrap();
+    assert_eq!(run(&[]), (Some(0), String::new()));
+    assert!(matches!(run(&["ports"]), (Some(2), told) if told.contains("a text of flows")));
+    assert!(matches!(run(&["portz"]), (Some(2), told) if told.contains("ports")));
+}
+
+#[test]
+fn the_switch_may_connect_to_us_as_to_a_controller() {
+    let Some(switch) = Switch::start() else { return };
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // A bridge forgets its flows when it gets its first controller.
+    switch.vsctl(["set-controller", "br-phys", &format!("tcp:127.0.0.1:{free}")]);
+    switch.vsctl(["set", "controller", "br-phys", "max_backoff=1000"]);
+    switch.vsctl(["set-fail-mode", "br-phys", "secure"]);
+    switch.add_flows("br-phys", "priority=5,in_port=1 actions=drop\n");
+    let printed = switch.dumped(&format!("ptcp:{free}:127.0.0.1 --no-stats"));
+    assert_eq!(printed, " priority=5,in_port=1 actions=drop\n");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A blocking OpenFlow 1.3 client for one switch: ask, and read the answer as it arrives.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,18 +19,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Where Open vSwitch keeps its sockets unless `OVS_RUNDIR` says otherwise.
 const RUN_DIRECTORY: &str = "/var/run/openvswitch";
 
-/// Which switch: a bridge by name, a management socket by path, or `tcp:HOST:PORT`.
+/// The port where controllers wait for switches (OpenFlow 1.3.5 §6.3.1).
+const OPENFLOW_PORT: u16 = 6653;
+
+/// Which switch: a bridge by name, a management socket by path, `tcp:HOST:PORT`, or `ptcp:[PORT[:HOST]]`
+/// for the next one that connects there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
     /// A management socket (`BRIDGE.mgmt`).
     Socket(PathBuf),
     /// Where a switch listens (`ptcp:` in its controller setting).
     Tcp(String),
+    /// Where this program waits for the switch to connect, as to a controller.
+    Listen(String),
 }
 
 /// Text that names no switch.
 #[derive(Debug, thiserror::Error)]
-#[error("found {0:?}, expected a bridge, a path to a management socket, or tcp:HOST:PORT")]
+#[error("found {0:?}, expected a bridge, a path to a management socket, tcp:HOST:PORT or ptcp:[PORT[:HOST]]")]
 pub struct ParseTargetError(String);
 
 impl Target {
@@ -43,6 +49,9 @@ impl Target {
                 Some(Ok(_)) => Ok(Self::Tcp(address.to_owned())),
                 _ => Err(ParseTargetError(text.to_owned())),
             };
+        }
+        if let Some(address) = text.strip_prefix("ptcp:") {
+            return listen_address(address).map(Self::Listen).ok_or_else(|| ParseTargetError(text.to_owned()));
         }
         if let Some(path) = text.strip_prefix("unix:") {
             return Ok(Self::Socket(path.into()));
@@ -58,12 +67,19 @@ impl Target {
     }
 
     /// The bridge that the socket is named after.
-    fn bridge(&self) -> &str {
+    pub fn bridge(&self) -> Option<&str> {
         match self {
-            Self::Socket(path) => path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("BRIDGE"),
-            Self::Tcp(_) => "BRIDGE",
+            Self::Socket(path) => path.file_stem().and_then(|stem| stem.to_str()),
+            Self::Tcp(_) | Self::Listen(_) => None,
         }
     }
+}
+
+/// `HOST:PORT` of `[PORT[:HOST]]`; without a host, all addresses.
+fn listen_address(text: &str) -> Option<String> {
+    let (port, host) = text.split_once(':').unwrap_or((text, "0.0.0.0"));
+    let port = if port.is_empty() { OPENFLOW_PORT } else { port.parse().ok()? };
+    (!host.is_empty()).then(|| format!("{host}:{port}"))
 }
 
 impl std::fmt::Display for Target {
@@ -71,6 +87,7 @@ impl std::fmt::Display for Target {
         match self {
             Self::Socket(path) => path.display().fmt(out),
             Self::Tcp(address) => write!(out, "tcp:{address}"),
+            Self::Listen(address) => write!(out, "the switch that connects to {address}"),
         }
     }
 }
@@ -153,7 +170,7 @@ impl Client {
     }
 
     fn version_error(&self) -> VersionError {
-        VersionError { target: self.target.to_string(), bridge: self.target.bridge().to_owned() }
+        VersionError { target: self.target.to_string(), bridge: self.target.bridge().unwrap_or("BRIDGE").to_owned() }
     }
 
     fn xid(&mut self) -> Xid {
@@ -288,18 +305,22 @@ fn open(target: &Target) -> io::Result<Box<dyn Stream>> {
             let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
             for address in address.to_socket_addrs()? {
                 match TcpStream::connect_timeout(&address, PATIENCE) {
-                    Ok(stream) => {
-                        stream.set_nodelay(true)?;
-                        stream.set_read_timeout(Some(PATIENCE))?;
-                        stream.set_write_timeout(Some(PATIENCE))?;
-                        return Ok(Box::new(stream));
-                    }
+                    Ok(stream) => return tcp(stream),
                     Err(error) => last = error,
                 }
             }
             Err(last)
         }
+        // How long that takes is the switch's to say.
+        Target::Listen(address) => tcp(TcpListener::bind(address)?.accept()?.0),
     }
+}
+
+fn tcp(stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(Box::new(stream))
 }
 
 fn unix(path: &Path) -> io::Result<Box<dyn Stream>> {
@@ -316,9 +337,17 @@ mod tests {
     #[test]
     fn targets_read_as_people_type_them() {
         assert_eq!(Target::parse("tcp:[::1]:6654").unwrap(), Target::Tcp("[::1]:6654".to_owned()));
-        assert_eq!(Target::parse("/run/x/br0.mgmt").unwrap().bridge(), "br0");
+        assert_eq!(Target::parse("/run/x/br0.mgmt").unwrap().bridge(), Some("br0"));
+        for (text, address) in [
+            ("ptcp:", "0.0.0.0:6653"),
+            ("ptcp:6633", "0.0.0.0:6633"),
+            ("ptcp:6633:127.0.0.1", "127.0.0.1:6633"),
+            ("ptcp::[::1]", "[::1]:6653"),
+        ] {
+            assert_eq!(Target::parse(text).unwrap(), Target::Listen(address.to_owned()));
+        }
         assert!(matches!(Target::parse("br-int").unwrap(), Target::Socket(path) if path.ends_with("br-int.mgmt")));
-        for text in ["", "tcp:", "tcp:host", "tcp:host:port", "tcp::6653"] {
+        for text in ["", "tcp:", "tcp:host", "tcp:host:port", "tcp::6653", "ptcp:x", "ptcp:66530", "ptcp:1:"] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
     }

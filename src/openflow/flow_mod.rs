@@ -175,6 +175,27 @@ impl<'a> FlowStats<'a> {
             instructions_offset: entry.offset(),
         })
     }
+
+    /// Appends the entry.
+    pub fn encode(&self, writer: &mut Writer) -> Result<(), EncodeError> {
+        let mark = writer.begin();
+        writer.u16(0);
+        writer.u8(self.table.0);
+        writer.zeros(1);
+        writer.u32(self.duration_sec);
+        writer.u32(self.duration_nsec);
+        writer.u16(self.priority);
+        writer.u16(self.idle_timeout);
+        writer.u16(self.hard_timeout);
+        writer.u16(self.flags.0);
+        writer.zeros(4);
+        writer.u64(self.cookie.0);
+        writer.u64(self.packet_count);
+        writer.u64(self.byte_count);
+        Match::encode_tlvs(self.match_tlvs, writer)?;
+        writer.bytes(self.instructions);
+        writer.end(mark, 0, "flow_stats")
+    }
 }
 
 /// Appends the body of an OFPMP_FLOW request for the flows of `table` whose cookie has `cookie` in
@@ -198,6 +219,35 @@ pub fn encode_flow_stats_request(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flow_entry_reads_as_it_was_written() {
+        let (tlvs, instructions) = (Match::new().in_port(PortNo(1)), [0, 4, 0, 8, 0, 0, 0, 0]);
+        let entry = FlowStats {
+            table: TableId(3),
+            duration_sec: 4,
+            duration_nsec: 5,
+            priority: 6,
+            idle_timeout: 7,
+            hard_timeout: 8,
+            flags: FlowFlags(9),
+            cookie: Cookie(10),
+            packet_count: 11,
+            byte_count: 12,
+            match_tlvs: tlvs.as_bytes(),
+            instructions: &instructions,
+            instructions_offset: 64,
+        };
+        let mut writer = Writer::new();
+        entry.encode(&mut writer).unwrap();
+        assert_eq!(writer.len(), 72);
+        let mut reader = Reader::new(writer.as_slice());
+        assert_eq!(FlowStats::decode(&mut reader), Ok(entry));
+        assert!(reader.is_empty());
+        for end in 0..72 {
+            assert!(FlowStats::decode(&mut Reader::new(&writer.as_slice()[..end])).is_err());
+        }
+    }
 
     #[test]
     fn a_flow_mod_has_the_bytes_of_ovs_ofctl() {

@@ -14,11 +14,14 @@ mod learn;
 mod matching;
 mod nicira;
 mod piece;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub(in crate::flow) use check::Packet as Known;
+pub use stats::{ParsedStats, flow_stats};
+
 use piece::Piece;
 use values::{number_u16, number_u64};
 

@@ -1,0 +1,104 @@
+//! The command line of `ofctl-dump`.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::source::Source;
+use crate::cli::client::ParseTargetError;
+use crate::cli::decode::DecodeArgs;
+use crate::cli::parse;
+
+/// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
+#[derive(Parser, Debug)]
+#[command(name = "ofctl-dump", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// A bridge, a path to a management socket, tcp:HOST:PORT, or ptcp:[PORT[:HOST]]: the switch that connects there
+    #[arg(required_unless_present = "input")]
+    target: Option<String>,
+    /// What to print: flows (the default), ports or show
+    #[arg(value_name = "WHAT")]
+    what: Option<String>,
+    /// Instead of a TARGET: flows out of a text, as ovs-ofctl dump-flows prints them; - for the standard input
+    #[arg(short, long, value_name = "FILE")]
+    input: Option<String>,
+    /// Ports and tables by name (the default on a terminal)
+    #[arg(long, overrides_with = "no_names")]
+    names: bool,
+    /// Ports and tables by number (the default elsewhere)
+    #[arg(long)]
+    no_names: bool,
+    /// Flows without duration and counters
+    #[arg(long)]
+    pub(super) no_stats: bool,
+    /// Below each flow: its table, and what the flow is for
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// Names for --explain; by default the topology of /etc/heddle/heddle.toml
+    #[arg(long, value_name = "FILE", requires = "explain")]
+    pub(super) topology: Option<PathBuf>,
+    /// Only the flows of this table
+    #[arg(long, value_name = "N")]
+    pub(super) table: Option<u8>,
+    /// Flows in the order in which the switch sends them, as they arrive
+    #[arg(long)]
+    pub(super) unsorted: bool,
+}
+
+/// Commands of a form of their own.
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    Decode(DecodeArgs),
+    Parse(parse::Args),
+}
+
+/// What there is to print of a target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum What {
+    /// Flows, by table, then priority from high to low, then match
+    Flows,
+    /// Descriptions of the ports
+    Ports,
+    /// The switch: features, ports and configuration
+    Show,
+}
+
+/// A word that is no WHAT.
+#[derive(Debug, thiserror::Error)]
+#[error("found {found:?}, expected one of {}", names().join(", "))]
+pub struct WhatError {
+    found: String,
+}
+
+fn names() -> Vec<String> {
+    What::value_variants().iter().filter_map(|what| Some(what.to_possible_value()?.get_name().to_owned())).collect()
+}
+
+impl Args {
+    /// Where to look. With `--input` no TARGET is on the command line.
+    pub(super) fn source(&self) -> Result<Source, ParseTargetError> {
+        match &self.input {
+            Some(input) => Ok(Source::of_input(input)),
+            None => Source::parse(self.target.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// What to print of it: the word behind the TARGET, or the first one where there is none.
+    pub(super) fn what(&self) -> Result<What, WhatError> {
+        let word = if self.input.is_some() { &self.target } else { &self.what };
+        let read = |word: &str| What::from_str(word, false).map_err(|_| WhatError { found: word.to_owned() });
+        match (word, &self.what) {
+            (_, Some(excess)) if self.input.is_some() => Err(WhatError { found: excess.clone() }),
+            (Some(word), _) => read(word),
+            (None, _) => Ok(What::Flows),
+        }
+    }
+
+    /// Ports and tables by name?
+    pub(super) fn by_name(&self) -> bool {
+        !self.no_names && (self.names || io::stdout().is_terminal())
+    }
+}
