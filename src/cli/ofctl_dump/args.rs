@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::source::Source;
 use crate::cli::client::ParseTargetError;
 use crate::cli::decode::DecodeArgs;
-use crate::cli::parse;
+use crate::cli::{parse, trace};
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
@@ -53,6 +53,7 @@ pub struct Args {
 pub(super) enum Command {
     Decode(DecodeArgs),
     Parse(parse::Args),
+    Trace(trace::Args),
 }
 
 /// What there is to print of a target.

@@ -4,6 +4,7 @@ use super::packet::Packet;
 use super::rewrite::ports;
 use super::step::{Note, Start};
 use super::walk::{Pending, Walk};
+use crate::flow::text::CT_STATES;
 use crate::openflow::action::{Conntrack, CtZone, Nat, NatAddresses, NatFlags};
 use crate::openflow::oxm::{self, Field};
 use crate::openflow::{Action, TableId};
@@ -15,6 +16,13 @@ pub struct CtState(pub u32);
 impl CtState {
     /// `trk|new`: what `ofproto/trace` assumes where nobody says otherwise.
     pub const NEW: Self = Self(0x21);
+
+    /// Reads flags by name, joined by `,`, `|` or `+`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let words = text.split([',', '|', '+']).map(str::trim).filter(|word| !word.is_empty());
+        let bits = words.map(|word| CT_STATES.iter().position(|name| *name == word));
+        bits.map(|bit| Some(1 << bit?)).try_fold(0, |state, bit: Option<u32>| Some(state | bit?)).map(Self)
+    }
 }
 
 impl Walk<'_> {

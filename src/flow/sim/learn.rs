@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::packet::{Packet, ones};
 use crate::flow::Flow;
-use crate::openflow::learn::{Learn, Source, Spec};
+use crate::openflow::action::learn::{Learn, Source, Spec};
 use crate::openflow::oxm::{FIELDS, FieldValue};
 use crate::openflow::{Action, Match, PortNo, Subfield};
 

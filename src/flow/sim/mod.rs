@@ -15,15 +15,15 @@ mod rewrite;
 mod set;
 mod step;
 mod table;
-#[cfg(test)]
-mod tests;
+
+
 mod walk;
 
 use std::collections::VecDeque;
 
 pub use conntrack::CtState;
 pub use network::{
-    Bridge, BridgeId, BridgePort, Bucket, Cable, End, Group, GroupKind, Network, PortSetting, PortVlan, Ports, Switching,
+    Bridge, BridgeId, BridgePort, Bucket, Cable, End, Group, GroupKind, Network, PortVlan, Ports, Switching, is_patch,
 };
 pub use packet::{Packet, PacketError};
 pub use step::{Delivery, Destination, Fault, Hit, Leg, Note, Reason, Start, Step, Trace, Weight};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::Tables;
+use crate::openflow::port::PortConfig;
 use crate::openflow::{Action, MacAddr, PortNo};
 
 /// A port of a bridge.
@@ -10,21 +11,10 @@ use crate::openflow::{Action, MacAddr, PortNo};
 pub struct BridgePort {
     /// Its name; empty where only the number is known.
     pub name: String,
-    /// `OFPPC_NO_FLOOD`, and how else it is set up.
-    pub config: PortSetting,
+    /// What is forbidden.
+    pub config: PortConfig,
     /// Whether a fast failover group may use it; `None`: not known.
     pub live: Option<bool>,
-}
-
-/// What an operator forbade a port (`ofp_port_config`, OpenFlow 1.3.5 §7.2.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct PortSetting {
-    /// `OFPPC_NO_RECV`: what comes in is dropped.
-    pub no_recv: bool,
-    /// `OFPPC_NO_FWD`: nothing goes out.
-    pub no_fwd: bool,
-    /// Nicira's `NO_FLOOD`: `FLOOD` leaves it out.
-    pub no_flood: bool,
 }
 
 /// The ports of a bridge, as far as they are known.
@@ -184,6 +174,11 @@ impl Network {
         self.bridges.get(id)
     }
 
+    /// One of them, to say more of it.
+    pub fn bridge_mut(&mut self, id: BridgeId) -> Option<&mut Bridge> {
+        self.bridges.get_mut(id)
+    }
+
     /// The one of this name.
     pub fn bridge_by_name(&self, name: &str) -> Option<BridgeId> {
         self.bridges.iter().position(|bridge| bridge.name == name)
@@ -237,8 +232,13 @@ impl Network {
     }
 }
 
+/// Whether this is the name of a patch port of Heddle or Neutron.
+pub fn is_patch(name: &str) -> bool {
+    patch_peer(name).is_some()
+}
+
 /// The name of the other end of a patch port.
-pub(super) fn patch_peer(name: &str) -> Option<String> {
+fn patch_peer(name: &str) -> Option<String> {
     match name {
         "patch-tun" => Some("patch-int".to_owned()),
         "patch-int" => Some("patch-tun".to_owned()),
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     fn bridge(name: &str, ports: &[&str]) -> Bridge {
-        let port = |name: &&str| BridgePort { name: (*name).to_owned(), config: PortSetting::default(), live: None };
+        let port = |name: &&str| BridgePort { name: (*name).to_owned(), config: PortConfig::default(), live: None };
         let known = ports.iter().enumerate().map(|(at, name)| (PortNo(at as u32 + 1), port(name))).collect();
         Bridge { name: name.to_owned(), ports: Ports { known, complete: true }, ..Bridge::default() }
     }

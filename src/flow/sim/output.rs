@@ -1,11 +1,12 @@
 //! Actions that send the packet somewhere: ports, groups, `NORMAL`, controllers.
 
-use super::network::{Bridge, Bucket, Cable, End, Group, GroupKind, PortVlan, peer_address};
+use super::network::{Bridge, Bucket, Cable, End, Group, GroupKind, PortVlan, is_patch, peer_address};
 use super::set;
 use super::step::{Destination, Fault, Note, Reason, Start, Step};
 use super::walk::{Going, Pending, Rest, Walk, port_of_16};
 use crate::openflow::action::Bundle;
 use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::port::PortConfig;
 use crate::openflow::{Action, MacAddr, PortNo, TableId, oxm};
 
 /// Tag of a VLAN as the switch adds it.
@@ -48,7 +49,7 @@ impl<'n> Walk<'n> {
             PortNo::IN_PORT => self.port(self.packet.in_port()),
             PortNo::TABLE => self.resubmit(self.packet.in_port(), TableId(0)),
             PortNo::NORMAL => self.normal(),
-            PortNo::FLOOD | PortNo::ALL => self.flood(port),
+            PortNo::FLOOD | PortNo::ALL => self.flood(),
             PortNo::CONTROLLER => self.deliver(Destination::Controller(Reason::ACTION)),
             PortNo::ANY => {}
             _ if port == self.packet.in_port() => self.note(Note::ToInputPort),
@@ -63,7 +64,7 @@ impl<'n> Walk<'n> {
         if known.is_none() && bridge.ports.complete {
             return self.note(Note::NoSuchPort(port));
         }
-        if known.is_some_and(|known| known.config.no_fwd) {
+        if known.is_some_and(|known| known.config.contains(PortConfig::NO_FWD)) {
             return self.note(Note::Forbidden(port));
         }
         if self.packet.get(&oxm::PACKET_TYPE) != 0 {
@@ -76,7 +77,7 @@ impl<'n> Walk<'n> {
                 let name = bridge.port_name(port).unwrap_or_default();
                 if peer_address(name).is_some() {
                     self.note(Note::Tunnel(port));
-                } else if super::network::patch_peer(name).is_some() {
+                } else if is_patch(name) {
                     self.note(Note::BeyondBridge(name.to_owned()));
                 }
                 self.deliver(Destination::Port(port));
@@ -99,11 +100,12 @@ impl<'n> Walk<'n> {
         self.postpone(Pending::received(Start::Arrived { from, cable: Cable::Tunnel }, end.bridge, packet));
     }
 
-    fn flood(&mut self, to: PortNo) {
+    /// `FLOOD` and `ALL`: OpenFlow 1.3 does not tell which ports `FLOOD` leaves out.
+    fn flood(&mut self) {
         let Some(bridge) = self.here() else { return };
         let in_port = self.packet.in_port();
-        for (port, known) in &bridge.ports.known {
-            if *port != in_port && (to == PortNo::ALL || !known.config.no_flood) {
+        for port in bridge.ports.known.keys() {
+            if *port != in_port {
                 self.port(*port);
             }
         }

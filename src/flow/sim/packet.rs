@@ -383,6 +383,16 @@ impl Packet {
         writer.into_vec()
     }
 
+    /// The fields with another value than in `other`, in the same form.
+    pub fn differences(&self, other: &Self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        let said = |field: &&Field| self.shows(field) || other.shows(field) && self.has(field);
+        for field in FIELDS.iter().copied().filter(said).filter(|field| self.get(field) != other.get(field)) {
+            FieldValue::new(field, self.get(field)).encode(&mut writer);
+        }
+        writer.into_vec()
+    }
+
     /// Whether a field is said of the packet.
     fn shows(&self, field: &Field) -> bool {
         let shared = Home::of(field) != Home::Own(field.rank);

@@ -92,9 +92,7 @@ pub struct Clause {
 impl Clause {
     fn of(action: &Action) -> Option<Self> {
         match action {
-            Action::Conjunction(conjunction) => {
-                Some(Self { id: conjunction.id, clause: conjunction.clause, of: conjunction.clauses })
-            }
+            Action::Conjunction { id, clause, n_clauses } => Some(Self { id: *id, clause: *clause, of: *n_clauses }),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ use super::table::{Entry, Found};
 use super::{rewrite, set};
 use crate::openflow::action::Nat;
 use crate::openflow::oxm::{self, FieldValue};
+use crate::openflow::port::PortConfig;
 use crate::openflow::{Action, Instruction, PortNo, TableId};
 
 /// `MAX_DEPTH` of Open vSwitch.
@@ -135,7 +136,7 @@ impl<'n> Walk<'n> {
     /// The table that the packet begins in, and the action set in the end.
     fn enter(&mut self) {
         let forbidden = self.here().and_then(|bridge| bridge.ports.known.get(&self.packet.in_port()));
-        if forbidden.is_some_and(|port| port.config.no_recv) {
+        if forbidden.is_some_and(|port| port.config.contains(PortConfig::NO_RECV)) {
             return self.note(Note::Forbidden(self.packet.in_port()));
         }
         // Open vSwitch writes the action set below the first table.
@@ -357,7 +358,7 @@ impl<'n> Walk<'n> {
                 self.packet.set(&oxm::ACTSET_OUTPUT, UNSET);
             }
             Instruction::ApplyActions(actions) => self.actions(actions),
-            Instruction::Meter(_) | Instruction::Other(_) => {}
+            Instruction::Meter(_) | Instruction::Other { .. } => {}
         }
     }
 
@@ -512,7 +513,7 @@ impl<'n> Walk<'n> {
 
     fn cross_pipeline(&mut self, end: End) {
         let port = self.here().and_then(|bridge| bridge.ports.known.get(&end.port));
-        if port.is_some_and(|port| port.config.no_recv) {
+        if port.is_some_and(|port| port.config.contains(PortConfig::NO_RECV)) {
             return self.note(Note::Forbidden(end.port));
         }
         self.resubmit(end.port, TableId(0));
@@ -551,7 +552,7 @@ fn operations(entry: &Entry) -> Vec<Operation<'_>> {
         Instruction::WriteActions(_) => 3,
         Instruction::WriteMetadata { .. } => 4,
         Instruction::GotoTable(_) => 5,
-        Instruction::Other(_) => 6,
+        Instruction::Other { .. } => 6,
     };
     let mut instructions: Vec<&Instruction> = entry.instructions.iter().collect();
     instructions.sort_by_key(|instruction| order(instruction));

@@ -6,7 +6,7 @@ use crate::openflow::oxm::{EXPERIMENTER, Field, Format, Tlv};
 use crate::openflow::{DecodeError, PortNo, Reader};
 
 /// `CS_*` of `ct_state`, from bit 0.
-pub(super) const CT_STATES: &[&str] = &["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
+pub(in crate::flow) const CT_STATES: &[&str] = &["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
 /// `tcp_flags`, from bit 0.
 pub(super) const TCP_FLAGS: &[&str] =
     &["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];

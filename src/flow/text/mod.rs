@@ -18,6 +18,7 @@ mod put;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::flow) use field::CT_STATES;
 pub use names::{Names, Numbers};
 
 use std::ops::Range;
