@@ -37,12 +37,12 @@ pub struct Subfield {
 impl Subfield {
     /// All of a field.
     pub fn all(field: &'static Field) -> Self {
-        Self { field, offset: 0, bits: u16::from(field.bits) }
+        Self { field, offset: 0, bits: field.bits }
     }
 
     /// True if no bit of the field is left out.
     pub fn is_all(&self) -> bool {
-        self.offset == 0 && self.bits == u16::from(self.field.bits)
+        self.offset == 0 && self.bits == self.field.bits
     }
 
     /// Reads the header of a subfield whose offset and width stand elsewhere. `None`: a field that the

@@ -42,6 +42,34 @@ impl PortNo {
     pub const ANY: Self = Self(0xffff_ffff);
 }
 
+/// Names a group (OpenFlow 1.3.5 §7.3.4.2, `OFPG_*`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct GroupId(pub u32);
+
+impl GroupId {
+    /// `OFPG_MAX`: the highest number of a group.
+    pub const MAX: Self = Self(0xffff_ff00);
+    /// `OFPG_ALL`: every group, in deletes and statistics requests.
+    pub const ALL: Self = Self(0xffff_fffc);
+    /// `OFPG_ANY`: no group.
+    pub const ANY: Self = Self(0xffff_ffff);
+}
+
+/// Names a meter (OpenFlow 1.3.5 §7.3.4.4, `OFPM_*`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct MeterId(pub u32);
+
+impl MeterId {
+    /// `OFPM_MAX`: the highest number of a meter.
+    pub const MAX: Self = Self(0xffff_0000);
+    /// `OFPM_SLOWPATH`: for packets that the switch handles in software.
+    pub const SLOWPATH: Self = Self(0xffff_fffd);
+    /// `OFPM_CONTROLLER`: for packets that go to the controller.
+    pub const CONTROLLER: Self = Self(0xffff_fffe);
+    /// `OFPM_ALL`: every meter, in deletes and statistics requests.
+    pub const ALL: Self = Self(0xffff_ffff);
+}
+
 /// Ties a reply, or an error, to its request (OpenFlow 1.3.5 §7.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Xid(pub u32);

@@ -47,7 +47,6 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         (4, ONF, 1911) => role_status(body, out).map_err(Stop::from),
         (4, NICIRA, 10 | 11) => nicira_role(body, out).map_err(Stop::from),
         (4, NICIRA, 15) => flow_mod_table_id(body, out).map_err(Stop::from),
-        (4, NICIRA, 16) => packet_in_format(body, out).map_err(Stop::from),
         (4, NICIRA, 20) => controller_id(body, out).map_err(Stop::from),
         (4, NICIRA, 29) => zone(body, out).map_err(Stop::from),
         _ => return None,
@@ -252,22 +251,6 @@ fn cancel(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
 fn flow_mod_table_id(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let enabled = body.u8("nx_flow_mod_table_id.set")? != 0;
     put!(out, " {}", if enabled { "enable" } else { "disable" });
-    Ok(())
-}
-
-fn packet_in_format(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let at = body;
-    let format = body.u32("nx_set_packet_in_format.format")?;
-    let name = match format {
-        0 => "standard",
-        1 => "nxt_packet_in",
-        2 => "nxt_packet_in2",
-        _ => {
-            let what = "nx_set_packet_in_format.format";
-            return Err(at.error(what, format.into(), "0 to 2", ErrorCode::BRC_EPERM));
-        }
-    };
-    put!(out, " format={name}");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::{Context, NotPrinted, Out, Stop, bits, chomp, known_port};
 use crate::flow::text::{Numbers, Printer, duration, flags};
 use crate::openflow::error::ONF;
 use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
-use crate::openflow::packet::{NO_BUFFER, PacketOut};
+use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
     Cookie, DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, PortNo, RawMatch, Reader,
     TableId,
@@ -19,7 +19,6 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         (19, 0, 2) => aggregate(body, out),
         (18, ONF, 1870) => monitor_requests(body, out),
         (19, ONF, 1870) => updates(body, out),
-        (13, ..) => return Some(packet_out(context, body, out)),
         _ => return None,
     };
     Some(result.map_err(|error| standard_match(context, error)))
@@ -245,24 +244,5 @@ fn full_update(update: &FlowUpdateFull<'_>, text: &mut Out) -> Result<(), Decode
         put!(text, "actions=");
         printer.instructions(update.instructions.reader(), text)?;
     }
-    Ok(())
-}
-
-/// Those without a packet: packets are not printed yet.
-fn packet_out(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
-    let mut fixed = body;
-    fixed.skip(4, "packet_out.buffer_id")?;
-    known_port(&fixed, PortNo({ fixed }.u32("packet_out.in_port")?))?;
-    let packet = PacketOut::decode(body)?;
-    if packet.buffer_id == NO_BUFFER {
-        return Err(NotPrinted { what: format!("{} with a packet", context.kind.name) }.into());
-    }
-    let mut text = b" in_port=".to_vec();
-    let printer = Printer::new(&Numbers);
-    printer.port(packet.in_port, &mut text);
-    put!(text, " actions=");
-    printer.actions(packet.actions.reader(), &mut text)?;
-    put!(text, " buffer={:#010x}", packet.buffer_id);
-    out.append(&mut text);
     Ok(())
 }

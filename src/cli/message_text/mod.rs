@@ -16,6 +16,8 @@ mod dump;
 mod flows;
 mod groups;
 mod kind;
+mod packet_text;
+mod packets;
 mod ports;
 #[cfg(test)]
 mod tests;
@@ -190,7 +192,7 @@ impl Context<'_> {
         if let (18 | 19, Some(&[high, low])) = (self.kind.id.0, self.bytes.get(10..12)) {
             stat_flags(out, u16::from_be_bytes([high, low]));
         }
-        for family in [control::print, ports::print, flows::print, groups::print, tlv_table::print] {
+        for family in [control::print, ports::print, flows::print, groups::print, packets::print, tlv_table::print] {
             if let Some(result) = family(self, body, out) {
                 return result;
             }

@@ -2,12 +2,12 @@
 
 use super::ParseError;
 use super::actions::List;
-use super::check::Packet;
+use super::check::{Packet, Require};
 use super::fields::{destination, source, subfield};
 use super::piece::Piece;
 use super::values::{self, number, number_of, number_u16, number_u64, ones};
 use crate::openflow::learn::{Learn, Source, Spec};
-use crate::openflow::oxm::{self, EXPERIMENTER};
+use crate::openflow::oxm;
 use crate::openflow::{Action, Cookie, Subfield, TableId};
 
 pub(super) fn learn(list: &mut List<'_>, value: Piece<'_>) -> Result<(), ParseError> {
@@ -58,7 +58,7 @@ fn immediate(number: u128, bits: u16) -> Source {
 }
 
 fn no_experimenter(text: Piece<'_>, subfield: Subfield) -> Result<Subfield, ParseError> {
-    if subfield.field.nxm.0 == EXPERIMENTER {
+    if subfield.field.nxm.is_experimenter() {
         return Err(text.error("a field that is not an experimenter's"));
     }
     Ok(subfield)

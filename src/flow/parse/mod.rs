@@ -19,7 +19,6 @@ mod stats;
 mod tests;
 mod values;
 
-pub(in crate::flow) use check::Packet as Known;
 pub use stats::{ParsedStats, flow_stats};
 
 use piece::Piece;

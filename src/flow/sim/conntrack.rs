@@ -4,7 +4,6 @@ use super::packet::Packet;
 use super::rewrite::ports;
 use super::step::{Note, Start};
 use super::walk::{Pending, Walk};
-use crate::flow::text::CT_STATES;
 use crate::openflow::action::{Conntrack, CtZone, Nat, NatAddresses, NatFlags};
 use crate::openflow::oxm::{self, Field};
 use crate::openflow::{Action, TableId};
@@ -20,7 +19,8 @@ impl CtState {
     /// Reads flags by name, joined by `,`, `|` or `+`.
     pub fn parse(text: &str) -> Option<Self> {
         let words = text.split([',', '|', '+']).map(str::trim).filter(|word| !word.is_empty());
-        let bits = words.map(|word| CT_STATES.iter().position(|name| *name == word));
+        let names = oxm::CT_STATE.format.flags()?.names;
+        let bits = words.map(|word| names.iter().position(|name| *name == word));
         bits.map(|bit| Some(1 << bit?)).try_fold(0, |state, bit: Option<u32>| Some(state | bit?)).map(Self)
     }
 }

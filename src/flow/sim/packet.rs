@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::parse::Known;
 use crate::openflow::matching::VLAN_PRESENT;
 use crate::openflow::oxm::{self, FIELDS, Field, FieldValue, Format, Tlvs};
 use crate::openflow::{DecodeError, PortNo, Reader, Subfield, Writer};
@@ -89,6 +88,11 @@ pub(super) fn ones(bits: u16) -> u128 {
     1u128.checked_shl(bits.into()).map_or(u128::MAX, |bit| bit - 1)
 }
 
+/// The bits that a field holds: of `vlan_vid` the one too that says that there is a tag.
+pub(super) fn bits(field: &Field) -> u128 {
+    if field == &oxm::VLAN_VID { 0x1fff } else { ones(field.bits) }
+}
+
 /// What does not describe one packet.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PacketError {
@@ -127,7 +131,7 @@ impl Packet {
 
     /// Gives a field another value.
     pub fn set(&mut self, field: &Field, value: u128) {
-        self.write(Home::of(field), value & ones(field.bits.into()));
+        self.write(Home::of(field), value & bits(field));
     }
 
     /// The packet with another value of a field.
@@ -191,12 +195,12 @@ impl Packet {
         self.tags[0].tci & VLAN_PRESENT != 0
     }
 
-    fn known(&self) -> Known {
+    fn known(&self) -> oxm::Packet {
         let small = |field: &Field| self.get(field) as u8;
         let ipv6 = self.get(&oxm::ETH_TYPE) == 0x86dd;
         let (icmp_type, icmp_code) =
             if ipv6 { (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE) } else { (&oxm::ICMPV4_TYPE, &oxm::ICMPV4_CODE) };
-        Known {
+        oxm::Packet {
             packet_type: self.get(&oxm::PACKET_TYPE) as u32,
             eth_type: self.get(&oxm::ETH_TYPE) as u16,
             ip_proto: small(&oxm::IP_PROTO),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::packet::{Home, Packet, ones};
+use super::packet::{Home, Packet, bits};
 use crate::flow::Flow;
 use crate::openflow::oxm::{self, Field, FieldValue, Tlvs};
 use crate::openflow::{Action, DecodeError, Instruction, Reader, TableId};
@@ -30,7 +30,7 @@ struct Test {
 impl Test {
     fn new(value: &FieldValue) -> Self {
         let field = value.field;
-        let mask = value.mask().map_or(ones(field.bits.into()), number);
+        let mask = value.mask().map_or(bits(field), number);
         Self { home: Home::of(field), value: number(value.value()) & mask, mask, transport: is_transport(field) }
     }
 

@@ -18,8 +18,9 @@ mod put;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::flow) use field::CT_STATES;
+pub(crate) use field::packet_type;
 pub use names::{Names, Numbers};
+pub(crate) use put::{flags as flag_names, ipv6 as ipv6_address};
 
 use std::ops::Range;
 
