@@ -205,7 +205,7 @@ pub fn mac_number(mac: MacAddr) -> u128 {
     be_number(&mac.0)
 }
 
-fn be_number(bytes: &[u8]) -> u128 {
+pub(super) fn be_number(bytes: &[u8]) -> u128 {
     bytes.iter().fold(0, |number, &byte| number << 8 | u128::from(byte))
 }
 

@@ -26,7 +26,7 @@ pub mod header;
 pub mod hello;
 pub mod ids;
 pub mod instruction;
-pub mod learn;
+
 pub mod mac;
 pub mod matching;
 pub mod message;

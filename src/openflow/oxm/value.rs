@@ -1,7 +1,7 @@
 //! Fields of the registry with their values.
 
 use super::registry::MAX_OPTION;
-use super::{EXPERIMENTER, Field, Tlv};
+use super::{EXPERIMENTER, Field, FieldHeader, Tlv};
 use crate::openflow::Writer;
 
 /// The longest value of any field, in bytes.
@@ -96,9 +96,17 @@ impl FieldValue {
         self.mask.as_ref().map(Bytes::as_slice)
     }
 
-    /// Appends the TLV.
+    /// Appends the TLV of OpenFlow 1.3.
     pub fn encode(&self, writer: &mut Writer) {
-        let header = &self.field.oxm;
+        self.encode_with(&self.field.oxm, writer);
+    }
+
+    /// Appends the TLV as Nicira's actions have it.
+    pub fn encode_nxm(&self, writer: &mut Writer) {
+        self.encode_with(&self.field.nxm, writer);
+    }
+
+    fn encode_with(&self, header: &FieldHeader, writer: &mut Writer) {
         let masked = u8::from(self.mask.is_some());
         writer.u16(header.class);
         writer.u8(header.number << 1 | masked);
