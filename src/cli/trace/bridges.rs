@@ -1,5 +1,6 @@
 //! The bridges of a trace: read, and connected.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,10 +10,11 @@ use crate::cli::ofctl_dump::dump::Dump;
 use crate::cli::ofctl_dump::names::NameTable;
 use crate::cli::ofctl_dump::source::{Source, read_switch};
 use crate::flow::Flow;
-use crate::flow::sim::{Bridge, BridgePort, Network, Ports, Tables, is_patch};
+use crate::flow::sim::{Bridge, BridgePort, Group, Network, Ports, Tables, is_patch};
+use crate::openflow::group::GroupDesc;
 use crate::openflow::multipart::MultipartType;
 use crate::openflow::port::{Port, PortConfig, PortState};
-use crate::openflow::{Entries, PortNo};
+use crate::openflow::{Entries, GroupId, PortNo};
 
 /// Bridges and the names of each.
 pub(super) struct Bridges {
@@ -84,7 +86,25 @@ fn live(target: &Target, name: Option<&str>) -> Result<Read, Error> {
     let ports = Ports { known: ports(&mut client)?, complete: true };
     let own = dump.names.ports().find(|(port, _)| *port == PortNo::LOCAL).map(|(_, name)| name.to_owned());
     let name = name.map(str::to_owned).or(own).unwrap_or_else(|| target.to_string());
-    build(name, dump, ports)
+    let mut read = build(name, dump, ports)?;
+    read.bridge.groups = Some(groups(&mut client)?);
+    Ok(read)
+}
+
+fn groups(client: &mut Client) -> Result<BTreeMap<GroupId, Group>, ClientError> {
+    let mut groups = BTreeMap::new();
+    client.multipart(
+        MultipartType::GROUP_DESC,
+        |_| Ok(()),
+        |_, part| {
+            for desc in Entries::<GroupDesc<'_>>::new(part.body.reader()) {
+                let desc = desc?;
+                groups.insert(desc.group_id, Group::from_desc(&desc)?);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(groups)
 }
 
 fn build(name: String, dump: Dump, ports: Ports) -> Result<Read, Error> {
@@ -93,8 +113,8 @@ fn build(name: String, dump: Dump, ports: Ports) -> Result<Read, Error> {
     Ok(Read { bridge: Bridge { name, tables, ports, ..Bridge::default() }, names: dump.names })
 }
 
-fn ports(client: &mut Client) -> Result<std::collections::BTreeMap<PortNo, BridgePort>, ClientError> {
-    let mut ports = std::collections::BTreeMap::new();
+fn ports(client: &mut Client) -> Result<BTreeMap<PortNo, BridgePort>, ClientError> {
+    let mut ports = BTreeMap::new();
     client.multipart(
         MultipartType::PORT_DESC,
         |_| Ok(()),

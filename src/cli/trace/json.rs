@@ -32,6 +32,7 @@ fn output(delivery: &Delivery, first: &Packet, words: &Words<'_>) -> Value {
     json!({
         "bridge": words.bridge_name(delivery.bridge),
         "to": words.destination(delivery),
+        "flow": words.packet(delivery.bridge, &delivery.packet),
         "changes": words.changes(delivery.bridge, &delivery.packet, first),
         "certain": delivery.certain,
     })

@@ -38,7 +38,7 @@ fn outcome(leg: &Leg, words: &Words<'_>, out: &mut impl Write) -> io::Result<()>
         return writeln!(out, "Outcome: dropped: {fault}");
     }
     if leg.deliveries.is_empty() {
-        return writeln!(out, "Outcome: dropped");
+        return writeln!(out, "Outcome: {}", if leg.goes_on { "goes on below" } else { "dropped" });
     }
     writeln!(out, "Outcome:")?;
     for delivery in &leg.deliveries {
@@ -47,14 +47,14 @@ fn outcome(leg: &Leg, words: &Words<'_>, out: &mut impl Write) -> io::Result<()>
     Ok(())
 }
 
-/// `output to br-tun port 2, with tun_id=0x3e9`.
+/// `output from br-tun to port 2, with tun_id=0x3e9`.
 fn sentence(delivery: &Delivery, first: &Packet, words: &Words<'_>) -> String {
     let may = if delivery.certain { "" } else { "maybe " };
     let bridge = words.bridge_name(delivery.bridge);
     let to = words.destination(delivery);
     let changes = words.changes(delivery.bridge, &delivery.packet, first);
     let with = if changes.is_empty() { String::new() } else { format!(", with {changes}") };
-    format!("{may}output to {bridge} port {to}{with}")
+    format!("{may}output from {bridge} to {to}{with}")
 }
 
 /// The steps as a tree. What is last of its list stands as far left as the list: one step after the other that
@@ -67,9 +67,15 @@ struct Tree<'a, W> {
 impl<W: Write> Tree<'_, W> {
     fn steps(&mut self, bridge: BridgeId, steps: &[Step], level: usize) -> io::Result<()> {
         for (at, step) in steps.iter().enumerate() {
-            let leaf = matches!(step, Step::Drop | Step::Action(_) | Step::Instruction(_) | Step::Note(_));
-            let more = usize::from(at + 1 < steps.len() || leaf);
+            let is_leaf = matches!(step, Step::Drop | Step::Action(_) | Step::Instruction(_) | Step::Note(_));
+            let indented = is_leaf || matches!(step, Step::Case { .. } | Step::Thaw(_));
+            let more = usize::from(at + 1 < steps.len() || indented);
             self.step(bridge, step, level + more)?;
+            if let Step::Table { table, hit: Some(hit), .. } = step {
+                for remark in self.words.remarks(bridge, *table, hit) {
+                    self.line(level + more + more + 1, &format!("# {remark}"))?;
+                }
+            }
             let (bridge, inner) = match step {
                 Step::Bridge { bridge, steps } => (*bridge, steps),
                 Step::Table { steps, .. } | Step::Bucket { steps, .. } | Step::Case { steps, .. } => (bridge, steps),
@@ -97,9 +103,7 @@ impl<W: Write> Tree<'_, W> {
             Step::Thaw(table) => self.line(level, &format!("Resuming from table {table}")),
             Step::Table { table, hit: None, .. } => self.line(level, &format!("{table:>2}. No match.")),
             Step::Table { table, hit: Some(hit), .. } => {
-                self.line(level, &format!("{table:>2}. {}", words.flow(bridge, &hit.flow)))?;
-                let remarks = words.remarks(bridge, *table, hit);
-                remarks.iter().try_for_each(|remark| self.line(level, &format!("    # {remark}")))
+                self.line(level, &format!("{table:>2}. {}", words.flow(bridge, &hit.flow)))
             }
             Step::Drop => self.line(level, "drop"),
             Step::Action(action) => self.line(level, &words.action(bridge, action)),

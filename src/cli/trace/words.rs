@@ -68,7 +68,11 @@ impl<'a> Words<'a> {
 
     /// The fields in which a packet differs from another; empty if it is the same.
     pub(super) fn changes(&self, id: BridgeId, packet: &Packet, from: &Packet) -> String {
-        self.matching(id, &packet.differences(from))
+        let text = self.matching(id, &packet.differences(from));
+        match packet.inner_tag().filter(|_| packet.inner_tag() != from.inner_tag()) {
+            Some(tci) => format!("{text},dl_vlan1={},dl_vlan_pcp1={}", tci & 0xfff, tci >> 13),
+            None => text,
+        }
     }
 
     /// `in_port=1, priority 100, cookie 0x77`.
@@ -176,10 +180,10 @@ impl<'a> Words<'a> {
     /// Where a copy of the packet goes.
     pub(super) fn destination(&self, delivery: &Delivery) -> String {
         match &delivery.to {
-            Destination::Port(port) => self.port(delivery.bridge, *port),
+            Destination::Port(port) => format!("port {}", self.port(delivery.bridge, *port)),
             Destination::Controller(reason) => format!("CONTROLLER (reason {reason})"),
-            Destination::Normal => "NORMAL".to_owned(),
-            Destination::Flood => "FLOOD".to_owned(),
+            Destination::Normal => "ports that NORMAL chooses".to_owned(),
+            Destination::Flood => "every other port (FLOOD)".to_owned(),
         }
     }
 
@@ -197,7 +201,7 @@ impl<'a> Words<'a> {
             (false, 1) => format!("[{}]", subfield.offset),
             (false, bits) => format!("[{}..{}]", subfield.offset, subfield.offset + bits - 1),
         };
-        format!("{}{range} is now {text}", subfield.field.header_name)
+        format!("{}{range} is now {text}", subfield.field.nxm.name)
     }
 
     /// A note about something on this bridge.

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 
 pub use conntrack::CtState;
 pub use network::{
-    Bridge, BridgeId, BridgePort, Bucket, Cable, End, Group, GroupKind, Network, PortVlan, Ports, Switching, is_patch,
+    Bridge, BridgeId, BridgePort, Bucket, Cable, End, Group, Network, PortVlan, Ports, Switching, is_patch,
 };
 pub use packet::{Packet, PacketError};
 pub use step::{Delivery, Destination, Fault, Hit, Leg, Note, Reason, Start, Step, Trace, Weight};

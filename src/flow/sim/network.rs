@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::table::Tables;
+use crate::openflow::group::{GroupDesc, GroupType};
 use crate::openflow::port::PortConfig;
-use crate::openflow::{Action, MacAddr, PortNo};
+use crate::openflow::{Action, DecodeError, GroupId, MacAddr, PortNo};
 
 /// A port of a bridge.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,19 +45,6 @@ pub struct Switching {
     pub learnt: Option<BTreeMap<(u16, MacAddr), PortNo>>,
 }
 
-/// How a group treats its buckets (`ofp_group_type`, OpenFlow 1.3.5 §7.3.4.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum GroupKind {
-    /// Every bucket.
-    All,
-    /// One bucket, chosen by a hash.
-    Select,
-    /// Its only bucket.
-    Indirect,
-    /// The first live bucket.
-    FastFailover,
-}
-
 /// A bucket of a group.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bucket {
@@ -67,7 +55,7 @@ pub struct Bucket {
     /// It lives as long as this port does.
     pub watch_port: Option<PortNo>,
     /// It lives as long as this group has a live bucket.
-    pub watch_group: Option<u32>,
+    pub watch_group: Option<GroupId>,
     /// An action set.
     pub actions: Vec<Action>,
 }
@@ -76,9 +64,27 @@ pub struct Bucket {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Group {
     /// How it treats its buckets.
-    pub kind: GroupKind,
+    pub kind: GroupType,
     /// Its buckets.
     pub buckets: Vec<Bucket>,
+}
+
+impl Group {
+    /// The group that a switch describes.
+    pub fn from_desc(desc: &GroupDesc<'_>) -> Result<Self, DecodeError> {
+        let buckets = desc.buckets().zip(0..).map(|(bucket, id)| {
+            let bucket = bucket?;
+            let (port, group) = (bucket.watch_port, bucket.watch_group);
+            Ok(Bucket {
+                id,
+                weight: bucket.weight,
+                watch_port: (port != PortNo::ANY).then_some(port),
+                watch_group: (group != GroupId::ANY).then_some(group),
+                actions: Action::decode_list(bucket.actions.reader())?,
+            })
+        });
+        Ok(Self { kind: desc.group_type, buckets: buckets.collect::<Result<_, _>>()? })
+    }
 }
 
 /// One bridge.
@@ -91,7 +97,7 @@ pub struct Bridge {
     /// Its ports.
     pub ports: Ports,
     /// Its groups by number; `None`: not known.
-    pub groups: Option<BTreeMap<u32, Group>>,
+    pub groups: Option<BTreeMap<GroupId, Group>>,
     /// What `NORMAL` goes by.
     pub switching: Switching,
 }

@@ -1,13 +1,14 @@
 //! Actions that send the packet somewhere: ports, groups, `NORMAL`, controllers.
 
-use super::network::{Bridge, Bucket, Cable, End, Group, GroupKind, PortVlan, is_patch, peer_address};
+use super::network::{Bridge, Bucket, Cable, End, Group, PortVlan, is_patch, peer_address};
 use super::set;
 use super::step::{Destination, Fault, Note, Reason, Start, Step};
 use super::walk::{Going, Pending, Rest, Walk, port_of_16};
 use crate::openflow::action::Bundle;
+use crate::openflow::group::GroupType;
 use crate::openflow::matching::VLAN_PRESENT;
 use crate::openflow::port::PortConfig;
-use crate::openflow::{Action, MacAddr, PortNo, TableId, oxm};
+use crate::openflow::{Action, GroupId, MacAddr, PortNo, TableId, oxm};
 
 /// Tag of a VLAN as the switch adds it.
 const ETHERTYPE_VLAN: u16 = 0x8100;
@@ -150,17 +151,17 @@ impl<'n> Walk<'n> {
             self.note(Note::UnknownGroup(id));
             return Rest::Goes;
         };
-        let Some(group) = groups.get(&id) else {
+        let Some(group) = groups.get(&GroupId(id)) else {
             self.note(Note::NoSuchGroup(id));
             return Rest::IsSkipped;
         };
         match group.kind {
-            GroupKind::All | GroupKind::Indirect => group.buckets.iter().for_each(|bucket| self.bucket(bucket)),
-            GroupKind::FastFailover => match group.buckets.iter().find(|bucket| self.bucket_lives(bucket, 0)) {
+            GroupType::SELECT => self.select(group),
+            GroupType::FAST_FAILOVER => match group.buckets.iter().find(|bucket| self.bucket_lives(bucket, 0)) {
                 Some(bucket) => self.first_live(bucket),
                 None => self.note(Note::NoLiveBucket),
             },
-            GroupKind::Select => self.select(group),
+            _ => group.buckets.iter().for_each(|bucket| self.bucket(bucket)),
         }
         Rest::Goes
     }
@@ -191,7 +192,7 @@ impl<'n> Walk<'n> {
         (port, group) == (None, None) || port == Some(true) || group == Some(true)
     }
 
-    fn group_lives(&self, id: u32, depth: usize) -> bool {
+    fn group_lives(&self, id: GroupId, depth: usize) -> bool {
         let group = self.here().and_then(|bridge| bridge.groups.as_ref()?.get(&id));
         depth < MAX_WATCH_DEPTH
             && group.is_some_and(|group| group.buckets.iter().any(|bucket| self.bucket_lives(bucket, depth)))

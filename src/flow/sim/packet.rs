@@ -372,8 +372,7 @@ impl Packet {
     /// As another switch takes it from a tunnel: with the key and addresses of that.
     #[must_use]
     pub fn through_a_tunnel(mut self) -> Self {
-        let tunnel = |rank: u8| (oxm::TUN_ID.rank..=oxm::TUN_GTPU_MSGTYPE.rank).contains(&rank);
-        self.fields.retain(|&rank, _| is_header(rank) || tunnel(rank));
+        self.fields.retain(|&rank, _| is_header(rank) || is_tunnel(rank));
         self
     }
 
@@ -387,11 +386,12 @@ impl Packet {
         writer.into_vec()
     }
 
-    /// The fields with another value than in `other`, in the same form.
+    /// What another switch would see of it that it would not see of `other`: header fields, and the key and
+    /// addresses of a tunnel, in the same form.
     pub fn differences(&self, other: &Self) -> Vec<u8> {
         let mut writer = Writer::new();
-        let said = |field: &&Field| self.shows(field) || other.shows(field) && self.has(field);
-        for field in FIELDS.iter().copied().filter(said).filter(|field| self.get(field) != other.get(field)) {
+        let leaves = |field: &&Field| is_header(field.rank) && self.shows(field) || is_tunnel(field.rank);
+        for field in FIELDS.iter().copied().filter(leaves).filter(|field| self.get(field) != other.get(field)) {
             FieldValue::new(field, self.get(field)).encode(&mut writer);
         }
         writer.into_vec()
@@ -403,6 +403,8 @@ impl Packet {
         match field.name {
             "vlan_tci" => self.get(&oxm::PACKET_TYPE) == 0,
             "packet_type" => self.get(field) != 0,
+            // What the action set would do is no property of the packet.
+            "actset_output" => false,
             "ip_dscp" | "mpls_label" | "mpls_tc" | "mpls_bos" | "mpls_ttl" => self.has(field),
             _ if shared => false,
             // A fragment's neighbour discovery options are seldom of interest.
@@ -411,6 +413,11 @@ impl Packet {
             _ => self.get(field) != 0,
         }
     }
+}
+
+/// Whether the field is one of a tunnel.
+fn is_tunnel(rank: u8) -> bool {
+    (oxm::TUN_ID.rank..=oxm::TUN_GTPU_MSGTYPE.rank).contains(&rank)
 }
 
 /// Whether the field stands in the packet itself.

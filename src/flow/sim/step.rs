@@ -307,6 +307,8 @@ pub struct Leg {
     pub steps: Vec<Step>,
     /// As it is in the end, on the first bridge.
     pub last: Packet,
+    /// True if it goes on in another leg.
+    pub goes_on: bool,
     /// What leaves.
     pub deliveries: Vec<Delivery>,
     /// Why the switch gives up.

@@ -130,7 +130,8 @@ impl<'n> Walk<'n> {
         let bridge = self.bridge;
         let steps = vec![Step::Bridge { bridge, steps: self.steps }];
         let (last, deliveries, fault) = (self.packet, self.deliveries, self.fault);
-        (Leg { start, bridge, first, steps, last, deliveries, fault }, self.pending)
+        let goes_on = !self.pending.is_empty();
+        (Leg { start, bridge, first, steps, last, goes_on, deliveries, fault }, self.pending)
     }
 
     /// The table that the packet begins in, and the action set in the end.
