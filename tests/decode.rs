@@ -208,9 +208,9 @@ fn each_input_line_is_a_message_and_what_cannot_be_printed_is_told() {
 
 #[test]
 fn json_has_one_object_for_each_line() {
-    let output = decode(&["--json"], "0414000800000007\n0114000800000007\n");
+    let output = decode(&["--json"], &format!("0414000800000007\n010b005800000007{}\n", "00".repeat(80)));
     let lines: Vec<Value> =
         String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0], serde_json::json!({ "text": "OFPT_BARRIER_REQUEST (OF1.3) (xid=0x7):\n", "error": null }));
-    assert_eq!(lines[1]["error"], "message type not printed yet: OFPT_BARRIER_REQUEST of OpenFlow version byte 0x01");
+    assert_eq!(lines[1]["error"], "message type not printed yet: OFPT_FLOW_REMOVED of OpenFlow version byte 0x01");
 }

@@ -73,10 +73,7 @@ impl<'a> Entry<'a> for PacketInProperty<'a> {
             Self::Metadata(fields) => property(writer, 6, |w| w.bytes(fields.bytes())),
             Self::Userdata(userdata) => property(writer, 7, |w| w.bytes(userdata)),
             Self::Continuation(inner) => aligned_property(writer, 8, |w| w.bytes(inner.bytes())),
-            Self::Other(property) => {
-                property.encode(writer);
-                Ok(())
-            }
+            Self::Other(property) => property.encode(writer),
         }
     }
 }
@@ -138,10 +135,7 @@ impl<'a> Entry<'a> for ContinuationProperty<'a> {
             Self::Actions(actions) => aligned_property(writer, 0x8006, |w| w.bytes(actions.bytes())),
             Self::ActionSet(actions) => aligned_property(writer, 0x8007, |w| w.bytes(actions.bytes())),
             Self::OdpPort(port) => property(writer, 0x8008, |w| w.u32(port)),
-            Self::Conntracked(property) | Self::Other(property) => {
-                property.encode(writer);
-                Ok(())
-            }
+            Self::Conntracked(property) | Self::Other(property) => property.encode(writer),
         }
     }
 }

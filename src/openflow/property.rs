@@ -8,7 +8,7 @@
 //! |    4 | value    | numbers of 8 bytes and lists begin at the next multiple of 8   |
 //! |      | padding  | to a multiple of 8 bytes                                       |
 
-use super::{DecodeError, EncodeError, ErrorCode, Raw, Reader, Writer};
+use super::{DecodeError, EncodeError, Entry, ErrorCode, Raw, Reader, Writer};
 
 /// `OFPPROP_EXPERIMENTER`: the type of every experimenter's properties.
 pub const EXPERIMENTER: u16 = 0xffff;
@@ -23,9 +23,9 @@ pub struct Property<'a> {
     length: u16,
 }
 
-impl<'a> Property<'a> {
+impl<'a> Entry<'a> for Property<'a> {
     /// Decodes one; `OFPBPC_BAD_LEN` for a length that cannot be, `OFPBPC_BAD_EXPERIMENTER` for nobody's.
-    pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut head = *reader;
         let property_type = head.u16("property.type").map_err(bad_length)?;
         let at = head;
@@ -42,11 +42,13 @@ impl<'a> Property<'a> {
         Ok(Self { property_type, whole, length })
     }
 
-    /// Appends it as it stood.
-    pub fn encode(&self, writer: &mut Writer) {
+    fn encode(&self, writer: &mut Writer) -> Result<(), EncodeError> {
         writer.bytes(self.whole.bytes());
+        Ok(())
     }
+}
 
+impl<'a> Property<'a> {
     /// What begins `start` bytes behind its beginning, to the end of its value.
     fn behind(&self, start: u16) -> Result<Reader<'a>, DecodeError> {
         let mut value = self.whole.reader();
@@ -68,6 +70,11 @@ impl<'a> Property<'a> {
     /// A number of one byte. More bytes behind it do not count: Open vSwitch forgives them.
     pub fn u8(&self, what: &'static str) -> Result<u8, DecodeError> {
         self.value()?.reader().u8(what).map_err(bad_length)
+    }
+
+    /// A number of two bytes. More bytes behind it do not count, as above.
+    pub fn u16(&self, what: &'static str) -> Result<u16, DecodeError> {
+        self.value()?.reader().u16(what).map_err(bad_length)
     }
 
     /// A number of four bytes.
@@ -95,7 +102,7 @@ const fn header_len(property_type: u16) -> u16 {
 }
 
 /// Every length that is wrong in a property is `OFPBPC_BAD_LEN`.
-fn bad_length(error: DecodeError) -> DecodeError {
+pub(super) fn bad_length(error: DecodeError) -> DecodeError {
     DecodeError { code: ErrorCode::TFFC_BAD_LEN, ..error }
 }
 

@@ -2,24 +2,20 @@
 
 use super::{Context, Out, Stop, known_port, packet_text};
 use crate::flow::text::{Numbers, Printer};
-use crate::openflow::error::NICIRA;
-use crate::openflow::nx_packet_in::{self, NxPacketIn, PacketInFormat, SetPacketInFormat};
+use crate::openflow::kind::Kind;
+use crate::openflow::nx_packet_in::{NxPacketIn, PacketInFormat, SetPacketInFormat};
 use crate::openflow::oxm::{PACKET_TYPE, Tlvs};
 use crate::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason, PacketOut};
-use crate::openflow::packet_in2::{self, ContinuationProperty, PacketIn2};
+use crate::openflow::packet_in2::{ContinuationProperty, PacketIn2};
 use crate::openflow::{Cookie, DecodeError, Entries, ErrorCode, PortNo, Raw, Reader, TableId};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
-    let result = match context.kind.id {
-        (10, ..) => PacketIn::decode(body).and_then(|packet| Told::from(packet).print(out)),
-        (13, ..) => packet_out(body, out),
-        (4, NICIRA, nx_packet_in::SET_PACKET_IN_FORMAT) => format(body, out),
-        (4, NICIRA, nx_packet_in::PACKET_IN) => {
-            NxPacketIn::decode(body).and_then(|packet| Told::from(packet).print(out))
-        }
-        (4, NICIRA, packet_in2::PACKET_IN2 | packet_in2::RESUME) => {
-            PacketIn2::decode(body).and_then(|packet| Told::from(packet).print(out))
-        }
+    let result = match context.kind() {
+        Kind::PacketIn => PacketIn::decode(body).and_then(|packet| Told::from(packet).print(out)),
+        Kind::PacketOut => packet_out(body, out),
+        Kind::SetPacketInFormat => format(body, out),
+        Kind::NxPacketIn => NxPacketIn::decode(body).and_then(|packet| Told::from(packet).print(out)),
+        Kind::NxPacketIn2 | Kind::Resume => PacketIn2::decode(body).and_then(|packet| Told::from(packet).print(out)),
         _ => return None,
     };
     Some(result.map_err(Stop::from))

@@ -24,6 +24,8 @@ pub use stats::{ParsedStats, flow_stats};
 use piece::Piece;
 use values::{number_u16, number_u64};
 
+use crate::openflow::flow_mod::GROUP_ANY;
+use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{Cookie, FlowFlags, FlowMod, FlowModCommand, PortNo, TableId};
 
 /// Why a text is no flow.
@@ -129,7 +131,9 @@ fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Resu
         idle_timeout: 0,
         hard_timeout: 0,
         priority: 0x8000,
+        buffer_id: NO_BUFFER,
         out_port: PortNo::ANY,
+        out_group: GROUP_ANY,
         flags: FlowFlags::default(),
         match_tlvs: &[],
         instructions: &[],
