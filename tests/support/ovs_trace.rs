@@ -34,7 +34,7 @@ fn open_vswitch_leg(text: &str, ports: &BTreeMap<String, String>) -> Leg {
     let mut outputs = reader.tunnels;
     let mut packet = Packet::new(first);
     packet.run(after("Datapath actions: ").unwrap_or_default(), ports, &mut outputs);
-    let last = after("Final flow: ").filter(|last| *last != "unchanged");
+    let last = after("Final flow: ").filter(|last| *last != "unchanged" && *last != first);
     Leg { hops: reader.hops, last: last.map(parts).unwrap_or_default(), outputs }
 }
 
@@ -69,7 +69,9 @@ impl StepReader {
         } else if text.starts_with("-> output to native tunnel") {
             let output = format!("{} {}", bridge(self), self.output);
             self.tunnels.insert((output, BTreeMap::new()));
-        } else if let Some((table, hit)) = text.split_once(". ").and_then(|(table, hit)| Some((table.parse().ok()?, hit))) {
+        } else if let Some((table, hit)) =
+            text.split_once(". ").and_then(|(table, hit)| Some((table.parse().ok()?, hit)))
+        {
             while self.bridges.len() > 1 && self.bridges.last().is_some_and(|(at, _)| indent < *at) {
                 self.bridges.pop();
             }
@@ -139,7 +141,8 @@ impl Packet {
                     }
                 }
                 "push_mpls" => self.push_mpls(arguments),
-                "trunc" | "ct" | "ct_clear" | "recirc" | "drop" | "meter" | "sample" | "hash" | "pop_mpls" | "userspace" => {}
+                "trunc" | "ct" | "ct_clear" | "recirc" | "drop" | "meter" | "sample" | "hash" | "pop_mpls"
+                | "userspace" => {}
                 _ => panic!("a datapath action that this test does not know: {action}"),
             }
         }
@@ -158,7 +161,7 @@ impl Packet {
                     self.fields.insert("nw_tos".into(), (number(value) & 0xfc).to_string());
                     self.fields.insert("nw_ecn".into(), (number(value) & 3).to_string());
                 }
-                ("tunnel" | "skb_mark" | "skb_priority", _) => {}
+                ("tunnel" | "skb_mark" | "skb_priority", _) | ("mpls", "bos") => {}
                 _ => _ = self.fields.insert(flow_name(layer, key), value.to_owned()),
             }
         }
@@ -228,37 +231,31 @@ pub fn of_ofctl_dump(text: &str) -> Vec<Leg> {
 }
 
 fn ofctl_dump_leg(leg: &Value) -> Leg {
-    let mut found = Leg::default();
-    hops("", &leg["steps"], &mut found.hops);
+    let tables = leg["steps"].as_array().unwrap().iter().filter(|step| step["step"] == "table");
+    let mut found = Leg { hops: tables.map(hop).collect(), ..Leg::default() };
     if leg["final_flow"] != leg["flow"] {
         found.last = parts(leg["final_flow"].as_str().unwrap());
     }
     for output in leg["outputs"].as_array().unwrap() {
         let (bridge, to) = (output["bridge"].as_str().unwrap(), output["to"].as_str().unwrap());
+        let tunnel = to.starts_with("tunnel ");
         let to = if to.starts_with("CONTROLLER") {
             "CONTROLLER".to_owned()
         } else {
-            format!("{bridge} {}", to.strip_prefix("port ").unwrap_or(to))
+            let (_, port) = to.split_once(' ').unwrap_or(("", to));
+            format!("{bridge} {port}")
         };
-        let tunnel = output["tunnel"] == true;
         let fields = if tunnel { BTreeMap::new() } else { Packet::new(output["flow"].as_str().unwrap()).output() };
         found.outputs.insert((to, fields));
     }
     found
 }
 
-fn hops(bridge: &str, steps: &Value, found: &mut Vec<Hop>) {
-    for step in steps.as_array().into_iter().flatten() {
-        let inner = step["bridge"].as_str().unwrap_or(bridge);
-        if let Some(table) = step["table"].as_u64() {
-            let hit = &step["hit"];
-            let hit = hit["priority"].as_u64().map(|priority| {
-                let cookie = hit["cookie"].as_str().unwrap().trim_start_matches("0x");
-                (priority as u16, u64::from_str_radix(cookie, 16).unwrap())
-            });
-            found.push((bridge.to_owned(), table as u8, hit));
-        }
-        hops(inner, &step["steps"], found);
-        hops(inner, &step["action_set"], found);
-    }
+fn hop(step: &Value) -> Hop {
+    let hit = &step["hit"];
+    let hit = hit["priority"].as_u64().map(|priority| {
+        let cookie = hit["cookie"].as_str().unwrap().trim_start_matches("0x");
+        (priority as u16, u64::from_str_radix(cookie, 16).unwrap())
+    });
+    (step["bridge"].as_str().unwrap().to_owned(), step["table"].as_u64().unwrap() as u8, hit)
 }

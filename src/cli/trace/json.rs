@@ -1,8 +1,9 @@
-//! A trace as one JSON object; `docs/TRACE.md` describes it.
+//! A trace as one JSON object; `docs/TRACE.md` describes it. Steps are a flat list with their depth: a packet may
+//! be resubmitted deeper than readers of JSON nest.
 
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::words::Words;
 use crate::flow::sim::{BridgeId, Delivery, Hit, Leg, Packet, Step, Trace, Weight};
@@ -17,12 +18,14 @@ pub(super) fn write(trace: &Trace, words: &Words<'_>, out: &mut impl Write) -> i
 
 fn leg_value(leg: &Leg, words: &Words<'_>) -> Value {
     let outputs: Vec<Value> = leg.deliveries.iter().map(|delivery| output(delivery, &leg.first, words)).collect();
+    let mut steps = Steps { words, list: Vec::new() };
+    steps.add(leg.bridge, &leg.steps, 0);
     json!({
         "bridge": words.bridge_name(leg.bridge),
         "start": words.start(leg),
         "flow": words.packet(leg.bridge, &leg.first),
         "final_flow": words.packet(leg.bridge, &leg.last),
-        "steps": steps(leg.bridge, &leg.steps, words),
+        "steps": steps.list,
         "outputs": outputs,
         "error": leg.fault.map(|fault| fault.to_string()),
     })
@@ -38,40 +41,63 @@ fn output(delivery: &Delivery, first: &Packet, words: &Words<'_>) -> Value {
     })
 }
 
-fn steps(bridge: BridgeId, list: &[Step], words: &Words<'_>) -> Value {
-    list.iter().map(|step| step_value(bridge, step, words)).collect()
+/// The steps of a leg, one behind the other.
+struct Steps<'a> {
+    words: &'a Words<'a>,
+    list: Vec<Value>,
 }
 
-fn step_value(bridge: BridgeId, step: &Step, words: &Words<'_>) -> Value {
-    match step {
-        Step::Bridge { bridge, steps: inner } => {
-            json!({ "bridge": words.bridge_name(*bridge), "steps": steps(*bridge, inner, words) })
+impl Steps<'_> {
+    fn add(&mut self, bridge: BridgeId, steps: &[Step], depth: usize) {
+        for step in steps {
+            let (bridge, inner) = step.inner(bridge);
+            let mut object = Map::new();
+            object.insert("depth".to_owned(), depth.into());
+            object.insert("bridge".to_owned(), self.words.bridge_name(bridge).into());
+            object.extend(self.parts(bridge, step));
+            self.list.push(object.into());
+            self.add(bridge, inner, depth + 1);
         }
-        Step::Thaw(table) => json!({ "resume": table.0 }),
-        Step::Table { table, hit, steps: inner } => {
-            let hit = hit.as_ref().map(|hit| hit_value(bridge, *table, hit, words));
-            json!({
-                "table": table.0,
-                "table_name": words.table(bridge, *table),
-                "hit": hit,
-                "steps": steps(bridge, inner, words),
-            })
+    }
+
+    /// What kind of step it is, and what belongs to it.
+    fn parts(&self, bridge: BridgeId, step: &Step) -> Vec<(String, Value)> {
+        let words = self.words;
+        let part = |key: &str, value: Value| (key.to_owned(), value);
+        match step {
+            Step::Bridge { .. } => vec![part("step", "bridge".into())],
+            Step::Thaw(table) => vec![part("step", "resume".into()), part("table", table.0.into())],
+            Step::Table { table, hit, .. } => vec![
+                part("step", "table".into()),
+                part("table", table.0.into()),
+                part("table_name", words.table(bridge, *table).into()),
+                part("hit", hit.as_ref().map(|hit| hit_value(bridge, *table, hit, words)).into()),
+            ],
+            Step::Drop => vec![part("step", "action".into()), part("text", "drop".into())],
+            Step::Action(action) => {
+                vec![part("step", "action".into()), part("text", words.action(bridge, action).into())]
+            }
+            Step::Instruction(instruction) => {
+                vec![part("step", "action".into()), part("text", words.instruction(bridge, instruction).into())]
+            }
+            Step::Bucket { id, .. } => vec![part("step", "bucket".into()), part("bucket", (*id).into())],
+            Step::Case { larger, .. } => vec![part("step", "case".into()), part("larger", (*larger).into())],
+            Step::ActionSet(_) => vec![part("step", "action_set".into())],
+            Step::Note(note) => vec![
+                part("step", "note".into()),
+                part("weight", weight(note.weight()).into()),
+                part("text", words.note(bridge, note).into()),
+            ],
         }
-        Step::Drop => json!({ "action": "drop" }),
-        Step::Action(action) => json!({ "action": words.action(bridge, action) }),
-        Step::Instruction(instruction) => json!({ "action": words.instruction(bridge, instruction) }),
-        Step::Bucket { id, steps: inner } => json!({ "bucket": id, "steps": steps(bridge, inner, words) }),
-        Step::Case { larger, steps: inner } => json!({ "larger": larger, "steps": steps(bridge, inner, words) }),
-        Step::ActionSet(inner) => json!({ "action_set": steps(bridge, inner, words) }),
-        Step::Note(note) => {
-            let weight = match note.weight() {
-                Weight::Detail => "detail",
-                Weight::Warning => "warning",
-                Weight::Unknown => "unknown",
-                Weight::Error => "error",
-            };
-            json!({ "note": words.note(bridge, note), "weight": weight })
-        }
+    }
+}
+
+const fn weight(weight: Weight) -> &'static str {
+    match weight {
+        Weight::Detail => "detail",
+        Weight::Warning => "warning",
+        Weight::Unknown => "unknown",
+        Weight::Error => "error",
     }
 }
 

@@ -76,12 +76,7 @@ impl<W: Write> Tree<'_, W> {
                     self.line(level + more + more + 1, &format!("# {remark}"))?;
                 }
             }
-            let (bridge, inner) = match step {
-                Step::Bridge { bridge, steps } => (*bridge, steps),
-                Step::Table { steps, .. } | Step::Bucket { steps, .. } | Step::Case { steps, .. } => (bridge, steps),
-                Step::ActionSet(steps) => (bridge, steps),
-                _ => continue,
-            };
+            let (bridge, inner) = step.inner(bridge);
             self.steps(bridge, inner, level + more + more)?;
         }
         Ok(())
@@ -113,12 +108,15 @@ impl<W: Write> Tree<'_, W> {
             Step::ActionSet(_) => self.line(level, "--. Executing action set:"),
             Step::Note(note) => {
                 let text = words.note(bridge, note);
-                self.line(level, &match note.weight() {
-                    Weight::Detail => format!(" -> {text}"),
-                    Weight::Warning => format!(" >> {text}"),
-                    Weight::Unknown => format!(" ?? {text}"),
-                    Weight::Error => format!(" >>>> {text} <<<<"),
-                })
+                self.line(
+                    level,
+                    &match note.weight() {
+                        Weight::Detail => format!(" -> {text}"),
+                        Weight::Warning => format!(" >> {text}"),
+                        Weight::Unknown => format!(" ?? {text}"),
+                        Weight::Error => format!(" >>>> {text} <<<<"),
+                    },
+                )
             }
         }
     }

@@ -150,7 +150,11 @@ impl<'a> Words<'a> {
             format!("conjunction {}, {number}/{of}: {}", clause.id, self.flow(id, flow))
         });
         let rival = hit.rival.as_ref().map(|rival| {
-            format!("not defined which is hit: this one, or {} actions={}", self.flow(id, rival), self.instructions(id, rival))
+            format!(
+                "not defined which is hit: this one, or {} actions={}",
+                self.flow(id, rival),
+                self.instructions(id, rival)
+            )
         });
         reason.into_iter().chain(clauses).chain(rival).collect()
     }
@@ -181,6 +185,7 @@ impl<'a> Words<'a> {
     pub(super) fn destination(&self, delivery: &Delivery) -> String {
         match &delivery.to {
             Destination::Port(port) => format!("port {}", self.port(delivery.bridge, *port)),
+            Destination::Tunnel(port) => format!("tunnel {}", self.port(delivery.bridge, *port)),
             Destination::Controller(reason) => format!("CONTROLLER (reason {reason})"),
             Destination::Normal => "ports that NORMAL chooses".to_owned(),
             Destination::Flood => "every other port (FLOOD)".to_owned(),
@@ -215,10 +220,9 @@ impl<'a> Words<'a> {
             Note::NotEthernet => "no Ethernet frame any more: the port does not take it".to_owned(),
             Note::NoSuchPort(number) => format!("there is no port {}", port(number)),
             Note::Forbidden(number) => format!("the configuration of port {} forbids it", port(number)),
-            Note::Tunnel(number) => format!("through the tunnel {}", port(number)),
             Note::Arrives(end) => {
                 let port = self.port(end.bridge, end.port);
-                format!("arrives at port {port} of {}: see below", self.bridge_name(end.bridge))
+                format!("comes out of the tunnel at port {port} of {}: see below", self.bridge_name(end.bridge))
             }
             Note::BeyondBridge(name) => {
                 format!("{name} leads to another bridge, of which there are no flows here: --peer adds it")
@@ -227,7 +231,9 @@ impl<'a> Words<'a> {
             Note::MissingField(name) => format!("the packet has no {name}: set_field ignored"),
             Note::StackUnderflow => "stack underflow".to_owned(),
             Note::TtlExpired(name) => format!("{name} expired: the rest of these actions is skipped"),
-            Note::Forked(table) => format!("a clone of the packet goes on at table {table} once it was tracked: see below"),
+            Note::Forked(table) => {
+                format!("a clone of the packet goes on at table {table} once it was tracked: see below")
+            }
             Note::Untracked => "the packet is untracked again, and all conntrack fields are clear".to_owned(),
             Note::Learns(flow) => {
                 let actions = self.instructions(id, flow);
@@ -247,7 +253,9 @@ impl<'a> Words<'a> {
             Note::NoLiveBucket => "no live bucket".to_owned(),
             Note::AssumedLive(bucket) => format!("not known whether bucket {bucket} is live: assumed"),
             Note::ByHash(count) => format!("one of {count}, which depends on a hash"),
-            Note::BothLengths(length) => format!("depends on the length of the packet: more than {length} bytes or not"),
+            Note::BothLengths(length) => {
+                format!("depends on the length of the packet: more than {length} bytes or not")
+            }
             _ => self.normal_note(id, note),
         }
     }
@@ -266,7 +274,9 @@ impl<'a> Words<'a> {
                 let port = port(number);
                 format!("not known: the VLAN of port {port}, which flows do not tell: --tag {port}=VLAN does")
             }
-            Note::UnknownMacs => "not known: which addresses were learnt (--fdb tells): one of these, or all".to_owned(),
+            Note::UnknownMacs => {
+                "not known: which addresses were learnt (--fdb tells): one of these, or all".to_owned()
+            }
             Note::UnknownPorts => "not known: further ports, or their VLANs".to_owned(),
             _ => self.other_note(id, note),
         }

@@ -94,7 +94,8 @@ impl Walk<'_> {
             PT_ETH if self.packet.is_tagged() => return Some(Fault::UnsupportedPacketType),
             PT_ETH => {
                 let eth_type = self.packet.get(&oxm::ETH_TYPE);
-                for (field, value) in [(&oxm::PACKET_TYPE, 1 << 16 | eth_type), (&oxm::ETH_SRC, 0), (&oxm::ETH_DST, 0)] {
+                for (field, value) in [(&oxm::PACKET_TYPE, 1 << 16 | eth_type), (&oxm::ETH_SRC, 0), (&oxm::ETH_DST, 0)]
+                {
                     self.packet.set(field, value);
                 }
             }

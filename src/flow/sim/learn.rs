@@ -23,12 +23,11 @@ pub(super) fn learnt(learn: &Learn, packet: &Packet) -> Option<Flow> {
             Spec::Output(src) => actions.push(output(packet.subfield(src))),
         }
     }
-    let matching = fields.into_iter().fold(Match::new(), |matching, (rank, (value, mask))| {
-        match FIELDS.get(usize::from(rank)) {
+    let matching =
+        fields.into_iter().fold(Match::new(), |matching, (rank, (value, mask))| match FIELDS.get(usize::from(rank)) {
             Some(field) => matching.with(FieldValue::masked(field, value, mask)),
             None => matching,
-        }
-    });
+        });
     let mut flow = Flow::new(learn.table, learn.priority, &matching, learn.cookie, &actions, None).ok()?;
     (flow.idle_timeout, flow.hard_timeout) = (learn.idle_timeout, learn.hard_timeout);
     Some(flow)

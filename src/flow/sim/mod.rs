@@ -15,8 +15,8 @@ mod rewrite;
 mod set;
 mod step;
 mod table;
-
-
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::collections::VecDeque;

@@ -206,9 +206,12 @@ impl Network {
     fn link_patches(&mut self) {
         let mut pairs = Vec::new();
         for (id, bridge) in self.bridges.iter().enumerate() {
-            for (port, peer) in bridge.ports.known.iter().filter_map(|(port, known)| Some((*port, patch_peer(&known.name)?))) {
+            for (port, peer) in
+                bridge.ports.known.iter().filter_map(|(port, known)| Some((*port, patch_peer(&known.name)?)))
+            {
                 let same_host = self.bridges.iter().enumerate().filter(|(_, other)| other.host() == bridge.host());
-                let mut ends = same_host.filter_map(|(bridge, other)| Some(End { bridge, port: other.port_by_name(&peer)? }));
+                let mut ends =
+                    same_host.filter_map(|(bridge, other)| Some(End { bridge, port: other.port_by_name(&peer)? }));
                 if let (Some(end), None) = (ends.next(), ends.next()) {
                     pairs.push((End { bridge: id, port }, end));
                 }
@@ -217,25 +220,28 @@ impl Network {
         pairs.into_iter().for_each(|(a, b)| self.link(a, b));
     }
 
-    /// A host has a tunnel to every address but its own. So the port named after an address leads to the one
-    /// bridge without such a port, and there to the one port that the sender has not.
+    /// Hosts with tunnels to each other have the same tunnels but for one: each has that to the other. So two
+    /// bridges meet if each has exactly one address that the other lacks.
     fn link_tunnels(&mut self) {
-        let lacks = |bridge: &Bridge, address| bridge.tunnels().all(|(_, other)| other != address);
         let mut pairs = Vec::new();
-        for (id, bridge) in self.bridges.iter().enumerate() {
-            for (port, address) in bridge.tunnels() {
-                let others = self.bridges.iter().enumerate().filter(|(_, other)| other.host() != bridge.host());
-                let ends: Vec<_> =
-                    others.filter(|(_, other)| other.tunnels().next().is_some() && lacks(other, address)).collect();
-                let [(other_id, other)] = ends[..] else { continue };
-                let back: Vec<_> = other.tunnels().filter(|(_, address)| lacks(bridge, *address)).collect();
-                if let [(back, _)] = back[..] {
-                    pairs.push((End { bridge: id, port }, End { bridge: other_id, port: back }));
+        for (a, one) in self.bridges.iter().enumerate() {
+            for (b, other) in self.bridges.iter().enumerate().skip(a + 1) {
+                let apart = one.host() != other.host();
+                if let (true, Some(there), Some(back)) = (apart, only_tunnel(one, other), only_tunnel(other, one)) {
+                    pairs.push((End { bridge: a, port: there }, End { bridge: b, port: back }));
                 }
             }
         }
         pairs.into_iter().for_each(|(a, b)| self.link(a, b));
     }
+}
+
+/// The one tunnel port of a bridge to an address to which the other has none.
+fn only_tunnel(bridge: &Bridge, other: &Bridge) -> Option<PortNo> {
+    let lacks = |address: u32| other.tunnels().all(|(_, known)| known != address);
+    let mut ports = bridge.tunnels().filter(|(_, address)| lacks(*address));
+    let (port, _) = ports.next()?;
+    ports.next().is_none().then_some(port)
 }
 
 /// Whether this is the name of a patch port of Heddle or Neutron.

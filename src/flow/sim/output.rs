@@ -76,25 +76,25 @@ impl<'n> Walk<'n> {
             Some((Cable::Tunnel, end)) => self.tunnel(bridge, port, end),
             None => {
                 let name = bridge.port_name(port).unwrap_or_default();
-                if peer_address(name).is_some() {
-                    self.note(Note::Tunnel(port));
-                } else if is_patch(name) {
+                if is_patch(name) {
                     self.note(Note::BeyondBridge(name.to_owned()));
                 }
-                self.deliver(Destination::Port(port));
+                let tunnel = peer_address(name).is_some();
+                self.deliver(if tunnel { Destination::Tunnel(port) } else { Destination::Port(port) });
             }
         }
     }
 
     /// To another host, where a leg of its own begins.
     fn tunnel(&mut self, bridge: &Bridge, port: PortNo, end: End) {
-        self.note(Note::Tunnel(port));
         self.note(Note::Arrives(end));
-        self.deliver(Destination::Port(port));
+        self.deliver(Destination::Tunnel(port));
         let address = |bridge: Option<&Bridge>, port| bridge.and_then(|bridge| peer_address(bridge.port_name(port)?));
         let mut packet = self.packet.clone().through_a_tunnel().with(&oxm::IN_PORT, end.port.0.into());
         let ends = [(&oxm::TUN_DST, address(Some(bridge), port))];
-        for (field, address) in ends.into_iter().chain([(&oxm::TUN_SRC, address(self.network.bridge(end.bridge), end.port))]) {
+        for (field, address) in
+            ends.into_iter().chain([(&oxm::TUN_SRC, address(self.network.bridge(end.bridge), end.port))])
+        {
             packet.set(field, address.unwrap_or_default().into());
         }
         let from = End { bridge: self.bridge, port };
@@ -117,7 +117,8 @@ impl<'n> Walk<'n> {
     }
 
     fn bundle(&mut self, bundle: &Bundle) {
-        let live: Vec<PortNo> = bundle.members.iter().map(|port| port_of_16(*port)).filter(|port| self.port_lives(*port)).collect();
+        let live: Vec<PortNo> =
+            bundle.members.iter().map(|port| port_of_16(*port)).filter(|port| self.port_lives(*port)).collect();
         if live.len() > 1 {
             self.note(Note::ByHash(live.len() as u32));
         }
@@ -235,7 +236,7 @@ impl<'n> Walk<'n> {
             Some(Some(port)) if *port == in_port => self.note(Note::LearntOnInput),
             Some(Some(port)) => {
                 self.note(Note::Learnt(*port));
-                self.into_vlan(bridge, *port, vlan);
+                self.send_in_vlan(bridge, *port, vlan);
             }
             None if !address.is_multicast() => {
                 self.note(Note::UnknownMacs);
@@ -262,7 +263,7 @@ impl<'n> Walk<'n> {
         for port in bridge.ports.known.keys().filter(|port| **port != in_port) {
             match self.port_vlan(bridge, *port) {
                 Some(PortVlan::Access(other)) if other != vlan => {}
-                Some(_) => self.into_vlan(bridge, *port, vlan),
+                Some(_) => self.send_in_vlan(bridge, *port, vlan),
                 None => unknown = true,
             }
         }
@@ -273,7 +274,7 @@ impl<'n> Walk<'n> {
     }
 
     /// Out of a port that carries this VLAN, with or without its tag.
-    fn into_vlan(&mut self, bridge: &Bridge, port: PortNo, vlan: u16) {
+    fn send_in_vlan(&mut self, bridge: &Bridge, port: PortNo, vlan: u16) {
         let packet = self.packet.clone();
         let access = matches!(self.port_vlan(bridge, port), Some(PortVlan::Access(_)));
         match (access || vlan == 0, self.packet.is_tagged()) {

@@ -45,7 +45,10 @@ pub(super) enum Home {
     /// Under its own rank.
     Own(u8),
     /// The lower bits of the field of this rank, 32 bits each, from the highest.
-    Registers { first: u8, count: u8 },
+    Registers {
+        first: u8,
+        count: u8,
+    },
     /// The upper six bits of `nw_tos`.
     Dscp,
     Tos,
@@ -319,11 +322,8 @@ impl Packet {
 
     fn first_label(&self) -> u32 {
         let label = if self.get(&oxm::ETH_TYPE) == 0x86dd { 2 } else { 0 };
-        let (tc, ttl) = if self.is_ip() {
-            (self.get(&oxm::IP_TOS) as u32 >> 2 & 7, self.get(&oxm::IP_TTL) as u32)
-        } else {
-            (0, 0)
-        };
+        let (tc, ttl) =
+            if self.is_ip() { (self.get(&oxm::IP_TOS) as u32 >> 2 & 7, self.get(&oxm::IP_TTL) as u32) } else { (0, 0) };
         label << LABEL_SHIFT | tc << TC_SHIFT | BOTTOM | if ttl == 0 { 64 } else { ttl }
     }
 
@@ -407,7 +407,8 @@ impl Packet {
             "actset_output" => false,
             "ip_dscp" | "mpls_label" | "mpls_tc" | "mpls_bos" | "mpls_ttl" => self.has(field),
             _ if shared => false,
-            // A fragment's neighbour discovery options are seldom of interest.
+            "nd_sll" | "nd_tll" => self.has(&oxm::ND_TARGET),
+            // Few look at them, so that few want to see them.
             "nd_reserved" | "nd_options_type" => self.get(field) != 0 && self.has(field),
             _ if is_header(field.rank) => self.has(field),
             _ => self.get(field) != 0,

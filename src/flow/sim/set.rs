@@ -77,8 +77,7 @@ mod tests {
             set(0x1002),
             Action::resubmit(TableId(3)),
         ];
-        let expected =
-            [Action::PopVlan, Action::PushVlan(0x88a8), set(0x1001), set(0x1002), Action::Group(1)];
+        let expected = [Action::PopVlan, Action::PushVlan(0x88a8), set(0x1001), set(0x1002), Action::Group(1)];
         assert_eq!(order(&written), expected);
         assert_eq!(order(&[Action::output(PortNo(2)), Action::output(PortNo(3))]), [Action::output(PortNo(3))]);
     }

@@ -56,6 +56,18 @@ pub enum Step {
     Note(Note),
 }
 
+impl Step {
+    /// The steps within it, and the bridge that they are about, where it is itself about `bridge`.
+    pub fn inner(&self, bridge: BridgeId) -> (BridgeId, &[Self]) {
+        match self {
+            Self::Bridge { bridge, steps } => (*bridge, steps),
+            Self::Table { steps, .. } | Self::Bucket { steps, .. } | Self::Case { steps, .. } => (bridge, steps),
+            Self::ActionSet(steps) => (bridge, steps),
+            Self::Thaw(_) | Self::Drop | Self::Action(_) | Self::Instruction(_) | Self::Note(_) => (bridge, &[]),
+        }
+    }
+}
+
 /// The flow that a packet hits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hit {
@@ -97,9 +109,7 @@ pub enum Note {
     NoSuchPort(PortNo),
     /// The port's configuration forbids it.
     Forbidden(PortNo),
-    /// The packet leaves through a tunnel.
-    Tunnel(PortNo),
-    /// It goes on at another host, below.
+    /// It comes out of the tunnel at another host, below.
     Arrives(End),
     /// The flows of the other bridge would be needed.
     BeyondBridge(String),
@@ -231,6 +241,8 @@ impl Note {
 pub enum Destination {
     /// A port.
     Port(PortNo),
+    /// A port that is a tunnel.
+    Tunnel(PortNo),
     /// The controllers, for this reason.
     Controller(Reason),
     /// Ports that `NORMAL` chooses.
