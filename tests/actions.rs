@@ -7,7 +7,9 @@
 mod corpora;
 
 use corpora::rows;
-use heddle::openflow::{Action, FlowMod, Instruction, Message, Reader, Writer};
+use heddle::flow::check;
+use heddle::openflow::oxm::Packet;
+use heddle::openflow::{Action, DecodeError, FlowMod, Instruction, Message, Reader, Writer};
 use serde_json::Value;
 
 fn hex(text: &str) -> Vec<u8> {
@@ -59,5 +61,49 @@ fn actions_that_open_vswitch_takes_encode_to_the_bytes_that_they_were() {
         case(&instructions, true);
     }
     println!("{} of {cases} lists of actions or instructions are the same bytes", cases - others.len());
+    assert!(others.is_empty(), "{}", others.join("\n"));
+}
+
+/// What holds actions of a packet-out, or the instructions of a flow that takes every packet of its table.
+fn refusal(row: &Value) -> Result<(), DecodeError> {
+    let (table, hexadecimal) = text(row, "hex").split_once(',').unwrap_or(("0", text(row, "hex")));
+    let bytes = hex(hexadecimal);
+    let reader = Reader::new(&bytes);
+    if text(row, "cmd").starts_with("parse-instructions") {
+        let packet = Packet { table: table.parse().unwrap(), ..Packet::default() };
+        return check::instructions_for(reader, packet).map(drop);
+    }
+    let list = Action::decode_list(reader)?;
+    check::verify::actions(&list).map_err(|violation| violation.at(&reader))
+}
+
+#[test]
+fn what_open_vswitch_refuses_is_refused_with_its_error() {
+    let (mut cases, mut others) = (0, Vec::new());
+    for row in rows("actions-of13.jsonl").iter().filter(|row| row["kind"] == "hex2text") {
+        cases += 1;
+        let first = row["expected"][0].as_str().unwrap();
+        let expected = if row["ok"] == true { None } else { first.rsplit_once(": ").map(|(_, name)| name.to_owned()) };
+        let found = refusal(row).err();
+        if found.as_ref().map(|error| error.code.to_string()) != expected {
+            others.push(format!("{}: found {found:?}, expected {first}", text(row, "hex")));
+        }
+    }
+    println!("{} of {cases} lists of actions or instructions are taken or refused alike", cases - others.len());
+    assert!(others.is_empty(), "{}", others.join("\n"));
+}
+
+#[test]
+fn flows_that_open_vswitch_takes_fit_their_match() {
+    let mut others = Vec::new();
+    for row in rows("flows-roundtrip.jsonl") {
+        let bytes = hex(text(&row, "flow_mod_hex"));
+        let body = Message::decode(&bytes).unwrap().body;
+        let flow = FlowMod::decode(body).unwrap();
+        let checked = check::flow_mod(&flow, bytes.len() - flow.instructions.len());
+        if row["switch"] == "ok" && checked.is_err() {
+            others.push(format!("{}: {checked:?}", text(&row, "input")));
+        }
+    }
     assert!(others.is_empty(), "{}", others.join("\n"));
 }

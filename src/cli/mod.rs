@@ -4,7 +4,10 @@
 pub mod client;
 pub mod decode;
 pub mod explain;
+pub mod filter;
 pub mod heddle;
+pub mod json;
+pub mod keyed;
 pub mod message_text;
 pub mod ofctl_dump;
 pub mod parse;
@@ -14,8 +17,6 @@ pub mod trace;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-
-use clap::Parser;
 
 /// Ran, and found a difference or nothing.
 const NOTHING: u8 = 1;

@@ -25,6 +25,12 @@ impl FlowModCommand {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct FlowFlags(pub u16);
 
+impl FlowFlags {
+    /// The names that ovs-ofctl has for them, from bit 0.
+    pub const NAMES: [&str; 5] =
+        ["send_flow_rem", "check_overlap", "reset_counts", "no_packet_counts", "no_byte_counts"];
+}
+
 /// OFPT_FLOW_MOD without its header (OpenFlow 1.3.5 §7.3.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlowMod<'a> {

@@ -13,18 +13,22 @@ mod fields;
 mod learn;
 mod matching;
 mod nicira;
+mod oxm;
 mod piece;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod values;
 
+pub use matching::{has_keyword, protocol, protocol_names};
 pub use stats::{ParsedStats, flow_stats};
 
+pub use oxm::oxm;
 use piece::Piece;
 use values::{number_u16, number_u64};
 
 use crate::openflow::flow_mod::GROUP_ANY;
+use crate::openflow::oxm::Field;
 use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{Cookie, FlowFlags, FlowMod, FlowModCommand, PortNo, TableId};
 
@@ -77,6 +81,23 @@ impl ParsedFlow {
     }
 }
 
+/// Cuts a text into its keys and values: `key`, `key=value`, `key:value` or `key(value)`, with commas or blanks
+/// between them.
+pub fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = Piece::new(text);
+    std::iter::from_fn(move || rest.next_pair()).map(|(key, value)| (key.text, value.text))
+}
+
+/// A number: decimal, `0x…` or octal.
+pub fn number(text: &str) -> Option<u128> {
+    values::plain_number(text)
+}
+
+/// Value and mask of `field` as its values read in a match, the mask in all bits of its bytes where there is none.
+pub fn field_value(text: &str, field: &Field, names: &dyn Lookup) -> Result<(u128, u128), ParseError> {
+    values::field_value(Piece::new(text), field, names).map(|found| (found.value, found.mask))
+}
+
 /// Longest match or instructions: together they fit a message.
 const MAX_BYTES: usize = u16::MAX as usize - 128;
 
@@ -111,6 +132,18 @@ pub fn flow_mod(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError
         _ => return flow(text, names),
     };
     command(found, start.split(word.text.len()).1, names)
+}
+
+/// Reads a match into its OXM TLVs.
+pub fn matching(text: &str, names: &dyn Lookup) -> Result<Vec<u8>, ParseError> {
+    let mut fields = matching::Fields::default();
+    let mut rest = Piece::new(text);
+    while let Some((key, value)) = rest.next_pair() {
+        if !fields.part(key, value, names)? {
+            return Err(key.error("a match field or a protocol"));
+        }
+    }
+    Ok(fields.encode())
 }
 
 fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
@@ -204,11 +237,13 @@ fn cookie(head: &mut FlowMod<'_>, value: Piece<'_>) -> Result<(), ParseError> {
             Err(mask.error("no mask: an added flow has one cookie"))
         }
         Some((cookie, mask)) => {
-            head.cookie = Cookie(number_u64(cookie)?);
             head.cookie_mask = number_u64(mask)?;
+            head.cookie = Cookie(number_u64(cookie)? & head.cookie_mask);
             Ok(())
         }
         None if is_delete(head.command) => Err(value.error("a cookie with a mask, as COOKIE/-1")),
+        // A flow that is modified keeps its cookie in OpenFlow 1.3.
+        None if head.command != FlowModCommand::ADD => number_u64(value).map(|_| ()),
         None => {
             head.cookie = Cookie(number_u64(value)?);
             Ok(())

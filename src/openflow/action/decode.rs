@@ -3,8 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::openflow::matching::{VLAN_PRESENT, be_number};
-use crate::openflow::oxm::{self, Field, FieldValue, Tlv};
+use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::oxm::{self, EXPERIMENTER, Field, FieldValue, Tlv};
 use crate::openflow::{DecodeError, ErrorCode, MacAddr, PortNo, Reader, TableId};
 
 use super::conntrack::{Conntrack, Nat};
@@ -45,8 +45,10 @@ enum Length {
     AtLeast(u16),
 }
 
-const fn standard_length(action_type: u16) -> Option<Length> {
+/// Of those that Open vSwitch does not know, another length is another unknown action.
+const fn standard_length(action_type: u16, found: u16) -> Option<Length> {
     Some(match action_type {
+        11 | 12 | 26 | 27 if found != 8 => return None,
         0 | 3 | 4 => Length::Exactly(16),
         1 | 2 | 5..=24 | 26 | 27 => Length::Exactly(8),
         25 => Length::AtLeast(8),
@@ -97,7 +99,7 @@ impl Head {
                 (kind, experimenter, Err(ErrorCode::BAC_BAD_EXPERIMENTER))
             }
         } else {
-            (kind, 0, standard_length(kind).ok_or(ErrorCode::BAC_BAD_TYPE))
+            (kind, 0, standard_length(kind, length).ok_or(ErrorCode::BAC_BAD_TYPE))
         };
         Ok(Self { kind, experimenter, length, known })
     }
@@ -208,7 +210,7 @@ impl Action {
         if value.mask().is_some() {
             return Err(Refused::Unknown(ErrorCode::BAC_BAD_SET_MASK));
         }
-        let number = be_number(value.value());
+        let number = oxm::number(value.value());
         let untagged = value.field == &oxm::VLAN_VID && number & u128::from(VLAN_PRESENT) == 0;
         if value.field == &oxm::IN_PORT || untagged || !value.field.allows(number) {
             let expected = "a value that the field can be given";
@@ -454,9 +456,13 @@ fn field_value(body: &mut Reader<'_>) -> Result<FieldValue, Refused> {
         return Err(start.error("set_field.mask", 0, expected, ErrorCode::BMC_BAD_WILDCARDS).into());
     }
     let value = FieldValue::from_tlv(&tlv).ok_or_else(|| {
-        let known = Field::by_experimenter(tlv.experimenter, tlv.number).filter(|_| tlv.experimenter != 0);
-        let known = known.or_else(|| Field::by_code(tlv.class, tlv.number));
-        Refused::Unknown(known.map_or(ErrorCode::BAC_BAD_SET_TYPE, |_| ErrorCode::BAC_BAD_SET_LEN))
+        let known = match tlv.class {
+            EXPERIMENTER => Field::by_experimenter(tlv.experimenter, tlv.number),
+            class => Field::by_code(class, tlv.number),
+        };
+        let (found, expected) = (tlv.value.len() as u64, "as many bytes as the field has");
+        let bad_len = start.error("set_field.length", found, expected, ErrorCode::BAC_BAD_SET_LEN);
+        known.map_or(Refused::Unknown(ErrorCode::BAC_BAD_SET_TYPE), |_| bad_len.into())
     })?;
     zeros(body, "set_field.pad", ErrorCode::BAC_BAD_SET_ARGUMENT)?;
     writable(value.field, &start)?;
