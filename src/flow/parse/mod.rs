@@ -106,18 +106,6 @@ pub fn flow(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
     command(FlowModCommand::ADD, Piece::new(text), names)
 }
 
-/// Reads a match alone, as `in_port=1,ip,nw_src=10.0.0.1`, to OXM TLVs in canonical form.
-pub fn matching(text: &str, names: &dyn Lookup) -> Result<Vec<u8>, ParseError> {
-    let mut rest = Piece::new(text);
-    let mut fields = matching::Fields::default();
-    while let Some((key, value)) = rest.next_pair() {
-        if !fields.part(key, value, names)? {
-            return Err(key.error("a match field"));
-        }
-    }
-    Ok(fields.encode())
-}
-
 /// Reads a line of `ovs-ofctl add-flows FILE`: a flow, behind `add`, `modify`, `modify_strict`, `delete` or
 /// `delete_strict`, without which it is added.
 pub fn flow_mod(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {

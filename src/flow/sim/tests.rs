@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::*;
 use crate::flow::Flow;
 use crate::flow::parse::{self, NoNames};
+use crate::openflow::action::{Encap, HashFields, Multipath, MultipathAlgorithm, PT_ETH, PT_NSH};
 use crate::openflow::group::GroupType;
 use crate::openflow::port::PortConfig;
-use crate::openflow::{Action, GroupId, MacAddr, PortNo, TableId, oxm};
+use crate::openflow::{Action, Cookie, GroupId, MacAddr, Match, PortNo, Subfield, TableId, oxm};
 
 fn flow(text: &str) -> Flow {
     Flow::from_stats(&parse::flow_stats(text, &NoNames).unwrap().to_flow_stats())
@@ -152,10 +153,24 @@ fn groups_that_nobody_told_are_unknown_and_not_missing() {
     assert_eq!((all_notes(&trace), outcome(&trace)), (vec![Note::UnknownGroup(1)], vec![(port(2), true)]));
 }
 
+/// A bridge with one flow, of these actions.
+fn acting(actions: &[Action]) -> Bridge {
+    let flow = Flow::new(TableId(0), 1, &Match::new(), Cookie(0), actions, None).unwrap();
+    Bridge { tables: Tables::new([Arc::new(flow)]).unwrap(), ..bridge("br", PORTS, &[]) }
+}
+
 #[test]
 fn what_a_hash_decides_is_not_certain() {
-    let multipath = "multipath(symmetric_l4,0,modulo_n,2,0,NXM_NX_REG0[])";
-    let trace = traced(bridge("br", PORTS, &[&format!("actions=output:3,{multipath},output:2")]), "in_port=1");
+    let multipath = Multipath {
+        fields: HashFields(1),
+        basis: 0,
+        algorithm: MultipathAlgorithm(0),
+        max_link: 1,
+        arg: 0,
+        dst: Subfield::all(&oxm::REG0),
+    };
+    let output = |number| Action::output(PortNo(number));
+    let trace = traced(acting(&[output(3), Action::Multipath(Box::new(multipath)), output(2)]), "in_port=1");
     assert_eq!(outcome(&trace), [(port(3), true), (port(2), false)]);
     assert!(all_notes(&trace).contains(&Note::ByHash(2)));
 }
@@ -245,10 +260,10 @@ fn what_a_label_covered_is_not_known() {
 
 #[test]
 fn headers_are_put_around_a_packet_and_taken_off() {
-    let flows = [
-        "ip,actions=encap(nsh(md_type=1)),set_field:0x123->nsh_spi,encap(ethernet),set_field:02:00:00:00:00:07->eth_dst,output:2",
-    ];
-    let trace = traced(bridge("br", PORTS, &flows), "in_port=1,ip,nw_src=10.0.0.1");
+    let encap = |packet_type| Action::Encap(Box::new(Encap { header_size: 0, packet_type, properties: Vec::new() }));
+    let path = Action::set_field(&oxm::NSH_SPI, 0x123);
+    let actions = [encap(PT_NSH), path, encap(PT_ETH), Action::output(PortNo(2))];
+    let trace = traced(acting(&actions), "in_port=1,ip,nw_src=10.0.0.1");
     let sent = &trace.legs[0].deliveries[0].packet;
     let value = |field| sent.get(field);
     assert_eq!((value(&oxm::ETH_TYPE), value(&oxm::NSH_SPI), value(&oxm::NSH_TTL)), (0x894f, 0x123, 63));
