@@ -3,7 +3,7 @@
 use super::Violation;
 use crate::openflow::action::learn::{Learn, Source, Spec};
 use crate::openflow::action::{CtFlags, CtZone, NatAddresses, PT_ETH, PT_NSH};
-use crate::openflow::matching::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, VLAN_PRESENT, be_number};
+use crate::openflow::matching::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, VLAN_PRESENT};
 use crate::openflow::oxm::{self, Field, FieldValue, Packet, Tlv, Tlvs};
 use crate::openflow::{Action, DecodeError, ErrorCode, Instruction, Reader, Subfield, TableId};
 
@@ -84,7 +84,7 @@ fn note(packet: &mut Packet, tlv: &Tlv<'_>) {
         packet.tci = [outer | number as u16, inner];
     } else if field == &oxm::CT_STATE {
         packet.ct_state = number as u32;
-        packet.ct_state_mask = tlv.mask.map_or(u32::MAX, |mask| be_number(mask) as u32);
+        packet.ct_state_mask = tlv.mask.map_or(u32::MAX, |mask| oxm::number(mask) as u32);
     }
 }
 
@@ -272,7 +272,7 @@ fn set_field(packet: &mut Packet, value: &FieldValue) -> Checked {
     }
     if value.field == &oxm::VLAN_TCI {
         let [_, inner] = packet.tci;
-        packet.tci = [be_number(value.value()) as u16, inner];
+        packet.tci = [oxm::number(value.value()) as u16, inner];
     }
     Ok(())
 }
@@ -339,7 +339,7 @@ pub fn spec(packet: &Packet, learnt: &mut Packet, part: &Spec) -> Checked {
             source(src)?;
             subfield(learnt, dst)?;
             if let Source::Immediate(bytes) = src {
-                let number = be_number(bytes);
+                let number = oxm::number(bytes);
                 note_learnt(learnt, dst, number);
             }
             Ok(())

@@ -13,6 +13,7 @@ mod fields;
 mod learn;
 mod matching;
 mod nicira;
+mod oxm;
 mod piece;
 mod stats;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod values;
 pub use matching::{has_keyword, protocol, protocol_names};
 pub use stats::{ParsedStats, flow_stats};
 
+pub use oxm::oxm;
 use piece::Piece;
 use values::{number_u16, number_u64};
 
@@ -120,6 +122,18 @@ pub fn flow_mod(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError
     command(found, start.split(word.text.len()).1, names)
 }
 
+/// Reads a match into its OXM TLVs.
+pub fn matching(text: &str, names: &dyn Lookup) -> Result<Vec<u8>, ParseError> {
+    let mut fields = matching::Fields::default();
+    let mut rest = Piece::new(text);
+    while let Some((key, value)) = rest.next_pair() {
+        if !fields.part(key, value, names)? {
+            return Err(key.error("a match field or a protocol"));
+        }
+    }
+    Ok(fields.encode())
+}
+
 fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
     let deletes = matches!(command, FlowModCommand::DELETE | FlowModCommand::DELETE_STRICT);
     let (mut rest, actions) = if deletes {
@@ -211,11 +225,13 @@ fn cookie(head: &mut FlowMod<'_>, value: Piece<'_>) -> Result<(), ParseError> {
             Err(mask.error("no mask: an added flow has one cookie"))
         }
         Some((cookie, mask)) => {
-            head.cookie = Cookie(number_u64(cookie)?);
             head.cookie_mask = number_u64(mask)?;
+            head.cookie = Cookie(number_u64(cookie)? & head.cookie_mask);
             Ok(())
         }
         None if is_delete(head.command) => Err(value.error("a cookie with a mask, as COOKIE/-1")),
+        // A flow that is modified keeps its cookie in OpenFlow 1.3.
+        None if head.command != FlowModCommand::ADD => number_u64(value).map(|_| ()),
         None => {
             head.cookie = Cookie(number_u64(value)?);
             Ok(())
