@@ -363,6 +363,7 @@ fn reports_on_a_switch_are_those_of_ovs_ofctl() {
         ("groups --stats", "dump-group-stats br-int"),
         ("meters", "dump-meters br-int"),
         ("meters --stats", "meter-stats br-int"),
+        ("queues", "queue-stats br-int"),
         ("desc", "dump-desc br-int"),
         ("show", "show br-int"),
         ("aggregate", "dump-aggregate br-int"),

@@ -64,12 +64,12 @@ pub(super) fn ask(client: &mut Client, question: Question, out: &mut impl Write)
     failed.map_or(Ok(()), Err)
 }
 
-/// Appends the text of one message of an answer.
+/// Appends the text of one message of an answer, which also says where it could not be read.
 pub(super) fn reply(xid: Xid, part: &Multipart<'_>, text: &mut Vec<u8>) -> Result<(), Error> {
     let mut writer = Writer::new();
     // It came in one message, so it fits one.
     let _ = part.encode_reply(&mut writer, xid);
-    Ok(message_text::message(writer.as_slice(), text)?)
+    message_text::message(writer.as_slice(), text)?.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Prints features, ports and configuration.
