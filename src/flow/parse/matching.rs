@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use super::check::Packet;
 use super::fields;
 use super::piece::Piece;
 use super::values::{self, Masked, ones};
 use super::{Lookup, ParseError};
 use crate::openflow::Writer;
 use crate::openflow::matching::VLAN_PRESENT;
-use crate::openflow::oxm::{self, FIELDS, Field, FieldValue};
+use crate::openflow::oxm::{self, FIELDS, Field, FieldValue, Packet};
 
 /// Keywords that say Ethernet type and IP protocol.
 const PROTOCOLS: [(&str, u16, u8); 18] = [
