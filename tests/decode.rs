@@ -99,6 +99,11 @@ fn packet_outs_print_as_ovs_ofctl_prints_them() {
 }
 
 #[test]
+fn messages_of_os_ken_print_as_ovs_ofctl_prints_them() {
+    hold("osken-of13/index.jsonl", 55, 4, |row| pair(row, "hex", "ovs_text"));
+}
+
+#[test]
 fn groups_print_as_ovs_ofctl_prints_them() {
     hold("groups-of13.jsonl", 127, 0, |row| {
         let mut cases = pair(row, "group_mod_hex", "group_mod_text");

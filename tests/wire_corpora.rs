@@ -192,7 +192,7 @@ proptest::proptest! {
     #[test]
     fn no_body_makes_a_decoder_panic(
         message_type in 0u8..32,
-        start in proptest::sample::select(vec!["", "ffff0000000000004f4e46000000074e", "4f4e4600000008fd", "000d000000000000"]),
+        start in proptest::sample::select(vec!["", "ffff0000000000004f4e46000000074e", "4f4e4600000008fd", "000d000000000000", "000023200000001e"]),
         rest in proptest::collection::vec(proptest::prop_oneof![proptest::prelude::Just(0u8), 0u8..16, 0u8..=255], 0..160),
     ) {
         let mut bytes = vec![4, message_type, 0, 0, 0, 0, 0, 0];

@@ -17,8 +17,6 @@ pub mod switch_text;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Ran, and found a difference or nothing.
 const NOTHING: u8 = 1;
 /// Wrong usage, or something failed.

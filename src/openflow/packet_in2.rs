@@ -11,6 +11,7 @@
 
 use super::error::NICIRA;
 use super::experimenter::experimenter_message;
+use super::oxm::Tlvs;
 use super::packet::{NO_BUFFER, PacketInReason};
 use super::property::{Property, aligned_property, property};
 use super::{Cookie, DecodeError, EncodeError, Entries, Entry, ErrorCode, Raw, Reader, TableId, Writer, Xid};
@@ -118,8 +119,8 @@ impl<'a> Entry<'a> for ContinuationProperty<'a> {
             0x8003 => Self::Conntracked(property),
             0x8004 => Self::TableId(TableId(property.u8("continuation.table_id")?)),
             0x8005 => Self::Cookie(Cookie(property.u64("continuation.cookie")?)),
-            0x8006 => Self::Actions(property.aligned()?),
-            0x8007 => Self::ActionSet(property.aligned()?),
+            0x8006 => Self::Actions(actions(&property)?),
+            0x8007 => Self::ActionSet(actions(&property)?),
             0x8008 => Self::OdpPort(property.u32("continuation.odp_port")?),
             _ => Self::Other(property),
         })
@@ -138,6 +139,17 @@ impl<'a> Entry<'a> for ContinuationProperty<'a> {
             Self::Conntracked(property) | Self::Other(property) => property.encode(writer),
         }
     }
+}
+
+/// Actions, a whole number of 8 bytes.
+fn actions<'a>(property: &Property<'a>) -> Result<Raw<'a>, DecodeError> {
+    let actions = property.aligned()?;
+    let found = actions.bytes().len();
+    if found % 8 != 0 {
+        let expected = "a multiple of 8 bytes";
+        return Err(actions.reader().error("continuation.actions", found as u64, expected, ErrorCode::BRC_BAD_LEN));
+    }
+    Ok(actions)
 }
 
 fn stack_value<'a>(property: &Property<'a>) -> Result<&'a [u8], DecodeError> {
@@ -176,7 +188,8 @@ pub struct PacketIn2<'a> {
 
 impl<'a> PacketIn2<'a> {
     /// Decodes the body behind the `exp_type`. Of a property that is there twice the last counts. Errors:
-    /// `OFPBPC_*` for a property, `BRC_BAD_LEN` without a packet or with one longer than it says.
+    /// `OFPBPC_*` for a property, `BMC_BAD_LEN` for metadata that are no fields, `BRC_BAD_LEN` without a packet
+    /// or with one longer than it says.
     pub fn decode(body: Reader<'a>) -> Result<Self, DecodeError> {
         let mut packet_in = Self {
             packet: &[],
@@ -190,7 +203,7 @@ impl<'a> PacketIn2<'a> {
             continuation: Raw::default(),
         };
         for property in Entries::new(body) {
-            packet_in.note(property?);
+            packet_in.note(property?)?;
         }
         let found = packet_in.packet.len();
         if found == 0 {
@@ -207,7 +220,7 @@ impl<'a> PacketIn2<'a> {
         Ok(packet_in)
     }
 
-    fn note(&mut self, property: PacketInProperty<'a>) {
+    fn note(&mut self, property: PacketInProperty<'a>) -> Result<(), DecodeError> {
         match property {
             PacketInProperty::Packet(packet) => self.packet = packet,
             PacketInProperty::FullLen(length) => self.full_len = length,
@@ -215,11 +228,15 @@ impl<'a> PacketIn2<'a> {
             PacketInProperty::TableId(table) => self.table_id = table,
             PacketInProperty::Cookie(cookie) => self.cookie = cookie,
             PacketInProperty::Reason(reason) => self.reason = reason,
-            PacketInProperty::Metadata(fields) => self.metadata = fields,
+            PacketInProperty::Metadata(fields) => {
+                Tlvs::new(fields.reader()).try_for_each(|field| field.map(drop))?;
+                self.metadata = fields;
+            }
             PacketInProperty::Userdata(userdata) => self.userdata = userdata,
             PacketInProperty::Continuation(inner) => self.continuation = inner,
             PacketInProperty::Other(_) => {}
         }
+        Ok(())
     }
 
     /// The properties of the continuation.
@@ -351,6 +368,19 @@ mod tests {
         }
         let bytes = hex(packet);
         assert_eq!(PacketIn2::decode(Reader::new(&bytes)).unwrap().full_len, 2);
+    }
+
+    #[test]
+    fn parts_that_are_cut_off_are_refused_with_the_error_of_their_kind() {
+        for (text, code) in [
+            ("0006 000b 80000004 000002 00 0000 000f", ErrorCode::BMC_BAD_LEN),
+            ("0006 0007 800000 00", ErrorCode::BMC_BAD_LEN),
+        ] {
+            assert_eq!(PacketIn2::decode(Reader::new(&hex(text))).unwrap_err().code, code, "{text}");
+        }
+        let actions = hex("8006 000f 00000000 00000010 000000 00");
+        let error = ContinuationProperty::decode(&mut Reader::new(&actions)).unwrap_err();
+        assert_eq!((error.what, error.offset, error.code), ("continuation.actions", 8, ErrorCode::BRC_BAD_LEN));
     }
 
     #[test]

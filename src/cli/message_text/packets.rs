@@ -1,13 +1,14 @@
 //! Packets to the controller and back.
 
 use super::{Context, Out, Stop, known_port, packet_text};
+use crate::flow::check::verify;
 use crate::flow::text::{Numbers, Printer};
 use crate::openflow::kind::Kind;
 use crate::openflow::nx_packet_in::{NxPacketIn, PacketInFormat, SetPacketInFormat};
 use crate::openflow::oxm::{PACKET_TYPE, Tlvs};
 use crate::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason, PacketOut};
 use crate::openflow::packet_in2::{ContinuationProperty, PacketIn2};
-use crate::openflow::{Cookie, DecodeError, Entries, ErrorCode, PortNo, Raw, Reader, TableId};
+use crate::openflow::{Action, Cookie, DecodeError, Entries, ErrorCode, PortNo, Raw, Reader, TableId};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
     let result = match context.kind() {
@@ -45,7 +46,7 @@ fn packet_out(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let mut text = b" in_port=".to_vec();
     printer.port(packet.in_port, &mut text);
     put!(text, " actions=");
-    printer.actions(packet.actions.reader(), &mut text)?;
+    append_actions(&mut text, packet.actions)?;
     if packet.in_port >= PortNo::MAX && ![PortNo::LOCAL, PortNo::ANY, PortNo::CONTROLLER].contains(&packet.in_port) {
         let expected = "a port, LOCAL, CONTROLLER or ANY";
         return Err(at.error("packet_out.in_port", packet.in_port.0.into(), expected, ErrorCode::BRC_BAD_PORT));
@@ -209,7 +210,7 @@ impl Continuation {
                 ContinuationProperty::TableId(table) => of.0 = table,
                 ContinuationProperty::Cookie(cookie) => of.1 = cookie,
                 ContinuationProperty::Actions(actions) => found.actions(of, actions)?,
-                ContinuationProperty::ActionSet(actions) => append_actions(&mut found.action_set, actions)?,
+                ContinuationProperty::ActionSet(actions) => found.action_set(actions)?,
                 ContinuationProperty::OdpPort(port) => found.odp_port = port,
                 ContinuationProperty::Other(_) => {}
             }
@@ -232,7 +233,28 @@ impl Continuation {
             self.actions.push(b',');
         }
         put!(self.actions, "unroll_xlate(table={table}, cookie={})", cookie.0);
+        if actions.bytes().is_empty() {
+            return Ok(());
+        }
+        let list = Action::decode_list(actions.reader())?;
+        if list.iter().any(|action| matches!(action, Action::Conjunction { .. })) {
+            // It stands alone in a list, and here is never alone: the flow stands in front.
+            let (found, expected) = (list.len() as u64, "no conjunction");
+            let code = ErrorCode::NXBAC_BAD_CONJUNCTION;
+            return Err(actions.reader().error("continuation.actions", found, expected, code));
+        }
+        self.actions.push(b',');
         append_actions(&mut self.actions, actions)
+    }
+
+    fn action_set(&mut self, actions: Raw<'_>) -> Result<(), DecodeError> {
+        if actions.bytes().is_empty() {
+            return Ok(());
+        }
+        if !self.action_set.is_empty() {
+            self.action_set.push(b',');
+        }
+        append_actions(&mut self.action_set, actions)
     }
 
     fn print(&self, out: &mut Out) {
@@ -272,13 +294,9 @@ fn uuid(out: &mut Out, [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, 
     put!(out, "{a:08x}-{:04x}-{:04x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xffff, c >> 16, c & 0xffff);
 }
 
-/// Appends a list of actions, which may be empty, to one.
+/// Appends a list of actions that Open vSwitch knows and that may stand together.
 fn append_actions(out: &mut Out, actions: Raw<'_>) -> Result<(), DecodeError> {
-    if actions.bytes().is_empty() {
-        return Ok(());
-    }
-    if !out.is_empty() {
-        out.push(b',');
-    }
-    Printer::new(&Numbers).actions(actions.reader(), out)
+    let reader = actions.reader();
+    verify::actions(&Action::decode_list(reader)?).map_err(|violation| violation.at(&reader))?;
+    Printer::new(&Numbers).actions(reader, out)
 }

@@ -4,9 +4,12 @@
 //! [`flows`] itself prints them as they arrive.
 
 mod args;
+pub mod color;
 pub mod dump;
 mod flows;
 pub mod names;
+mod paint;
+pub mod sort;
 pub mod source;
 mod stand_ins;
 mod switch;

@@ -19,12 +19,13 @@ pub struct Tlv<'a> {
 }
 
 impl<'a> Tlv<'a> {
-    /// Reads one TLV. Errors: `BMC_BAD_LEN` for a length that runs past the end, or an odd one with a mask.
+    /// Reads one TLV. Errors: `BMC_BAD_LEN` for a header or a value that is cut off, or an odd length with a mask.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = *reader;
-        let class = reader.u16("oxm.class")?;
-        let code = reader.u8("oxm.field")?;
-        let length = usize::from(reader.u8("oxm.length")?);
+        let cut = |error| DecodeError { code: ErrorCode::BMC_BAD_LEN, ..error };
+        let class = reader.u16("oxm.class").map_err(cut)?;
+        let code = reader.u8("oxm.field").map_err(cut)?;
+        let length = usize::from(reader.u8("oxm.length").map_err(cut)?);
         let bad = |expected| start.error("oxm.length", length as u64, expected, ErrorCode::BMC_BAD_LEN);
         let mut body = reader.child(length, "oxm.value").map_err(|_| bad("no more than what is left of the match"))?;
         let experimenter = match class {
