@@ -34,6 +34,7 @@ pub mod instruction;
 pub mod ipfix;
 pub mod kind;
 pub mod mac;
+pub mod match_fields;
 pub mod matching;
 pub mod message;
 pub mod meter;

@@ -3,7 +3,7 @@
 use super::Violation;
 use crate::openflow::action::learn::{Learn, Source, Spec};
 use crate::openflow::action::{CtFlags, CtZone, NatAddresses, PT_ETH, PT_NSH};
-use crate::openflow::matching::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, VLAN_PRESENT, be_number};
+use crate::openflow::matching::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, VLAN_PRESENT};
 use crate::openflow::oxm::{self, Field, FieldValue, Packet, Tlv, Tlvs};
 use crate::openflow::{Action, DecodeError, ErrorCode, Instruction, Reader, Subfield, TableId};
 
@@ -86,7 +86,7 @@ fn note(packet: &mut Packet, tlv: &Tlv<'_>) {
         packet.tci = [outer | number as u16, inner];
     } else if field == &oxm::CT_STATE {
         packet.ct_state = number as u32;
-        packet.ct_state_mask = tlv.mask.map_or(u32::MAX, |mask| be_number(mask) as u32);
+        packet.ct_state_mask = tlv.mask.map_or(u32::MAX, |mask| oxm::number(mask) as u32);
     }
 }
 
@@ -187,7 +187,7 @@ pub fn step(packet: &mut Packet, action: &Action) -> Checked {
             let nsh = packet.packet_type == PT_NSH || packet.eth_type == ETH_TYPE_NSH;
             unless(nsh, "this action in a flow that matches NSH")
         }
-        Action::SetField(value) | Action::Load2(value) => set_field(packet, value.field, be_number(value.value())),
+        Action::SetField(value) | Action::Load2(value) => set_field(packet, value.field, oxm::number(value.value())),
         Action::Load { value, dst } => {
             let number = u128::from(*value).checked_shl(dst.offset.into()).unwrap_or(0);
             set_field(packet, dst.field, number)
@@ -337,7 +337,7 @@ pub fn spec(packet: &Packet, learnt: &mut Packet, part: &Spec) -> Checked {
             source(src)?;
             subfield(learnt, dst)?;
             if let Source::Immediate(bytes) = src {
-                let number = be_number(bytes);
+                let number = oxm::number(bytes);
                 note_learnt(learnt, dst, number);
             }
             Ok(())

@@ -14,6 +14,7 @@ mod forward;
 mod learn;
 mod matching;
 mod modify;
+mod oxm;
 mod piece;
 mod select;
 mod special;
@@ -25,6 +26,7 @@ mod values;
 pub use matching::{has_keyword, protocol, protocol_names};
 pub use stats::{ParsedStats, flow_stats};
 
+pub use oxm::oxm;
 use piece::Piece;
 use values::{number_u16, number_u32, number_u64};
 
@@ -125,6 +127,18 @@ pub fn flow_mod(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError
         return Err(word.error("what it concerns behind the command"));
     }
     command(found, rest, names)
+}
+
+/// Reads a match into its OXM TLVs.
+pub fn matching(text: &str, names: &dyn Lookup) -> Result<Vec<u8>, ParseError> {
+    let mut fields = matching::Fields::default();
+    let mut rest = Piece::new(text);
+    while let Some((key, value)) = rest.next_pair() {
+        if !fields.part(key, value, names)? {
+            return Err(key.error("a match field or a protocol"));
+        }
+    }
+    Ok(fields.encode())
 }
 
 fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
