@@ -2,12 +2,9 @@
 
 use super::ParseError;
 use super::piece::Piece;
+pub(super) use crate::openflow::numbers::{IP_PROTO_SCTP as SCTP, IP_PROTO_TCP as TCP, IP_PROTO_UDP as UDP};
 pub(super) use crate::openflow::oxm::Packet;
 use crate::openflow::oxm::{self, Field};
-
-pub(super) const TCP: u8 = 6;
-pub(super) const UDP: u8 = 17;
-pub(super) const SCTP: u8 = 132;
 
 /// Holds what is known of packets against what the text asks of them.
 pub(super) trait Require {
