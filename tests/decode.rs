@@ -88,7 +88,7 @@ fn bundles_print_as_ovs_ofctl_prints_them() {
 
 #[test]
 fn replies_of_a_switch_print_as_ovs_ofctl_prints_them() {
-    hold("live-replies.jsonl", 156, 5, |row| {
+    hold("live-replies.jsonl", 163, 4, |row| {
         row["replies"].as_array().into_iter().flatten().flat_map(|row| pair(row, "hex", "text")).collect()
     });
 }
@@ -100,7 +100,7 @@ fn packet_outs_print_as_ovs_ofctl_prints_them() {
 
 #[test]
 fn messages_of_os_ken_print_as_ovs_ofctl_prints_them() {
-    hold("osken-of13/index.jsonl", 55, 4, |row| pair(row, "hex", "ovs_text"));
+    hold("osken-of13/index.jsonl", 56, 3, |row| pair(row, "hex", "ovs_text"));
 }
 
 #[test]
