@@ -1,13 +1,16 @@
 //! Flows: modifications, dumps, monitors, and what is told of removed ones.
 
 use super::{Context, NotPrinted, Out, Stop, bits, chomp, known_port};
+use crate::flow;
 use crate::flow::text::{Numbers, Printer, duration, flags};
-use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
+use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorCancel, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
+use crate::openflow::flow_removed::FlowRemoved;
+use crate::openflow::flow_stats::{AggregateStats, FlowStatsRequest};
 use crate::openflow::kind::Kind;
+use crate::openflow::match_fields::{Form, MatchFields, Strictness};
 use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
-    Cookie, DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, PortNo, RawMatch, Reader,
-    TableId,
+    DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, PortNo, RawMatch, Reader, TableId,
 };
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
@@ -19,6 +22,7 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         Kind::AggregateStatsReply => aggregate(body, out),
         Kind::FlowMonitorRequest => monitor_requests(body, out),
         Kind::FlowMonitorReply => updates(body, out),
+        Kind::FlowMonitorCancel => FlowMonitorCancel::decode(body).map(|cancel| put!(out, " id={}", cancel.monitor_id)),
         _ => return None,
     };
     Some(result.map_err(|error| standard_match(context, error)))
@@ -38,26 +42,46 @@ fn standard_match(context: &Context<'_>, error: DecodeError) -> Stop {
 /// Priority of a flow for which none was asked.
 const DEFAULT_PRIORITY: u16 = 0x8000;
 
+/// Holds a flow against what Open vSwitch holds it against, in its order; the match was read before.
+fn check(flow: &FlowMod<'_>, body: &Reader<'_>) -> Result<(), DecodeError> {
+    let deletes = [FlowModCommand::DELETE, FlowModCommand::DELETE_STRICT].contains(&flow.command);
+    if flow.table == TableId::ALL && !deletes {
+        let expected = "0 to 254, but for a delete";
+        return Err(body.error("flow_mod.table_id", 255, expected, ErrorCode::FMFC_BAD_TABLE_ID));
+    }
+    known_port(body, flow.out_port)?;
+    if flow.command.0 > FlowModCommand::DELETE_STRICT.0 {
+        let found = flow.command.0.into();
+        return Err(body.error("flow_mod.command", found, "0 to 4", ErrorCode::FMFC_BAD_COMMAND));
+    }
+    let offset = body.offset() + (body.remaining() - flow.instructions.len());
+    flow::check::instructions(Reader::at(flow.instructions, offset))?;
+    if flow.flags.0 & !0x1f != 0 {
+        return Err(body.error("flow_mod.flags", flow.flags.0.into(), "known ones", ErrorCode::FMFC_BAD_FLAGS));
+    }
+    flow::check::flow_mod(flow, offset).map(|_| ())
+}
+
+/// The match of a FLOW_MOD, with its place in the message.
+fn flow_match(mut body: Reader<'_>) -> Result<RawMatch<'_>, DecodeError> {
+    body.skip(40, "flow_mod")?;
+    RawMatch::decode(&mut body)
+}
+
+const COMMANDS: [&str; 5] = ["ADD", "MOD", "MOD_STRICT", "DEL", "DEL_STRICT"];
+
 fn flow_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let flow = FlowMod::decode(body)?;
-    let mut fixed = body;
-    fixed.skip(24, "flow_mod")?;
-    let buffer_id = fixed.u32("flow_mod.buffer_id")?;
-    let out_port = known_port(&fixed, flow.out_port)?;
-    if flow.flags.0 & !0x1f != 0 {
-        return Err(fixed.error("flow_mod.flags", flow.flags.0.into(), "known ones", ErrorCode::FMFC_BAD_FLAGS));
-    }
+    let FlowMod { buffer_id, out_port, .. } = flow;
     let mut printer = Printer::new(&Numbers);
-    let mut text = b" ".to_vec();
-    match ["ADD", "MOD", "MOD_STRICT", "DEL", "DEL_STRICT"].get(usize::from(flow.command.0)) {
-        Some(name) => put!(text, "{name}"),
-        None => put!(text, "cmd:{}", flow.command.0),
-    }
+    let mut text = Vec::new();
+    put!(text, " {}", COMMANDS.get(usize::from(flow.command.0)).unwrap_or(&""));
     if flow.table != TableId(0) {
         put!(text, " table:{}", flow.table);
     }
     text.push(b' ');
-    printer.prioritized(flow.priority, flow.match_tlvs, &mut text)?;
+    printer.prioritized(flow.priority, &fields(&flow_match(body)?)?, &mut text)?;
+    check(&flow, &body)?;
     if text.last() != Some(&b' ') {
         text.push(b' ');
     }
@@ -93,51 +117,38 @@ fn reason_name(reason: u16) -> Option<&'static str> {
     ["idle", "hard", "delete", "group_delete", "meter_delete", "eviction"].get(usize::from(reason)).copied()
 }
 
-/// `struct ofp_flow_removed` (OpenFlow 1.3.5 §7.4.2).
-fn removed(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let cookie = Cookie(body.u64("flow_removed.cookie")?);
-    let priority = body.u16("flow_removed.priority")?;
-    let reason = body.u8("flow_removed.reason")?;
-    let table = TableId(body.u8("flow_removed.table_id")?);
-    let (seconds, nanoseconds) = (body.u32("flow_removed.duration_sec")?, body.u32("flow_removed.duration_nsec")?);
-    let (idle, hard) = (body.u16("flow_removed.idle_timeout")?, body.u16("flow_removed.hard_timeout")?);
-    let (packets, bytes) = (body.u64("flow_removed.packet_count")?, body.u64("flow_removed.byte_count")?);
-    let tlvs = Match::decode_tlvs(&mut body)?;
+fn removed(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let removed = FlowRemoved::decode(body)?;
     let mut text = b" ".to_vec();
-    Printer::new(&Numbers).prioritized(priority, tlvs, &mut text)?;
-    match reason_name(reason.into()) {
+    Printer::new(&Numbers).prioritized(removed.priority, &fields(&removed.flow_match)?, &mut text)?;
+    match reason_name(removed.reason.0.into()) {
         Some(name) => put!(text, " reason={name}"),
-        None => put!(text, " reason={reason}"),
+        None => put!(text, " reason={}", removed.reason.0),
     }
-    if table != TableId::ALL {
-        put!(text, " table_id={table}");
+    if removed.table_id != TableId::ALL {
+        put!(text, " table_id={}", removed.table_id);
     }
-    if cookie.0 != 0 {
-        put!(text, " cookie:{:#x}", cookie.0);
+    if removed.cookie.0 != 0 {
+        put!(text, " cookie:{:#x}", removed.cookie.0);
     }
     put!(text, " duration");
-    duration(&mut text, seconds, nanoseconds);
-    put!(text, " idle{idle}");
-    if hard != 0 {
-        put!(text, " hard{hard}");
+    duration(&mut text, removed.duration_sec, removed.duration_nsec);
+    put!(text, " idle{}", removed.idle_timeout);
+    if removed.hard_timeout != 0 {
+        put!(text, " hard{}", removed.hard_timeout);
     }
-    put!(text, " pkts{packets} bytes{bytes}\n");
+    put!(text, " pkts{} bytes{}\n", removed.packet_count, removed.byte_count);
     out.append(&mut text);
     Ok(())
 }
 
-/// `struct ofp_flow_stats_request` (OpenFlow 1.3.5 §7.3.5.2).
-fn stats_request(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let table = TableId(body.u8("flow_stats_request.table_id")?);
-    body.skip(3, "flow_stats_request.pad")?;
-    let at = body;
-    let out_port = known_port(&at, PortNo(body.u32("flow_stats_request.out_port")?))?;
-    body.skip(4 + 4 + 8 + 8, "flow_stats_request.out_group")?;
-    let tlvs = Match::decode_tlvs(&mut body)?;
+fn stats_request(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let request = FlowStatsRequest::decode(body)?;
+    let out_port = known_port(&body, request.out_port)?;
     let mut text = Vec::new();
-    table_and_port(table, out_port, &mut text);
+    table_and_port(request.table_id, out_port, &mut text);
     text.push(b' ');
-    Printer::new(&Numbers).matching(tlvs, &mut text)?;
+    Printer::new(&Numbers).matching(&fields(&request.flow_match)?, &mut text)?;
     out.append(&mut text);
     Ok(())
 }
@@ -164,11 +175,9 @@ fn stats(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// `struct ofp_aggregate_stats_reply` (OpenFlow 1.3.5 §7.3.5.3).
-fn aggregate(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    put!(out, " packet_count={}", body.u64("aggregate_stats.packet_count")?);
-    put!(out, " byte_count={}", body.u64("aggregate_stats.byte_count")?);
-    put!(out, " flow_count={}", body.u32("aggregate_stats.flow_count")?);
+fn aggregate(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let sum = AggregateStats::decode(body)?;
+    put!(out, " packet_count={} byte_count={} flow_count={}", sum.packet_count, sum.byte_count, sum.flow_count);
     Ok(())
 }
 
@@ -181,7 +190,7 @@ fn monitor_requests(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> 
         bits(&mut text, request.flags.0.into(), &names, ',');
         table_and_port_of_monitor(&request, &mut text)?;
         text.push(b' ');
-        Printer::new(&Numbers).matching(tlvs(&request.flow_match)?, &mut text)?;
+        Printer::new(&Numbers).matching(&fields(&request.flow_match)?, &mut text)?;
         chomp(&mut text, b' ');
         out.append(&mut text);
     }
@@ -200,8 +209,9 @@ fn table_and_port_of_monitor(request: &FlowMonitorRequest<'_>, text: &mut Out) -
     Ok(())
 }
 
-fn tlvs<'a>(flow_match: &RawMatch<'a>) -> Result<&'a [u8], DecodeError> {
-    Match::decode_tlvs(&mut flow_match.whole().reader())
+/// The fields of a match in canonical order, each held against its prerequisites.
+fn fields(flow_match: &RawMatch<'_>) -> Result<Vec<u8>, DecodeError> {
+    Ok(MatchFields::decode(flow_match.oxm_fields(), Form::Oxm, Strictness::Strict)?.to_oxm())
 }
 
 fn updates(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
@@ -236,7 +246,7 @@ fn full_update(update: &FlowUpdateFull<'_>, text: &mut Out) -> Result<(), Decode
         cookie => put!(text, " cookie={cookie:#x} "),
     }
     let mut printer = Printer::new(&Numbers);
-    printer.prioritized(DEFAULT_PRIORITY, tlvs(&update.flow_match)?, text)?;
+    printer.prioritized(DEFAULT_PRIORITY, &fields(&update.flow_match)?, text)?;
     if !update.instructions.bytes().is_empty() {
         if text.last() != Some(&b' ') {
             text.push(b' ');

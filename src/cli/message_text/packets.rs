@@ -1,6 +1,7 @@
 //! Packets to the controller and back.
 
 use super::{Context, Out, Stop, known_port, packet_text};
+use crate::flow::check::verify;
 use crate::flow::text::{Numbers, Printer};
 use crate::openflow::kind::Kind;
 use crate::openflow::nx_packet_in::{NxPacketIn, PacketInFormat, SetPacketInFormat};
@@ -235,6 +236,13 @@ impl Continuation {
         if actions.bytes().is_empty() {
             return Ok(());
         }
+        let list = Action::decode_list(actions.reader())?;
+        if list.iter().any(|action| matches!(action, Action::Conjunction { .. })) {
+            // It stands alone in a list, and here is never alone: the flow stands in front.
+            let (found, expected) = (list.len() as u64, "no conjunction");
+            let code = ErrorCode::NXBAC_BAD_CONJUNCTION;
+            return Err(actions.reader().error("continuation.actions", found, expected, code));
+        }
         self.actions.push(b',');
         append_actions(&mut self.actions, actions)
     }
@@ -286,8 +294,9 @@ fn uuid(out: &mut Out, [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, 
     put!(out, "{a:08x}-{:04x}-{:04x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xffff, c >> 16, c & 0xffff);
 }
 
-/// Appends a list of actions that Open vSwitch knows and that are well-formed.
+/// Appends a list of actions that Open vSwitch knows and that may stand together.
 fn append_actions(out: &mut Out, actions: Raw<'_>) -> Result<(), DecodeError> {
-    Action::decode_list(actions.reader())?;
-    Printer::new(&Numbers).actions(actions.reader(), out)
+    let reader = actions.reader();
+    verify::actions(&Action::decode_list(reader)?).map_err(|violation| violation.at(&reader))?;
+    Printer::new(&Numbers).actions(reader, out)
 }
