@@ -109,6 +109,11 @@ const KINDS: &[(&str, Id, usize, usize)] = &[
     ("NXT_CT_FLUSH", (EXPERIMENTER, NICIRA, 32), 8, 8),
 ];
 
+/// The names of all kinds of messages that have a text, such as `OFPST_FLOW request`.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.0)
+}
+
 impl Kind {
     /// What the beginning of `message` says that it is, and its body. The body's length may be wrong.
     pub(super) fn of<'a>(message: &Message<'a>) -> Result<(Self, Reader<'a>), DecodeError> {

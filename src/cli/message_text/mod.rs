@@ -21,7 +21,9 @@ mod ports;
 mod tests;
 mod tlv_table;
 
+pub use dump::dump as hex_dump;
 use kind::Kind;
+pub use kind::names;
 
 use crate::openflow::header::VERSION;
 use crate::openflow::{DecodeError, ErrorCode, Header, Message, PortNo, Reader};

@@ -2,13 +2,14 @@
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::source::Source;
 use crate::cli::client::ParseTargetError;
 use crate::cli::decode::DecodeArgs;
-use crate::cli::parse;
+use crate::cli::{diff, graph, monitor, parse, snoop};
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
@@ -46,6 +47,29 @@ pub struct Args {
     /// Flows in the order in which the switch sends them, as they arrive
     #[arg(long)]
     pub(super) unsorted: bool,
+    /// The tables and the flows between them, as a picture
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["explain", "no_stats", "unsorted"])]
+    pub(super) graph: Option<graph::Format>,
+    /// Flows with their packets per second, flows never hit, and what changed: every SECS seconds, by default 1
+    #[arg(
+        long,
+        value_name = "SECS",
+        num_args = 0..=1,
+        default_missing_value = "1",
+        value_parser = seconds,
+        conflicts_with_all = ["input", "explain", "no_stats", "unsorted", "graph"]
+    )]
+    pub(super) watch: Option<Duration>,
+    /// With --watch: stop after so many readings
+    #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+}
+
+/// A positive number of seconds, a day at the most.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const DAY: f64 = 86_400.0;
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=DAY).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a number of seconds, such as 2 or 0.5".to_owned())
 }
 
 /// Commands of a form of their own.
@@ -53,6 +77,9 @@ pub struct Args {
 pub(super) enum Command {
     Decode(DecodeArgs),
     Parse(parse::Args),
+    Diff(diff::Args),
+    Snoop(snoop::Args),
+    Monitor(monitor::Args),
 }
 
 /// What there is to print of a target.

@@ -16,12 +16,14 @@ use std::io::{self, Write};
 
 pub use args::Args;
 use args::{Command, What, WhatError};
+use names::NameTable;
 use source::{Source, SourceError};
 
 use super::client::{Client, ClientError, ParseTargetError};
 use super::explain::TopologyError;
-use super::{decode, parse};
-use crate::openflow::DecodeError;
+use super::{decode, diff, graph, monitor, parse, snoop, watch};
+use super::tables::name_known_tables;
+use crate::openflow::{DecodeError, FlowStats, TableId};
 
 /// What `ofctl-dump` can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,18 @@ pub enum Error {
     /// Lines that are no flows; each was told.
     #[error("not every line is a flow")]
     NotParsed,
+    /// Comparing.
+    #[error(transparent)]
+    Diff(diff::Error),
+    /// Listening to a controller.
+    #[error(transparent)]
+    Snoop(snoop::Error),
+    /// Being told of changes.
+    #[error(transparent)]
+    Monitor(monitor::Error),
+    /// Watching.
+    #[error(transparent)]
+    Watch(watch::Error),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -64,6 +78,22 @@ impl From<ParseTargetError> for Error {
     }
 }
 
+/// A command's own error, but for that of the output, which is the same for all.
+macro_rules! error_of {
+    ($($command:ident in $variant:ident),*) => {$(
+        impl From<$command::Error> for Error {
+            fn from(error: $command::Error) -> Self {
+                match error {
+                    $command::Error::Output(error) => Self::Output(error),
+                    error => Self::$variant(error),
+                }
+            }
+        }
+    )*};
+}
+
+error_of!(diff in Diff, snoop in Snoop, monitor in Monitor, watch in Watch);
+
 /// Does what `args` ask for. True: something was found.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     match &args.command {
@@ -75,6 +105,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
             true => Ok(true),
             false => Err(Error::NotParsed),
         },
+        Some(Command::Diff(args)) => Ok(diff::run(args, out)?),
+        Some(Command::Snoop(args)) => Ok(snoop::run(args, out).map(|()| true)?),
+        Some(Command::Monitor(args)) => Ok(monitor::run(args, out).map(|()| true)?),
         None => print(args, out),
     }
 }
@@ -87,9 +120,39 @@ fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
         Source::File(_) | Source::Stdin => Err(Error::OnlyFlows(source.name())),
     };
     match what {
+        What::Flows if args.graph.is_some() || args.watch.is_some() => picture(&source, args, out)?,
         What::Flows => return flows::run(&source, args, out),
         What::Ports => switch::ports(&mut connect()?, out)?,
         What::Show => switch::show(&mut connect()?, out)?,
     }
     Ok(true)
+}
+
+/// The flows of a target other than as lines.
+fn picture(source: &Source, args: &Args, out: &mut impl Write) -> Result<(), Error> {
+    let kept = args.table;
+    let keep = move |flow: &FlowStats<'_>| kept.is_none_or(|table| flow.table.0 == table);
+    if let Some(format) = args.graph {
+        let reading = source.read(&NameTable::default())?;
+        let mut names = reading.dump.names.clone();
+        name_known_tables(&mut names);
+        let mut graph = graph::Graph::new(reading.dump.name.clone(), &names);
+        for flow in reading.dump.flows.iter().filter(keep) {
+            graph.add(&flow)?;
+        }
+        graph.write(format, out)?;
+        reading.finish()?;
+    }
+    if let Some(interval) = args.watch {
+        let Source::Switch(target) = source else { return Err(Error::OnlyFlows(source.name())) };
+        let options = watch::Options {
+            interval,
+            count: args.count,
+            table: args.table.map_or(TableId::ALL, TableId),
+            filter: Box::new(keep),
+            by_name: args.by_name(),
+        };
+        watch::run(target, options, out)?;
+    }
+    Ok(())
 }
