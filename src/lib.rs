@@ -1,7 +1,7 @@
 //! Heddle: an OpenFlow 1.3 controller for Open vSwitch.
 //!
 //! The layers, lowest first; each may use those before it, none looks up:
-//! [`openflow`] → [`flow`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`].
+//! [`openflow`] → [`flow`], [`packet`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`].
 //! `docs/ARCHITECTURE.md` is the map.
 
 pub mod agent;
@@ -10,6 +10,7 @@ pub mod config;
 pub mod flow;
 pub mod openflow;
 pub mod ovsdb;
+pub mod packet;
 pub mod pipeline;
 pub mod switch;
 pub mod topology;

@@ -44,13 +44,14 @@ fn no_layer_uses_one_above_it() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("openflow", &[] as &[&str]),
         ("flow", &["openflow"]),
+        ("packet", &["openflow"]),
         ("topology", &["openflow"]),
         ("ovsdb", &["openflow"]),
         ("config", &["topology", "ovsdb", "openflow"]),
         ("pipeline", &["flow", "topology", "openflow"]),
         ("switch", &["pipeline", "flow", "openflow"]),
         ("agent", &["switch", "pipeline", "config", "ovsdb", "topology", "flow", "openflow"]),
-        ("cli", &["agent", "switch", "pipeline", "config", "ovsdb", "topology", "flow", "openflow"]),
+        ("cli", &["agent", "switch", "pipeline", "config", "ovsdb", "topology", "flow", "packet", "openflow"]),
     ]);
     for (path, text) in sources(&root()) {
         let layer = layer(&path);
@@ -67,7 +68,7 @@ fn no_layer_uses_one_above_it() {
 
 #[test]
 fn the_pure_layers_know_no_sockets_tasks_clocks_or_logs() {
-    let pure = ["openflow", "flow", "topology", "pipeline"];
+    let pure = ["openflow", "flow", "packet", "topology", "pipeline"];
     let banned = [
         "tokio::",
         "tracing::",

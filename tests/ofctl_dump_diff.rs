@@ -64,8 +64,16 @@ fn two_switches_are_found_to_differ_where_ovs_ofctl_finds_it() {
 #[test]
 fn differences_stand_by_table_with_both_sides_and_a_summary() {
     let Some(switch) = Switch::start(&["br0", "br1"]) else { return };
-    add(&switch, "br0", "cookie=0x5,table=2,priority=3,arp actions=drop\ntable=7,priority=9,ip actions=output:1\ntable=8 actions=drop");
-    add(&switch, "br1", "cookie=0x6,table=2,priority=3,arp actions=NORMAL\ntable=7,priority=8,ip actions=output:1\ntable=8 actions=drop");
+    add(
+        &switch,
+        "br0",
+        "cookie=0x5,table=2,priority=3,arp actions=drop\ntable=7,priority=9,ip actions=output:1\ntable=8 actions=drop",
+    );
+    add(
+        &switch,
+        "br1",
+        "cookie=0x6,table=2,priority=3,arp actions=NORMAL\ntable=7,priority=8,ip actions=output:1\ntable=8 actions=drop",
+    );
     let output = diff(&switch, "br0 br1");
     let expected = "--- br0\n+++ br1\n\
                     @@ table 2: 0 removed, 0 added, 1 changed @@\n # changed: cookie, actions\n\
@@ -82,7 +90,11 @@ fn differences_stand_by_table_with_both_sides_and_a_summary() {
 fn a_text_with_names_equals_the_switch_that_has_the_ports() {
     let Some(switch) = Switch::start(&["br0"]) else { return };
     switch.vsctl(&["add-port", "br0", "tap-1", "--", "set", "Interface", "tap-1", "type=internal", "ofport_request=7"]);
-    add(&switch, "br0", "table=1,priority=4,in_port=7 actions=IN_PORT\ntable=2,priority=4,ip actions=output:7,output:8");
+    add(
+        &switch,
+        "br0",
+        "table=1,priority=4,in_port=7 actions=IN_PORT\ntable=2,priority=4,ip actions=output:7,output:8",
+    );
     let named = "table=1, priority=4,in_port=\"tap-1\" actions=IN_PORT\ntable=2, priority=4,ip actions=output:\"tap-1\",output:8\n";
     std::fs::write(switch.path("named.txt"), named).unwrap();
     std::fs::write(switch.path("other.txt"), named.replace("tap-1", "tap-2")).unwrap();
@@ -154,10 +166,19 @@ fn what_cannot_be_compared_is_a_failure_and_no_difference() {
 #[test]
 fn fifty_thousand_flows_are_compared_by_hash() {
     let folder = tempfile::tempdir().unwrap();
-    let line = |i: u32| format!("table=20,priority=2,dl_vlan={},dl_dst=fa:16:3e:00:{:02x}:{:02x} actions=output:{}\n", i / 65_536 + 1, i >> 8 & 255, i & 255, i % 50 + 1);
+    let line = |i: u32| {
+        format!(
+            "table=20,priority=2,dl_vlan={},dl_dst=fa:16:3e:00:{:02x}:{:02x} actions=output:{}\n",
+            i / 65_536 + 1,
+            i >> 8 & 255,
+            i & 255,
+            i % 50 + 1
+        )
+    };
     let a: String = (0..50_000).map(line).collect();
     // The other way round, one flow changed.
-    let b: String = (0..50_000).rev().map(|i| if i == 777 { line(i).replace("output:", "output:9,") } else { line(i) }).collect();
+    let b: String =
+        (0..50_000).rev().map(|i| if i == 777 { line(i).replace("output:", "output:9,") } else { line(i) }).collect();
     std::fs::write(folder.path().join("a.txt"), a).unwrap();
     std::fs::write(folder.path().join("b.txt"), b).unwrap();
     let begin = Instant::now();

@@ -13,8 +13,8 @@ use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 
 use heddle::pipeline::cookie::{Kind, cookie};
-use serde_json::Value;
 use lines::Lines;
+use serde_json::Value;
 use switch::Switch;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ofctl-dump");
@@ -62,12 +62,21 @@ fn changes_are_told_as_they_happen_with_reason_and_owner() {
     let flow = format!("cookie={ours:#x},table=25,priority=2,in_port=5,ip");
     ofctl(&switch, &["add-flow", "br0", &format!("{flow} actions=output:5")]);
     let owner = "frames from a MAC address that port web1 owns";
-    assert_eq!(monitor.next(), format!("+ cookie={ours:#x}, table=25, priority=2,ip,in_port=\"tap-1\" actions=output:\"tap-1\"  # {owner}"));
+    assert_eq!(
+        monitor.next(),
+        format!("+ cookie={ours:#x}, table=25, priority=2,ip,in_port=\"tap-1\" actions=output:\"tap-1\"  # {owner}")
+    );
     ofctl(&switch, &["mod-flows", "br0", "table=25,ip actions=NORMAL"]);
-    assert_eq!(monitor.next(), format!("~ cookie={ours:#x}, table=25, priority=2,ip,in_port=\"tap-1\" actions=NORMAL  # {owner}"));
+    assert_eq!(
+        monitor.next(),
+        format!("~ cookie={ours:#x}, table=25, priority=2,ip,in_port=\"tap-1\" actions=NORMAL  # {owner}")
+    );
     ofctl(&switch, &["del-flows", "br0", "table=25"]);
     let gone = monitor.next();
-    assert!(gone.starts_with(&format!("- (deleted) cookie={ours:#x}, table=25, priority=2,ip,in_port=\"tap-1\"")), "{gone}");
+    assert!(
+        gone.starts_with(&format!("- (deleted) cookie={ours:#x}, table=25, priority=2,ip,in_port=\"tap-1\"")),
+        "{gone}"
+    );
     ofctl(&switch, &["add-flow", "br0", "table=4,hard_timeout=1,priority=1 actions=drop"]);
     assert_eq!(monitor.next(), "+ cookie=0x0, table=4, hard_timeout=1, priority=1 actions=drop  # not Heddle's");
     let gone = monitor.next();

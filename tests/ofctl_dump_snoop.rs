@@ -12,8 +12,8 @@ use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Stdio};
 
-use serde_json::Value;
 use lines::Lines;
+use serde_json::Value;
 use switch::{Switch, wait};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ofctl-dump");
@@ -106,7 +106,10 @@ fn only_the_types_that_were_asked_for_come_with_their_time_or_as_json() {
     assert_eq!((time.len(), &time[4..5], &time[19..20]), (23, "-", "."), "{time}");
 
     let heard: Value = serde_json::from_str(&until_heard(&mut controller, &json)).unwrap();
-    assert_eq!((&heard["type"], &heard["xid"], &heard["version"]), (&"OFPT_BARRIER_REPLY".into(), &0x1234.into(), &4.into()));
+    assert_eq!(
+        (&heard["type"], &heard["xid"], &heard["version"]),
+        (&"OFPT_BARRIER_REPLY".into(), &0x1234.into(), &4.into())
+    );
     assert_eq!((&heard["hex"], &heard["error"]), (&"0415000800001234".into(), &Value::Null));
     controller.write_all(&BARRIER).unwrap();
     assert_eq!(json.child.wait().unwrap().code(), Some(0));

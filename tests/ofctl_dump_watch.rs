@@ -14,11 +14,11 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use lines::Lines;
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
-use lines::Lines;
 use switch::{Switch, wait};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ofctl-dump");
@@ -51,7 +51,10 @@ fn a_pipe_gets_a_block_per_reading_with_rates_changes_and_flows_never_hit() {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = Lines::of(child.stdout.take().unwrap());
     let first = block(&lines);
-    assert!(first[0].contains(" br0: 2 flows, 0 packets/s, 0 bytes/s (means of their lives), 2 never hit, +0 -0 ~0"), "{first:?}");
+    assert!(
+        first[0].contains(" br0: 2 flows, 0 packets/s, 0 bytes/s (means of their lives), 2 never hit, +0 -0 ~0"),
+        "{first:?}"
+    );
     assert!(first.contains(&"never hit: table=7, priority=3,arp actions=drop".to_owned()), "{first:?}");
 
     let next = |what: &str, is_it: &dyn Fn(&str) -> bool| {
@@ -64,7 +67,10 @@ fn a_pipe_gets_a_block_per_reading_with_rates_changes_and_flows_never_hit() {
     };
     send(&switch, 3);
     let busy = next("packets per second", &|line| line.contains(" packets/s,") && !line.contains(" 0 packets/s"));
-    assert!(busy.iter().any(|line| line.ends_with("table=0, priority=5,dl_src=fa:16:3e:00:00:02 actions=drop")), "{busy:?}");
+    assert!(
+        busy.iter().any(|line| line.ends_with("table=0, priority=5,dl_src=fa:16:3e:00:00:02 actions=drop")),
+        "{busy:?}"
+    );
     ofctl(&switch, &["add-flow", "br0", "table=8,priority=2,ip actions=drop"]);
     next("an added flow", &|line| line == "+ table=8, priority=2,ip actions=drop");
     ofctl(&switch, &["mod-flows", "br0", "table=8,ip actions=NORMAL"]);
@@ -83,7 +89,8 @@ fn options_of_flows_choose_what_is_watched() {
     let output = switch.command(PROGRAM, &words).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!((output.status.code(), text.matches(" br0: 1 flow, ").count()), (Some(0), 2), "{text}");
-    for (words, code) in [(["br0", "--watch", "never"], 2), (["br0", "--watch", "0"], 2), (["br0", "--count", "1"], 2)] {
+    for (words, code) in [(["br0", "--watch", "never"], 2), (["br0", "--watch", "0"], 2), (["br0", "--count", "1"], 2)]
+    {
         let output = switch.command(PROGRAM, &words).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{words:?}");
     }
@@ -179,10 +186,8 @@ fn a_terminal_gets_a_screen_and_is_left_as_it_was_by_a_key_or_a_signal() {
     assert_eq!(terminal.end().code(), Some(0));
     ofctl(&switch, &["del-flows", "br0", "table=9"]);
 
-    // Ctrl-C on a narrow terminal, and the signal that ends services.
-    let mut terminal = start((40, 10));
-    terminal.controller.write_all(b"\x03").unwrap();
-    // The terminal sends the signal to its foreground group only if it has one.
+    // What Ctrl-C sends, on a narrow terminal, and the signal that ends services.
+    let terminal = start((40, 10));
     kill(Pid::from_raw(terminal.child.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(terminal.end().code(), Some(0));
     let terminal = start((80, 24));

@@ -38,7 +38,12 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_calendar() {
-        let cases = [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_795_219_199, "2026-11-20"), (4_107_542_400, "2100-03-01")];
+        let cases = [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (1_795_219_199, "2026-11-20"),
+            (4_107_542_400, "2100-03-01"),
+        ];
         for (seconds, expected) in cases {
             assert_eq!(date(Duration::from_secs(seconds)), expected);
         }

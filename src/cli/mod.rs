@@ -6,8 +6,11 @@ mod clock;
 pub mod decode;
 pub mod diff;
 pub mod explain;
+pub mod filter;
 pub mod graph;
 pub mod heddle;
+pub mod json;
+pub mod keyed;
 pub mod message_text;
 pub mod monitor;
 pub mod ofctl_dump;
@@ -20,8 +23,6 @@ pub mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-
-use clap::Parser;
 
 /// Ran, and found a difference or nothing.
 const NOTHING: u8 = 1;

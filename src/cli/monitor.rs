@@ -67,7 +67,9 @@ pub enum Error {
     #[error(transparent)]
     Topology(#[from] TopologyError),
     /// No flow monitor, or none as this.
-    #[error("{target} refuses to tell what happens to its flows ({code}): it needs the ONF's flow monitor, as Open vSwitch 2.16 and later have it")]
+    #[error(
+        "{target} refuses to tell what happens to its flows ({code}): it needs the ONF's flow monitor, as Open vSwitch 2.16 and later have it"
+    )]
     Refused {
         /// Which switch.
         target: String,
@@ -140,7 +142,12 @@ struct Monitor<'a> {
 }
 
 impl Monitor<'_> {
-    fn message(&mut self, target: &Target, message: &Message<'_>, out: &mut impl Write) -> Result<ControlFlow<()>, Error> {
+    fn message(
+        &mut self,
+        target: &Target,
+        message: &Message<'_>,
+        out: &mut impl Write,
+    ) -> Result<ControlFlow<()>, Error> {
         match message.header.message_type {
             MessageType::MULTIPART_REPLY => {
                 let part = Multipart::decode(message.body)?;
@@ -151,7 +158,11 @@ impl Monitor<'_> {
             MessageType::EXPERIMENTER => {
                 let told = Experimenter::decode(message.body)?;
                 match (told.experimenter, told.exp_type) {
-                    (ONF, PAUSED) => self.word("paused", "more happens than the switch can tell; what happened is told when it resumes, as the outcome", out)?,
+                    (ONF, PAUSED) => self.word(
+                        "paused",
+                        "more happens than the switch can tell; what happened is told when it resumes, as the outcome",
+                        out,
+                    )?,
                     (ONF, RESUMED) => self.word("resumed", "from here on everything is told as it happens", out)?,
                     _ => {}
                 }

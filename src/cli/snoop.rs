@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::client::{Client, ClientError, ParseTargetError, Peer, Target};
 use super::{clock, message_text};
-use crate::openflow::{Header, MessageType, Reader};
+use crate::openflow::{Header, MessageType, Reader, kind};
 
 /// What a bridge of this host and its controller say to each other, until Ctrl-C
 #[derive(ClapArgs, Debug)]
@@ -42,7 +42,9 @@ pub enum Error {
     #[error("{0}: only a bridge of this host can be listened to; name it or its socket")]
     Remote(Target),
     /// Open vSwitch hangs up at once if there is no controller.
-    #[error("{0} has no connection to a controller to listen to: `ovs-vsctl get-controller {0}` tells whether it is given one")]
+    #[error(
+        "{0} has no connection to a controller to listen to: `ovs-vsctl get-controller {0}` tells whether it is given one"
+    )]
     NoController(String),
     /// The output.
     #[error("standard output: {0}")]
@@ -58,7 +60,7 @@ impl std::str::FromStr for Wanted {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let word = plain(text);
-        if message_text::names().any(|name| answers_to(name, &word)) || type_names().any(|name| plain(name) == word) {
+        if kind::names().any(|name| answers_to(name, &word)) || type_names().any(|name| plain(name) == word) {
             return Ok(Self(word));
         }
         Err("expected the name of a message, such as flow_mod, packet_in, multipart_reply or bundle_control".to_owned())
@@ -73,7 +75,8 @@ fn type_names() -> impl Iterator<Item = &'static str> {
 /// `OFPST_FLOW reply` and `flow_reply` are the same word.
 fn plain(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase().replace([' ', '-'], "_");
-    let prefix = ["ofpt_", "ofpst_", "onft_", "onfst_", "nxt_", "nxst_"].into_iter().find(|prefix| name.starts_with(prefix));
+    let prefix =
+        ["ofpt_", "ofpst_", "onft_", "onfst_", "nxt_", "nxst_"].into_iter().find(|prefix| name.starts_with(prefix));
     name[prefix.map_or(0, str::len)..].to_owned()
 }
 
@@ -106,7 +109,11 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
         if !heard.is_wanted(&args.types) {
             return Ok(ControlFlow::Continue(()));
         }
-        if args.json { heard.write_json(out)? } else { heard.write_text(args.timestamp, out)? }
+        if args.json {
+            heard.write_json(out)?
+        } else {
+            heard.write_text(args.timestamp, out)?
+        }
         out.flush()?;
         left -= 1;
         Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -183,7 +190,8 @@ mod tests {
     fn heard(bytes: &[u8], types: &str) -> Option<String> {
         let mut text = Vec::new();
         let heard = Heard::new(bytes, &mut text);
-        let types: Vec<Wanted> = types.split(',').filter(|word| !word.is_empty()).map(|word| word.parse().unwrap()).collect();
+        let types: Vec<Wanted> =
+            types.split(',').filter(|word| !word.is_empty()).map(|word| word.parse().unwrap()).collect();
         let mut out = Vec::new();
         heard.write_text(false, &mut out).unwrap();
         heard.is_wanted(&types).then(|| String::from_utf8(out).unwrap())
@@ -208,13 +216,16 @@ mod tests {
 
     #[test]
     fn a_message_without_text_is_its_bytes() {
-        let text = heard(&[1, 14, 0, 8, 0, 0, 0, 9], "").unwrap();
+        // A FLOW_MOD of OpenFlow 1.0.
+        let mut bytes = [0; 72];
+        bytes[..8].copy_from_slice(&[1, 14, 0, 72, 0, 0, 0, 9]);
+        let text = heard(&bytes, "").unwrap();
         assert!(text.starts_with("OFPT_FLOW_MOD (version 0x01) (xid=0x9): "), "{text}");
-        assert!(text.ends_with("00000000  01 0e 00 08 00 00 00 09-                        |........        |\n"), "{text}");
-        let mut buffer = Vec::new();
-        let mut out = Vec::new();
-        Heard::new(&[1, 14, 0, 8, 0, 0, 0, 9], &mut buffer).write_json(&mut out).unwrap();
+        assert!(text.contains("\n00000000  01 0e 00 48 00 00 00 09-00 00"), "{text}");
+        let (mut buffer, mut out) = (Vec::new(), Vec::new());
+        Heard::new(&bytes, &mut buffer).write_json(&mut out).unwrap();
         let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!((&line["text"], &line["hex"]), (&serde_json::Value::Null, &"010e000800000009".into()));
+        assert_eq!((&line["text"], &line["type"]), (&serde_json::Value::Null, &"OFPT_FLOW_MOD".into()));
+        assert!(line["hex"].as_str().unwrap().starts_with("010e0048000000090000"));
     }
 }

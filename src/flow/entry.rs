@@ -2,7 +2,9 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::openflow::flow_mod::GROUP_ANY;
 use crate::openflow::instruction::encode_apply;
+use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
     Action, Cookie, DecodeError, EncodeError, FlowFlags, FlowMod, FlowModCommand, FlowStats, Instruction, Match,
     PortNo, Reader, TableId, Writer,
@@ -144,7 +146,9 @@ impl Flow {
             idle_timeout: self.idle_timeout,
             hard_timeout: self.hard_timeout,
             priority: self.priority,
+            buffer_id: NO_BUFFER,
             out_port: PortNo::ANY,
+            out_group: GROUP_ANY,
             flags: self.flags,
             match_tlvs: self.match_tlvs(),
             instructions: self.instructions(),

@@ -6,6 +6,7 @@
 //! bytes: building one is encoding it, sending one is copying it, and comparing two is comparing
 //! bytes.
 
+pub mod check;
 mod diff;
 mod entry;
 pub mod parse;

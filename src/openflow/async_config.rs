@@ -1,8 +1,11 @@
 //! ASYNC: which messages a switch sends of its own accord (`struct ofp_async_config`,
 //! OpenFlow 1.3.5 §7.3.10).
 
+use super::error::NICIRA;
+use super::experimenter::experimenter_message;
 use super::header::MessageType;
 use super::message::{empty_message, message};
+use super::nicira::SET_ASYNC_CONFIG;
 use super::{DecodeError, EncodeError, Reader, Writer, Xid};
 
 /// Reasons, as bits, for each of the two kinds of role.
@@ -57,13 +60,25 @@ impl AsyncConfig {
         self.encode(writer, MessageType::GET_ASYNC_REPLY, xid)
     }
 
-    fn encode(&self, writer: &mut Writer, message_type: MessageType, xid: Xid) -> Result<(), EncodeError> {
-        message(writer, message_type, xid, |w| {
-            for mask in [self.packet_in, self.port_status, self.flow_removed] {
-                mask.encode(w);
-            }
+    /// Appends an `NXT_SET_ASYNC_CONFIG`, the same for OpenFlow before 1.3.
+    pub fn encode_nicira(&self, writer: &mut Writer, xid: Xid) -> Result<(), EncodeError> {
+        experimenter_message(writer, (NICIRA, SET_ASYNC_CONFIG), xid, |w| {
+            self.encode_masks(w);
             Ok(())
         })
+    }
+
+    fn encode(&self, writer: &mut Writer, message_type: MessageType, xid: Xid) -> Result<(), EncodeError> {
+        message(writer, message_type, xid, |w| {
+            self.encode_masks(w);
+            Ok(())
+        })
+    }
+
+    fn encode_masks(&self, writer: &mut Writer) {
+        for mask in [self.packet_in, self.port_status, self.flow_removed] {
+            mask.encode(writer);
+        }
     }
 }
 
@@ -89,6 +104,7 @@ mod tests {
         assert_eq!(AsyncConfig::decode(Message::decode(&bytes).unwrap().body), Ok(config));
         assert_eq!(encoded(|w| config.encode_set(w, XID)), bytes);
         assert_eq!(encoded(|w| config.encode_reply(w, XID))[..2], [4, 27]);
+        assert_eq!(encoded(|w| config.encode_nicira(w, XID))[8..], [&hex("00002320 00000013"), &bytes[8..]].concat());
         refuses_cut_and_excess(&bytes, &[], AsyncConfig::decode);
         assert_eq!(written(|w| encode_request(w, XID)), hex("041a0008 12345678"));
     }

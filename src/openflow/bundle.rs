@@ -99,7 +99,7 @@ impl BundleControl {
 
 /// `ONFT_BUNDLE_ADD_MESSAGE` (`struct ofp14_bundle_ctrl_msg`; OpenFlow 1.4.1 §7.3.9): one message of a
 /// bundle. It is not answered unless it is refused.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BundleAddMessage<'a> {
     /// Which bundle.
     pub bundle_id: BundleId,

@@ -43,6 +43,15 @@ pub struct Reader<'a> {
     offset: usize,
 }
 
+/// Equal if what is left is.
+impl PartialEq for Reader<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Reader<'_> {}
+
 impl<'a> Reader<'a> {
     /// Reads `bytes`, which begin at `offset` of their message.
     pub const fn at(bytes: &'a [u8], offset: usize) -> Self {

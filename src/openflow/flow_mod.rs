@@ -2,7 +2,7 @@
 //! in canonical form equal flows have equal bytes, so that sending and comparing need no parsing.
 
 use super::matching::Match;
-use super::{Cookie, DecodeError, EncodeError, ErrorCode, PortNo, Reader, TableId, Writer};
+use super::{Cookie, DecodeError, EncodeError, Entry, ErrorCode, PortNo, Reader, TableId, Writer};
 
 /// `OFPFC_*` (OpenFlow 1.3.5 §7.3.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +25,12 @@ impl FlowModCommand {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct FlowFlags(pub u16);
 
+impl FlowFlags {
+    /// The names that ovs-ofctl has for them, from bit 0.
+    pub const NAMES: [&str; 5] =
+        ["send_flow_rem", "check_overlap", "reset_counts", "no_packet_counts", "no_byte_counts"];
+}
+
 /// OFPT_FLOW_MOD without its header (OpenFlow 1.3.5 §7.3.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlowMod<'a> {
@@ -42,8 +48,12 @@ pub struct FlowMod<'a> {
     pub hard_timeout: u16,
     /// Higher wins.
     pub priority: u16,
+    /// The packet that the switch keeps and that takes the new flow, or [`NO_BUFFER`](super::packet::NO_BUFFER).
+    pub buffer_id: u32,
     /// In a delete: only flows with an output there; else [`PortNo::ANY`].
     pub out_port: PortNo,
+    /// In a delete: only flows that lead to that group; else [`GROUP_ANY`].
+    pub out_group: u32,
     /// Flags of an added flow.
     pub flags: FlowFlags,
     /// OXM TLVs.
@@ -52,8 +62,8 @@ pub struct FlowMod<'a> {
     pub instructions: &'a [u8],
 }
 
-const OFP_NO_BUFFER: u32 = u32::MAX;
-const OFPG_ANY: u32 = u32::MAX;
+/// `OFPG_ANY`: no restriction to a group.
+pub const GROUP_ANY: u32 = u32::MAX;
 
 impl<'a> FlowMod<'a> {
     /// Appends the message's body.
@@ -65,9 +75,9 @@ impl<'a> FlowMod<'a> {
         writer.u16(self.idle_timeout);
         writer.u16(self.hard_timeout);
         writer.u16(self.priority);
-        writer.u32(OFP_NO_BUFFER);
+        writer.u32(self.buffer_id);
         writer.u32(self.out_port.0);
-        writer.u32(OFPG_ANY);
+        writer.u32(self.out_group);
         writer.u16(self.flags.0);
         writer.zeros(2);
         Match::encode_tlvs(self.match_tlvs, writer)?;
@@ -84,9 +94,9 @@ impl<'a> FlowMod<'a> {
         let idle_timeout = reader.u16("flow_mod.idle_timeout")?;
         let hard_timeout = reader.u16("flow_mod.hard_timeout")?;
         let priority = reader.u16("flow_mod.priority")?;
-        reader.skip(4, "flow_mod.buffer_id")?;
+        let buffer_id = reader.u32("flow_mod.buffer_id")?;
         let out_port = PortNo(reader.u32("flow_mod.out_port")?);
-        reader.skip(4, "flow_mod.out_group")?;
+        let out_group = reader.u32("flow_mod.out_group")?;
         let flags = FlowFlags(reader.u16("flow_mod.flags")?);
         reader.skip(2, "flow_mod.pad")?;
         let match_tlvs = Match::decode_tlvs(&mut reader)?;
@@ -99,7 +109,9 @@ impl<'a> FlowMod<'a> {
             idle_timeout,
             hard_timeout,
             priority,
+            buffer_id,
             out_port,
+            out_group,
             flags,
             match_tlvs,
             instructions,
@@ -198,6 +210,32 @@ impl<'a> FlowStats<'a> {
     }
 }
 
+impl<'a> Entry<'a> for FlowStats<'a> {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        FlowStats::decode(reader)
+    }
+
+    fn encode(&self, writer: &mut Writer) -> Result<(), EncodeError> {
+        let mark = writer.begin();
+        writer.zeros(2);
+        writer.u8(self.table.0);
+        writer.zeros(1);
+        writer.u32(self.duration_sec);
+        writer.u32(self.duration_nsec);
+        writer.u16(self.priority);
+        writer.u16(self.idle_timeout);
+        writer.u16(self.hard_timeout);
+        writer.u16(self.flags.0);
+        writer.zeros(4);
+        writer.u64(self.cookie.0);
+        writer.u64(self.packet_count);
+        writer.u64(self.byte_count);
+        Match::encode_tlvs(self.match_tlvs, writer)?;
+        writer.bytes(self.instructions);
+        writer.end(mark, 0, "flow_stats")
+    }
+}
+
 /// Appends the body of an OFPMP_FLOW request for the flows of `table` whose cookie has `cookie` in
 /// the bits of `cookie_mask` (OpenFlow 1.3.5 §7.3.5.2).
 pub fn encode_flow_stats_request(
@@ -209,7 +247,7 @@ pub fn encode_flow_stats_request(
     writer.u8(table.0);
     writer.zeros(3);
     writer.u32(PortNo::ANY.0);
-    writer.u32(OFPG_ANY);
+    writer.u32(GROUP_ANY);
     writer.zeros(4);
     writer.u64(cookie.0);
     writer.u64(cookie_mask);

@@ -22,6 +22,11 @@ impl fmt::Display for TableId {
 pub struct PortNo(pub u32);
 
 impl PortNo {
+    /// The port that a 16-bit number of OpenFlow 1.0 and of Nicira's actions means.
+    pub const fn of_16(port: u16) -> Self {
+        if port >= 0xff00 { Self(port as u32 | 0xffff_0000) } else { Self(port as u32) }
+    }
+
     /// The highest number of a physical or logical port.
     pub const MAX: Self = Self(0xffff_ff00);
     /// `OFPP_IN_PORT`: back where the packet came from.
@@ -40,6 +45,34 @@ impl PortNo {
     pub const LOCAL: Self = Self(0xffff_fffe);
     /// `OFPP_ANY`: no restriction, in deletes and statistics requests.
     pub const ANY: Self = Self(0xffff_ffff);
+}
+
+/// Names a group (OpenFlow 1.3.5 §7.3.4.2, `OFPG_*`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct GroupId(pub u32);
+
+impl GroupId {
+    /// `OFPG_MAX`: the highest number of a group.
+    pub const MAX: Self = Self(0xffff_ff00);
+    /// `OFPG_ALL`: every group, in deletes and statistics requests.
+    pub const ALL: Self = Self(0xffff_fffc);
+    /// `OFPG_ANY`: no group.
+    pub const ANY: Self = Self(0xffff_ffff);
+}
+
+/// Names a meter (OpenFlow 1.3.5 §7.3.4.4, `OFPM_*`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct MeterId(pub u32);
+
+impl MeterId {
+    /// `OFPM_MAX`: the highest number of a meter.
+    pub const MAX: Self = Self(0xffff_0000);
+    /// `OFPM_SLOWPATH`: for packets that the switch handles in software.
+    pub const SLOWPATH: Self = Self(0xffff_fffd);
+    /// `OFPM_CONTROLLER`: for packets that go to the controller.
+    pub const CONTROLLER: Self = Self(0xffff_fffe);
+    /// `OFPM_ALL`: every meter, in deletes and statistics requests.
+    pub const ALL: Self = Self(0xffff_ffff);
 }
 
 /// Ties a reply, or an error, to its request (OpenFlow 1.3.5 §7.1).

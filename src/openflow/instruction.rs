@@ -1,4 +1,8 @@
 //! Instructions (OpenFlow 1.3.5 §7.2.4).
+//!
+//! ```text
+//! | type | len | body, a multiple of 8 bytes with the header |
+//! ```
 
 use super::action::Action;
 use super::{DecodeError, EncodeError, ErrorCode, Reader, TableId, Writer};
@@ -9,6 +13,7 @@ const OFPIT_WRITE_ACTIONS: u16 = 3;
 const OFPIT_APPLY_ACTIONS: u16 = 4;
 const OFPIT_CLEAR_ACTIONS: u16 = 5;
 const OFPIT_METER: u16 = 6;
+const OFPIT_EXPERIMENTER: u16 = 0xffff;
 
 /// One instruction of a flow.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,90 +36,146 @@ pub enum Instruction {
     /// `OFPIT_METER`.
     Meter(u32),
     /// Any other, header included.
-    Other(Box<[u8]>),
+    Other {
+        /// The error with which Open vSwitch 3.1 refuses it.
+        code: ErrorCode,
+        /// All of it.
+        bytes: Box<[u8]>,
+    },
+}
+
+/// The header of an instruction, and a reader for all of it.
+type Framed<'a> = (u16, Reader<'a>);
+
+/// Takes the next instruction of `reader`; `BIC_BAD_LEN`.
+fn next<'a>(reader: &mut Reader<'a>) -> Result<Framed<'a>, DecodeError> {
+    let (start, mut head) = (*reader, *reader);
+    let left = start.remaining() as u64;
+    let short = |_| start.error("instruction", left, "an instruction's header", ErrorCode::BIC_BAD_LEN);
+    let kind = head.u16("instruction.type").map_err(short)?;
+    let length = head.u16("instruction.len").map_err(short)?;
+    let bad_len = |expected| start.error("instruction.len", u64::from(length), expected, ErrorCode::BIC_BAD_LEN);
+    if length < 8 || length % 8 != 0 {
+        return Err(bad_len("a multiple of 8 and at least 8"));
+    }
+    let whole = reader
+        .child(usize::from(length), "instruction")
+        .map_err(|_| bad_len("no more than what is left of the flow"))?;
+    let good = match kind {
+        OFPIT_GOTO_TABLE | OFPIT_CLEAR_ACTIONS | OFPIT_METER => length == 8,
+        OFPIT_WRITE_METADATA => length == 24,
+        _ => true,
+    };
+    if good { Ok((kind, whole)) } else { Err(bad_len("the length of its type")) }
 }
 
 impl Instruction {
-    /// Reads instructions to the end of `reader`. Errors carry `BIC_*` or, inside actions, `BAC_*`.
-    pub fn decode_list(mut reader: Reader<'_>) -> Result<Vec<Self>, DecodeError> {
-        let mut instructions = Vec::new();
+    /// Reads instructions to the end of `reader`, each type once. Errors carry `BIC_*` or, inside actions,
+    /// `BAC_*`; as in Open vSwitch, those of the instructions come first.
+    pub fn decode_list(reader: Reader<'_>) -> Result<Vec<Self>, DecodeError> {
+        let (mut ahead, mut seen) = (reader, 0_u8);
+        while !ahead.is_empty() {
+            let (kind, whole) = next(&mut ahead)?;
+            let bit = 1_u8.checked_shl(kind.into()).filter(|_| kind <= OFPIT_METER).unwrap_or(0);
+            if seen & bit != 0 {
+                return Err(whole.error("instruction.type", kind.into(), "each type once", ErrorCode::BIC_DUP_INST));
+            }
+            seen |= bit;
+        }
+        let (mut reader, mut instructions) = (reader, Vec::new());
         while !reader.is_empty() {
-            instructions.push(Self::decode(&mut reader)?);
+            instructions.push(Self::decode(next(&mut reader)?)?);
         }
         Ok(instructions)
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let start = *reader;
-        let instruction_type = reader.u16("instruction.type")?;
-        let length = reader.u16("instruction.len")?;
-        let bad_len = |expected| start.error("instruction.len", u64::from(length), expected, ErrorCode::BIC_BAD_LEN);
-        if length < 8 || length % 8 != 0 {
-            return Err(bad_len("a multiple of 8 and at least 8"));
-        }
-        let mut body = reader
-            .child(usize::from(length) - 4, "instruction.body")
-            .map_err(|_| bad_len("no more than what is left of the flow"))?;
-        let instruction = match instruction_type {
-            OFPIT_GOTO_TABLE => {
-                let table = TableId(body.u8("goto_table.table_id")?);
-                body.skip(3, "goto_table.pad")?;
-                Self::GotoTable(table)
-            }
+    fn decode((kind, whole): Framed<'_>) -> Result<Self, DecodeError> {
+        let mut body = whole;
+        body.skip(4, "instruction.header")?;
+        Ok(match kind {
+            OFPIT_GOTO_TABLE => Self::GotoTable(TableId(body.u8("goto_table.table_id")?)),
             OFPIT_WRITE_METADATA => {
                 body.skip(4, "write_metadata.pad")?;
-                Self::WriteMetadata {
-                    metadata: body.u64("write_metadata.metadata")?,
-                    mask: body.u64("write_metadata.mask")?,
-                }
+                let metadata = body.u64("write_metadata.metadata")?;
+                Self::WriteMetadata { metadata, mask: body.u64("write_metadata.mask")? }
             }
-            OFPIT_WRITE_ACTIONS | OFPIT_APPLY_ACTIONS | OFPIT_CLEAR_ACTIONS => {
+            OFPIT_WRITE_ACTIONS | OFPIT_APPLY_ACTIONS => {
                 body.skip(4, "instruction.pad")?;
                 let actions = Action::decode_list(body)?;
-                body = Reader::new(&[]);
-                match instruction_type {
-                    OFPIT_WRITE_ACTIONS => Self::WriteActions(actions),
-                    OFPIT_APPLY_ACTIONS => Self::ApplyActions(actions),
-                    _ if actions.is_empty() => Self::ClearActions,
-                    _ => return Err(bad_len("8, for an instruction without actions")),
-                }
+                if kind == OFPIT_APPLY_ACTIONS { Self::ApplyActions(actions) } else { Self::WriteActions(actions) }
             }
+            OFPIT_CLEAR_ACTIONS => Self::ClearActions,
             OFPIT_METER => Self::Meter(body.u32("meter.meter_id")?),
             _ => {
-                let mut whole = start;
-                return Ok(Self::Other(whole.bytes(usize::from(length), "instruction")?.into()));
+                let experimenter = kind == OFPIT_EXPERIMENTER;
+                let code = if experimenter { ErrorCode::BIC_BAD_EXPERIMENTER } else { ErrorCode::BIC_UNKNOWN_INST };
+                Self::Other { code, bytes: whole.rest().into() }
             }
-        };
-        if body.is_empty() { Ok(instruction) } else { Err(bad_len("the length of its type")) }
+        })
     }
+
+    /// Appends the instruction. Errors: longer than 65,535 bytes.
+    pub fn encode(&self, writer: &mut Writer) -> Result<(), EncodeError> {
+        match self {
+            Self::GotoTable(table) => framed(writer, OFPIT_GOTO_TABLE, |writer| {
+                writer.u8(table.0);
+                writer.zeros(3);
+                Ok(())
+            }),
+            Self::WriteMetadata { metadata, mask } => framed(writer, OFPIT_WRITE_METADATA, |writer| {
+                writer.zeros(4);
+                writer.u64(*metadata);
+                writer.u64(*mask);
+                Ok(())
+            }),
+            Self::WriteActions(actions) => encode_actions(writer, OFPIT_WRITE_ACTIONS, actions),
+            Self::ApplyActions(actions) => encode_actions(writer, OFPIT_APPLY_ACTIONS, actions),
+            Self::ClearActions => encode_actions(writer, OFPIT_CLEAR_ACTIONS, &[]),
+            Self::Meter(meter) => framed(writer, OFPIT_METER, |writer| {
+                writer.u32(*meter);
+                Ok(())
+            }),
+            Self::Other { bytes, .. } => {
+                writer.bytes(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn framed(
+    writer: &mut Writer,
+    kind: u16,
+    body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let mark = writer.begin();
+    writer.u16(kind);
+    writer.u16(0);
+    body(writer)?;
+    writer.end(mark, 2, "instruction")
+}
+
+fn encode_actions(writer: &mut Writer, kind: u16, actions: &[Action]) -> Result<(), EncodeError> {
+    framed(writer, kind, |writer| {
+        writer.zeros(4);
+        actions.iter().try_for_each(|action| action.encode(writer))
+    })
 }
 
 /// Appends the instructions "apply `actions`, then go to `next`", each only if there is something of
 /// it; neither drops the packet. This order is the one in which Open vSwitch sends them back.
 pub fn encode_apply(actions: &[Action], next: Option<TableId>, writer: &mut Writer) -> Result<(), EncodeError> {
     if !actions.is_empty() {
-        let mark = writer.begin();
-        writer.u16(OFPIT_APPLY_ACTIONS);
-        writer.u16(0);
-        writer.zeros(4);
-        for action in actions {
-            action.encode(writer)?;
-        }
-        writer.end(mark, 2, "instruction")?;
+        encode_actions(writer, OFPIT_APPLY_ACTIONS, actions)?;
     }
-    if let Some(table) = next {
-        writer.u16(OFPIT_GOTO_TABLE);
-        writer.u16(8);
-        writer.u8(table.0);
-        writer.zeros(3);
-    }
-    Ok(())
+    next.map_or(Ok(()), |table| Instruction::GotoTable(table).encode(writer))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::openflow::PortNo;
+    use crate::openflow::testing::hex;
 
     #[test]
     fn apply_and_goto_decode_to_what_was_encoded() {
@@ -130,14 +191,41 @@ mod tests {
     }
 
     #[test]
-    fn rejects_wrong_lengths_and_keeps_unknown_instructions() {
-        assert!(Instruction::decode_list(Reader::new(&[0, 1, 0, 16, 58, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])).is_err());
+    fn every_instruction_decodes_to_what_was_encoded() {
+        let instructions = vec![
+            Instruction::Meter(7),
+            Instruction::ApplyActions(Vec::new()),
+            Instruction::ClearActions,
+            Instruction::WriteActions(vec![Action::Group(1)]),
+            Instruction::WriteMetadata { metadata: 5, mask: 0xff },
+            Instruction::GotoTable(TableId(9)),
+            Instruction::Other { code: ErrorCode::BIC_UNKNOWN_INST, bytes: [0x12, 0x34, 0, 8, 1, 2, 3, 4].into() },
+            Instruction::Other { code: ErrorCode::BIC_BAD_EXPERIMENTER, bytes: [255, 255, 0, 8, 0, 0, 0, 9].into() },
+        ];
+        let mut writer = Writer::new();
+        instructions.iter().for_each(|instruction| instruction.encode(&mut writer).unwrap());
+        assert_eq!(Instruction::decode_list(Reader::new(writer.as_slice())), Ok(instructions));
+    }
+
+    #[test]
+    fn rejects_what_is_no_list_of_instructions() {
+        for (bytes, offset, code) in [
+            ("0001001000000000 0000000000000000", 72, ErrorCode::BIC_BAD_LEN),
+            ("0002001000000000 0000000000000000", 72, ErrorCode::BIC_BAD_LEN),
+            ("0005001000000000 0000000000000000", 72, ErrorCode::BIC_BAD_LEN),
+            ("0005000800000000 0005000800000000", 80, ErrorCode::BIC_DUP_INST),
+            // The second instruction's error comes before the first one's action.
+            ("0004001000000000 6363000800000000 0001000900000000 00", 88, ErrorCode::BIC_BAD_LEN),
+            ("0004001000000000 0000000800000001", 80, ErrorCode::BAC_BAD_LEN),
+        ] {
+            let bytes = hex(bytes);
+            let error = Instruction::decode_list(Reader::at(&bytes, 72)).unwrap_err();
+            assert_eq!((error.offset, error.code), (offset, code), "{error}");
+        }
         let error = Instruction::decode_list(Reader::at(&[0, 4, 0, 6, 0, 0, 0, 0], 72)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "instruction.len at byte 72: found 6, expected a multiple of 8 and at least 8 (OFPBIC_BAD_LEN)"
         );
-        let unknown = [0x12, 0x34, 0, 8, 1, 2, 3, 4];
-        assert_eq!(Instruction::decode_list(Reader::new(&unknown)), Ok(vec![Instruction::Other(unknown.into())]));
     }
 }

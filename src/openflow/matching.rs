@@ -26,6 +26,9 @@ pub const VLAN_PRESENT: u16 = 0x1000;
 
 const OFPMT_OXM: u16 = 1;
 
+/// The bits of a VLAN id and of [`VLAN_PRESENT`].
+const VLAN_VID_ALL: u128 = 0x1fff;
+
 /// A match being built, canonical at every step. The default matches every packet.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Match {
@@ -202,13 +205,15 @@ pub fn mac_number(mac: MacAddr) -> u128 {
     be_number(&mac.0)
 }
 
-fn be_number(bytes: &[u8]) -> u128 {
+pub(crate) fn be_number(bytes: &[u8]) -> u128 {
     bytes.iter().fold(0, |number, &byte| number << 8 | u128::from(byte))
 }
 
+/// Open vSwitch counts these bits of a mask as all of the field.
 fn is_full(field: &Field, mask: &[u8]) -> bool {
-    let bits = u32::from(field.bits);
-    be_number(mask) == u128::MAX >> (128 - bits)
+    let mask = be_number(mask);
+    let all = if *field == oxm::VLAN_VID { VLAN_VID_ALL } else { field.all_bits() };
+    mask == all
 }
 
 /// Address and mask of a network as numbers.

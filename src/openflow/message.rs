@@ -7,7 +7,7 @@ use super::header::{Header, MessageType, VERSION};
 use super::{DecodeError, EncodeError, ErrorCode, Reader, Writer, Xid};
 
 /// A message whose body was not looked at yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Message<'a> {
     /// Its header.
     pub header: Header,

@@ -18,6 +18,21 @@ impl PacketInReason {
     pub const ACTION: Self = Self(1);
     /// `OFPR_INVALID_TTL`: its time to live ran out.
     pub const INVALID_TTL: Self = Self(2);
+
+    /// The name that Open vSwitch prints: empty for a miss of a kind that it knows within itself, `None` for
+    /// an unknown reason. Those behind the third are of OpenFlow 1.4.
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.0 {
+            0 => "no_match",
+            1 => "action",
+            2 => "invalid_ttl",
+            3 => "action_set",
+            4 => "group",
+            5 => "packet_out",
+            6 | 7 => "",
+            _ => return None,
+        })
+    }
 }
 
 /// `OFPT_PACKET_IN` (`struct ofp_packet_in`, OpenFlow 1.3.5 §7.4.1).

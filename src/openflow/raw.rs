@@ -73,9 +73,10 @@ impl<'a> RawMatch<'a> {
     /// Decodes the frame of a match and passes over its fields; `BMC_BAD_TYPE`, `BMC_BAD_LEN`.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let (start, mut head) = (*reader, *reader);
-        let match_type = head.u16("match.type")?;
+        let cut = |error| DecodeError { code: ErrorCode::BMC_BAD_LEN, ..error };
+        let match_type = head.u16("match.type").map_err(cut)?;
         let at = head;
-        let length = head.u16("match.length")?;
+        let length = head.u16("match.length").map_err(cut)?;
         let padded = usize::from(length).next_multiple_of(8);
         // Open vSwitch looks at the type between these two, and so must we to refuse with the same error.
         let too_short = length < 4;

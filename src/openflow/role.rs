@@ -1,8 +1,14 @@
 //! ROLE: which controllers may write (`struct ofp_role_request`, OpenFlow 1.3.5 §7.3.9).
 
+use super::error::ONF;
+use super::experimenter::experimenter_message;
 use super::header::MessageType;
 use super::message::message;
-use super::{DecodeError, EncodeError, Reader, Writer, Xid};
+use super::property::Property;
+use super::{DecodeError, EncodeError, Entries, Entry, Reader, Writer, Xid};
+
+/// `ONFT_ROLE_STATUS`: the `exp_type` of [`RoleStatus`].
+pub const ROLE_STATUS: u32 = 1911;
 
 /// `enum ofp_controller_role` (OpenFlow 1.3.5 §7.3.9). Unknown roles survive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -58,6 +64,55 @@ impl ControllerRole {
     }
 }
 
+/// `enum ofp14_controller_role_reason` (OpenFlow 1.4.1 §7.4.4). Unknown reasons survive.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RoleReason(pub u8);
+
+impl RoleReason {
+    /// `OFPCRR_MASTER_REQUEST`: another controller became the master.
+    pub const MASTER_REQUEST: Self = Self(0);
+    /// `OFPCRR_CONFIG`: the switch's configuration changed.
+    pub const CONFIG: Self = Self(1);
+    /// `OFPCRR_EXPERIMENTER`: an experimenter's.
+    pub const EXPERIMENTER: Self = Self(2);
+}
+
+/// `ONFT_ROLE_STATUS` (`struct ofp14_role_status`; OpenFlow 1.4.1 §7.4.4), in OpenFlow 1.3 an extension of the ONF
+/// (EXT-191): the role of this connection changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoleStatus<'a> {
+    /// Byte 16: the new role.
+    pub role: Role,
+    /// Byte 20: why.
+    pub reason: RoleReason,
+    /// Byte 24: of the election that made the master; all ones if there is none.
+    pub generation_id: u64,
+    /// Byte 32: nothing from Open vSwitch.
+    pub properties: Vec<Property<'a>>,
+}
+
+impl<'a> RoleStatus<'a> {
+    /// Decodes what follows the experimenter header.
+    pub fn decode(mut body: Reader<'a>) -> Result<Self, DecodeError> {
+        let role = Role(body.u32("role_status.role")?);
+        let reason = RoleReason(body.u8("role_status.reason")?);
+        body.skip(3, "role_status.pad")?;
+        let generation_id = body.u64("role_status.generation_id")?;
+        Ok(Self { role, reason, generation_id, properties: Entries::new(body).collect::<Result<_, _>>()? })
+    }
+
+    /// Appends the message.
+    pub fn encode(&self, writer: &mut Writer, xid: Xid) -> Result<(), EncodeError> {
+        experimenter_message(writer, (ONF, ROLE_STATUS), xid, |w| {
+            w.u32(self.role.0);
+            w.u8(self.reason.0);
+            w.zeros(3);
+            w.u64(self.generation_id);
+            self.properties.iter().try_for_each(|property| property.encode(w))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{XID, encoded, hex, refuses_cut_and_excess};
@@ -72,5 +127,16 @@ mod tests {
         assert_eq!(encoded(|w| role.encode_request(w, XID)), bytes);
         assert_eq!(encoded(|w| role.encode_reply(w, XID)), hex("04190018 12345678 00000002 00000000 f000f000f000f000"));
         refuses_cut_and_excess(&bytes, &[], ControllerRole::decode);
+    }
+
+    #[test]
+    fn a_role_status_reads_as_it_was_written() {
+        use crate::openflow::experimenter::Experimenter;
+        let bytes = hex("04040020 12345678 4f4e4600 00000777 00000003 01 000000 0000000000000007");
+        let decode = |body: Reader<'static>| RoleStatus::decode(Experimenter::decode(body)?.body.reader());
+        let status = decode(Message::decode(bytes.clone().leak()).unwrap().body).unwrap();
+        assert_eq!((status.role, status.reason, status.generation_id), (Role::SLAVE, RoleReason::CONFIG, 7));
+        assert_eq!(encoded(|w| status.encode(w, XID)), bytes);
+        refuses_cut_and_excess(&bytes, &[], decode);
     }
 }

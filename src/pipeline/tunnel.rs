@@ -10,7 +10,7 @@ use super::tables::{
 };
 use super::view::{Bridge, LocalVlan, Overlay, View};
 use crate::flow::LearntScope;
-use crate::openflow::learn::{Learn, Source, Spec};
+use crate::openflow::action::learn::{Learn, Source, Spec};
 use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_VLAN, mac_number};
 use crate::openflow::oxm::FieldValue;
 use crate::openflow::{Action, MacAddr, Match, PortNo, Subfield, oxm};
@@ -73,14 +73,10 @@ fn learn() -> Learn {
     let vlan = Subfield { field: &oxm::VLAN_TCI, offset: 0, bits: 12 };
     let all = Subfield::all;
     Learn {
-        idle_timeout: 0,
         hard_timeout: LEARNT_HARD_TIMEOUT,
         priority: 1,
         cookie: cookie::cookie(Kind::Learnt, ""),
-        flags: 0,
         table: UCAST_TO_TUN,
-        fin_idle_timeout: 0,
-        fin_hard_timeout: 0,
         specs: vec![
             Spec::match_same(vlan),
             Spec::Match { src: Source::Field(all(&oxm::ETH_SRC)), dst: all(&oxm::ETH_DST) },
@@ -88,6 +84,7 @@ fn learn() -> Learn {
             Spec::Load { src: Source::Field(all(&oxm::TUN_ID)), dst: all(&oxm::TUN_ID) },
             Spec::Output(all(&oxm::IN_PORT)),
         ],
+        ..Learn::new()
     }
 }
 

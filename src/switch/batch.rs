@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crate::flow::{Flow, LearntScope};
 use crate::openflow::bundle::{BundleControl, BundleControlType, BundleFlags, BundleId, encode_add};
 use crate::openflow::error::ONF;
+use crate::openflow::flow_mod::GROUP_ANY;
+use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
     EncodeError, ErrorCode, FlowFlags, FlowMod, FlowModCommand, MessageType, Writer, Xid, empty_message, message,
 };
@@ -220,7 +222,9 @@ fn forget(scope: &LearntScope) -> FlowMod<'_> {
         idle_timeout: 0,
         hard_timeout: 0,
         priority: 0,
+        buffer_id: NO_BUFFER,
         out_port: scope.out_port,
+        out_group: GROUP_ANY,
         flags: FlowFlags::default(),
         match_tlvs: scope.matching.as_bytes(),
         instructions: &[],

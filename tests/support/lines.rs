@@ -15,7 +15,9 @@ impl Lines {
     /// Reads from now on, in a thread that ends with the stream.
     pub fn of(stream: impl Read + Send + 'static) -> Self {
         let (sender, lines) = channel();
-        std::thread::spawn(move || BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         Self(lines)
     }
 

@@ -143,8 +143,12 @@ impl Learners {
 
     fn add(&mut self, actions: &[Action]) {
         for action in actions {
-            if let Action::Learn(learn) = action {
-                self.0.insert((learn.table, learn.priority, learn.cookie, learn.idle_timeout, learn.hard_timeout));
+            match action {
+                Action::Learn(learn) => {
+                    self.0.insert((learn.table, learn.priority, learn.cookie, learn.idle_timeout, learn.hard_timeout));
+                }
+                Action::Clone(actions) => self.add(actions),
+                _ => {}
             }
         }
     }
@@ -204,10 +208,14 @@ mod tests {
     #[test]
     fn counters_and_ages_do_not_count_but_cookies_timeouts_and_flags_do() {
         let a = "cookie=0x1, duration=3s, n_packets=7, n_bytes=80, idle_timeout=5, priority=1 actions=drop";
-        let same = "cookie=0x1, duration=9s, n_packets=0, n_bytes=0, idle_age=4, idle_timeout=5, priority=1 actions=drop";
+        let same =
+            "cookie=0x1, duration=9s, n_packets=0, n_bytes=0, idle_age=4, idle_timeout=5, priority=1 actions=drop";
         assert!(compared(a, same, ALL).is_empty());
         let other = "cookie=0x2, idle_timeout=6, send_flow_rem priority=1 actions=drop";
-        assert_eq!(compared(a, other, ALL), ["[Cookie, Timeouts, Flags] table=0, idle_timeout=6, send_flow_rem priority=1 actions=drop"]);
+        assert_eq!(
+            compared(a, other, ALL),
+            ["[Cookie, Timeouts, Flags] table=0, idle_timeout=6, send_flow_rem priority=1 actions=drop"]
+        );
         let rules = Rules { ignore_cookie: true, ..ALL };
         assert!(compared(a, "cookie=0x2, idle_timeout=5, check_overlap priority=1 actions=drop", rules).is_empty());
     }
@@ -231,7 +239,11 @@ mod tests {
         let empty = Instruction::ApplyActions(Vec::new());
         let mut flow = |bytes: &[u8]| {
             let stats = parse::flow_stats("actions=drop", &NoNames).unwrap();
-            let stats = crate::openflow::FlowStats { instructions: bytes, match_tlvs: matching.as_bytes(), ..stats.to_flow_stats() };
+            let stats = crate::openflow::FlowStats {
+                instructions: bytes,
+                match_tlvs: matching.as_bytes(),
+                ..stats.to_flow_stats()
+            };
             std::iter::once(Arc::new(Flow::from_stats(&stats))).collect::<FlowTable>()
         };
         let (none, no_actions) = (flow(&[]), flow(&[0, 4, 0, 8, 0, 0, 0, 0]));

@@ -71,11 +71,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     // Numbers that stand in for names are nobody's.
     let invented = [&a, &b].into_iter().any(|dump| !dump.live && dump.names.ports().count() > live_ports(&a, &b));
     let cookies = if args.ignore_cookie { Cookies::Hidden } else { Cookies::Shown };
-    let mut report = Report {
-        printer: Printer::new(if by_name || invented { &names } else { &Numbers }),
-        titles: &names,
-        cookies,
-    };
+    let mut report =
+        Report { printer: Printer::new(if by_name || invented { &names } else { &Numbers }), titles: &names, cookies };
     if !differences.is_empty() {
         writeln!(out, "--- {}\n+++ {}", a.name, b.name)?;
     }

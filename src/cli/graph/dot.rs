@@ -25,18 +25,13 @@ pub(super) fn write(graph: &Graph<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     for ((from, to, via), traffic) in &graph.edges {
         let style = match via {
-            Via::Goto => "solid",
-            Via::Resubmit => "solid, arrowhead=vee",
-            Via::Learn => "dotted, constraint=false, color=\"#7e57c2\"",
+            Via::Goto => "style=solid",
+            Via::Resubmit => "style=solid, arrowhead=vee",
+            Via::Conntrack => "style=bold",
+            Via::Learn => "style=dotted, constraint=false, color=\"#7e57c2\"",
         };
         let tip = quoted(&format!("{}: {}, {} packets", via.word(), counted(traffic.flows, "flow"), traffic.packets));
-        writeln!(
-            out,
-            "  {} -> {} [label=\"{}\", tooltip={tip}, style={style}];",
-            node(*from),
-            node(*to),
-            traffic.flows
-        )?;
+        writeln!(out, "  {} -> {} [label=\"{}\", tooltip={tip}, {style}];", node(*from), node(*to), traffic.flows)?;
     }
     writeln!(out, "}}")
 }
@@ -52,7 +47,7 @@ const fn colour(end: &End) -> &'static str {
         End::Controller => "#e3d3f5",
         End::Group(_) => "#fbe0bd",
         End::Tunnel(_) => "#c4ebea",
-        End::Port(_) => "#cfe2fb",
+        End::Port(_) | End::Field(_) => "#cfe2fb",
         End::Conjunction => "#e6e8eb",
     }
 }

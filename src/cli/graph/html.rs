@@ -14,9 +14,8 @@ const SCRIPT: &str = include_str!("page.js");
 /// Writes the page. The flows stand in it as JSON; the script puts them into the page as text, never as markup.
 pub(super) fn write(graph: &Graph<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut rest = PAGE;
-    while let Some((before, (name, after))) = rest
-        .split_once("{{")
-        .and_then(|(before, after)| Some((before, after.split_once("}}")?)))
+    while let Some((before, (name, after))) =
+        rest.split_once("{{").and_then(|(before, after)| Some((before, after.split_once("}}")?)))
     {
         out.write_all(before.as_bytes())?;
         match name {

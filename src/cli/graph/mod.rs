@@ -131,9 +131,8 @@ impl<'n> Graph<'n> {
             Format::Dot => dot::write(self, out),
             Format::Svg => out.write_all(svg::draw(self).as_bytes()),
             Format::Html => {
-                self.lines.sort_by(|a, b| {
-                    (a.table, b.priority, &a.match_text).cmp(&(b.table, a.priority, &b.match_text))
-                });
+                self.lines
+                    .sort_by(|a, b| (a.table, b.priority, &a.match_text).cmp(&(b.table, a.priority, &b.match_text)));
                 html::write(self, out)
             }
         }
@@ -157,8 +156,13 @@ impl<'n> Graph<'n> {
                 self.printer.port(*port, &mut text);
                 let text = String::from_utf8_lossy(&text).into_owned();
                 let text = text.trim_matches('"');
-                if text.starts_with(|first: char| first.is_ascii_digit()) { format!("port {text}") } else { text.to_owned() }
+                if text.starts_with(|first: char| first.is_ascii_digit()) {
+                    format!("port {text}")
+                } else {
+                    text.to_owned()
+                }
             }
+            End::Field(name) => format!("port in {name}"),
             End::Conjunction => "conjunction".to_owned(),
             End::Drop => "drop".to_owned(),
         }
@@ -173,7 +177,7 @@ impl End {
             Self::Controller => "controller",
             Self::Group(_) => "group",
             Self::Tunnel(_) => "tunnel",
-            Self::Port(_) => "port",
+            Self::Port(_) | Self::Field(_) => "port",
             Self::Conjunction => "conjunction",
             Self::Drop => "drop",
         }

@@ -55,14 +55,26 @@ pub(super) fn draw(graph: &Graph<'_>) -> String {
         };
         let traffic = line.traffic();
         let width = 1.2 + (1.0 + traffic.packets as f64).log10() * 0.35;
-        let marker = if line.teaches() { "tip-learn" } else if back { "tip-back" } else { "tip" };
-        put(&mut out, format_args!(
-            "<g class=\"{class}\" data-from=\"{from}\" data-to=\"{to}\"><title>{}</title>\
+        let marker = if line.teaches() {
+            "tip-learn"
+        } else if back {
+            "tip-back"
+        } else {
+            "tip"
+        };
+        put(
+            &mut out,
+            format_args!(
+                "<g class=\"{class}\" data-from=\"{from}\" data-to=\"{to}\"><title>{}</title>\
              <path class=\"near\" d=\"{path}\"/>\
              <path class=\"line\" d=\"{path}\" stroke-width=\"{width:.1}\" marker-end=\"url(#{marker})\"/>\
              <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>\n",
-            escaped(&tip), label.x, label.y, short(traffic.flows)
-        ));
+                escaped(&tip),
+                label.x,
+                label.y,
+                short(traffic.flows)
+            ),
+        );
     }
     for (drawn, corner) in boxes.iter().zip(&layout.boxes) {
         drawn.draw(*corner, &mut out);
@@ -178,20 +190,37 @@ impl TableBox {
     fn draw(&self, corner: Point, out: &mut String) {
         let class = if self.unreached { "table unreached" } else { "table" };
         let Size { width, height } = self.size;
-        put(out, format_args!(
-            "<g class=\"{class}\" data-table=\"{}\" transform=\"translate({:.1} {:.1})\"><title>{}</title>\
+        put(
+            out,
+            format_args!(
+                "<g class=\"{class}\" data-table=\"{}\" transform=\"translate({:.1} {:.1})\"><title>{}</title>\
              <rect class=\"box\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"8\"/>\
              <text class=\"name\" x=\"{PADDING}\" y=\"20\">{}</text><text class=\"counts\" x=\"{PADDING}\" y=\"36\">{}</text>\n",
-            self.id, corner.x, corner.y, escaped(&self.tip), escaped(&self.title), escaped(&self.counts)
-        ));
+                self.id,
+                corner.x,
+                corner.y,
+                escaped(&self.tip),
+                escaped(&self.title),
+                escaped(&self.counts)
+            ),
+        );
         for label in &self.labels {
-            put(out, format_args!(
-                "<g class=\"end {}\"><title>{}</title>\
+            put(
+                out,
+                format_args!(
+                    "<g class=\"end {}\"><title>{}</title>\
                  <rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{LABEL_HEIGHT}\" rx=\"9\"/>\
                  <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>\n",
-                label.kind, escaped(&label.tip), label.corner.x, label.corner.y, label.width,
-                label.corner.x + 7.0, label.corner.y + 13.0, escaped(&label.text)
-            ));
+                    label.kind,
+                    escaped(&label.tip),
+                    label.corner.x,
+                    label.corner.y,
+                    label.width,
+                    label.corner.x + 7.0,
+                    label.corner.y + 13.0,
+                    escaped(&label.text)
+                ),
+            );
         }
         out.push_str("</g>\n");
     }
@@ -209,23 +238,35 @@ fn head(graph: &Graph<'_>, layout: &Layout, out: &mut String) {
     let height = layout.size.height + 2.0 * MARGIN + HEAD;
     let flows = graph.tables.values().map(|table| table.traffic.flows).sum();
     let tables = graph.tables.len() as u64;
-    put(out, format_args!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+    put(
+        out,
+        format_args!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\">\n<style>\n{STYLE}</style>\n<defs>\n"
-    ));
+        ),
+    );
     for tip in ["tip", "tip-back", "tip-learn"] {
-        put(out, format_args!(
-            "<marker id=\"{tip}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" \
+        put(
+            out,
+            format_args!(
+                "<marker id=\"{tip}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" \
              markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"{tip}\" d=\"M0 0L8 4L0 8z\"/></marker>\n"
-        ));
+            ),
+        );
     }
-    put(out, format_args!(
-        "</defs>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n\
+    put(
+        out,
+        format_args!(
+            "</defs>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n\
          <text class=\"title\" x=\"{MARGIN}\" y=\"38\">{}</text>\n\
          <text class=\"subtitle\" x=\"{MARGIN}\" y=\"58\">{}, {}; numbers at lines count flows; dotted: learnt flows; \
          dashed: back up</text>\n<g transform=\"translate({MARGIN} {})\">\n",
-        escaped(&graph.title), counted(tables, "table"), counted(flows, "flow"), MARGIN + HEAD
-    ));
+            escaped(&graph.title),
+            counted(tables, "table"),
+            counted(flows, "flow"),
+            MARGIN + HEAD
+        ),
+    );
 }
 
 /// A curve through `points`, vertical in each of them.
@@ -257,10 +298,9 @@ fn loop_path(corner: Point, size: Size) -> (String, Point) {
 /// Near the box that a line comes from, where it has not met others yet.
 fn label_place(points: &[Point]) -> Point {
     match points {
-        [first, second, ..] => Point {
-            x: first.x + (second.x - first.x) * 0.16,
-            y: first.y + (second.y - first.y) * 0.3 + 4.0,
-        },
+        [first, second, ..] => {
+            Point { x: first.x + (second.x - first.x) * 0.16, y: first.y + (second.y - first.y) * 0.3 + 4.0 }
+        }
         _ => Point::default(),
     }
 }

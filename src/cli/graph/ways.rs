@@ -1,6 +1,7 @@
 //! Where the actions of a flow send its packets.
 
-use crate::openflow::{Action, DecodeError, FlowStats, Instruction, PortNo, Reader, TableId, oxm};
+use crate::openflow::oxm::{self, Field};
+use crate::openflow::{Action, DecodeError, FlowStats, Instruction, PortNo, Reader, TableId};
 
 /// How packets, or what they teach, get from a table to another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -9,6 +10,8 @@ pub(super) enum Via {
     Goto,
     /// `resubmit`.
     Resubmit,
+    /// `ct(table=…)`, behind the tracking of connections.
+    Conntrack,
     /// `learn`: flows are written there.
     Learn,
 }
@@ -18,6 +21,7 @@ impl Via {
         match self {
             Self::Goto => "goto_table",
             Self::Resubmit => "resubmit",
+            Self::Conntrack => "ct",
             Self::Learn => "learn",
         }
     }
@@ -36,6 +40,8 @@ pub(super) enum End {
     Tunnel(PortNo),
     /// Any other port.
     Port(PortNo),
+    /// The port whose number stands in a field.
+    Field(&'static str),
     /// Nowhere: the flow only takes part in a conjunction.
     Conjunction,
     /// Nowhere.
@@ -61,6 +67,7 @@ pub(super) fn ways(flow: &FlowStats<'_>) -> Result<Vec<Way>, DecodeError> {
             _ => {}
         }
     }
+    // A flow that only teaches sends its packets nowhere.
     let leads = |way: &Way| !matches!(way, Way::Table(_, Via::Learn));
     if !walk.ways.iter().any(leads) {
         walk.add(Way::End(End::Drop));
@@ -102,13 +109,41 @@ impl Walk {
         for action in actions {
             match action {
                 Action::Output { port, .. } => self.output(*port),
+                Action::OutputTrunc { port, .. } => self.output(PortNo::of_16(*port)),
+                Action::OutputReg { src, .. } | Action::OutputReg2 { src, .. } => {
+                    self.add(Way::End(End::Field(src.field.name)));
+                }
+                Action::Bundle(bundle) if bundle.dst.is_none() => {
+                    bundle.members.iter().for_each(|port| self.output(PortNo::of_16(*port)));
+                }
+                Action::Controller { .. } | Action::Controller2(_) => self.output(PortNo::CONTROLLER),
                 Action::Group(group) => self.add(Way::End(End::Group(*group))),
-                Action::Resubmit { table, .. } => self.table(*table, Via::Resubmit),
+                Action::ResubmitPort(_) => self.table(self.table, Via::Resubmit),
+                Action::Resubmit { table, .. } | Action::ResubmitCt { table, .. } => self.table(*table, Via::Resubmit),
+                Action::Ct(ct) => {
+                    if ct.recirc_table != TableId::ALL {
+                        self.add(Way::Table(ct.recirc_table, Via::Conntrack));
+                    }
+                }
                 Action::Learn(learn) => self.table(learn.table, Via::Learn),
-                Action::SetField(value) => self.tunnel |= std::ptr::eq(value.field, &oxm::TUN_ID),
-                Action::Load { dst, .. } => self.tunnel |= std::ptr::eq(dst.field, &oxm::TUN_ID),
+                Action::Clone(actions) => self.cloned(actions),
+                Action::Conjunction { .. } => self.add(Way::End(End::Conjunction)),
+                Action::SetTunnel(_) | Action::SetTunnel64(_) => self.tunnel = true,
+                Action::SetField(value) | Action::Load2(value) => self.written(value.field),
+                Action::Load { dst, .. } | Action::Move { dst, .. } => self.written(dst.field),
                 _ => {}
             }
         }
+    }
+
+    /// What a copy of the packet is given stays with the copy.
+    fn cloned(&mut self, actions: &[Action]) {
+        let tunnel = self.tunnel;
+        self.actions(actions);
+        self.tunnel = tunnel;
+    }
+
+    fn written(&mut self, field: &Field) {
+        self.tunnel |= std::ptr::eq(field, &oxm::TUN_ID);
     }
 }

@@ -1,55 +1,64 @@
 //! The connection and the switch as a whole: hello, errors, echo, configuration, roles, bundles.
 
-use super::kind::Kind;
 use super::{Context, Detail, NotPrinted, Out, Stop, bits, dump};
 use crate::cli::switch_text;
 use crate::openflow::async_config::{AsyncConfig, AsyncMask};
 use crate::openflow::bundle::{BundleAddMessage, BundleControl};
 use crate::openflow::desc::Desc;
-use crate::openflow::error::{NICIRA, ONF};
 use crate::openflow::error_msg::ErrorMsg;
 use crate::openflow::features::{FeaturesReply, SwitchConfig};
 use crate::openflow::flow_monitor::FlowMonitorCancel;
+use crate::openflow::kind::{Form, Kind};
 use crate::openflow::role::{ControllerRole, Role};
 use crate::openflow::{DecodeError, ErrorCode, Reader};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
-    Some(match context.kind.id {
-        (0, ..) => {
+    Some(match context.kind() {
+        Kind::Hello => {
             hello(context, body, out);
             Ok(())
         }
-        (1, ..) => error(context, body, out),
-        (2 | 3, ..) => {
+        Kind::Error => error(context, body, out),
+        Kind::EchoRequest | Kind::EchoReply => {
             put!(out, " {} bytes of payload\n", body.remaining());
             if context.detail == Detail::Full {
                 dump::dump(out, body.rest());
             }
             Ok(())
         }
-        (5 | 7 | 20 | 21 | 26, ..)
-        | (18, 0, 0 | 3 | 8 | 11 | 13)
-        | (18, NICIRA, 3 | 4)
-        | (4, ONF, 1871 | 1872)
-        | (4, NICIRA, 18 | 25) => Ok(()),
-        (6, ..) => {
+        Kind::FeaturesRequest
+        | Kind::GetConfigRequest
+        | Kind::BarrierRequest
+        | Kind::BarrierReply
+        | Kind::GetAsyncRequest
+        | Kind::DescRequest
+        | Kind::TableStatsRequest
+        | Kind::GroupFeaturesRequest
+        | Kind::MeterFeaturesRequest
+        | Kind::PortDescRequest
+        | Kind::IpfixBridgeRequest
+        | Kind::IpfixFlowRequest
+        | Kind::FlowMonitorPaused
+        | Kind::FlowMonitorResumed
+        | Kind::FlowAge
+        | Kind::TlvTableRequest => Ok(()),
+        Kind::FeaturesReply => {
             switch(out, |text| FeaturesReply::decode(body).map(|features| switch_text::features_body(text, &features)))
         }
-        (8 | 9, ..) => {
+        Kind::GetConfigReply | Kind::SetConfig => {
             switch(out, |text| SwitchConfig::decode(body).map(|config| switch_text::config_body(text, &config)))
         }
-        (24 | 25, ..) => role(context, body, out).map_err(Stop::from),
-        (27 | 28, ..) => asynchronous(body, out).map_err(Stop::from),
-        (19, 0, 0) => desc(body, out).map_err(Stop::from),
-        (4, ONF, 2300) => bundle_control(body, out).map_err(Stop::from),
-        (4, ONF, 2301) => bundle_add(context, body, out),
-        (4, ONF, 1870) => cancel(body, out).map_err(Stop::from),
-        (4, ONF, 1911) => role_status(body, out).map_err(Stop::from),
-        (4, NICIRA, 10 | 11) => nicira_role(body, out).map_err(Stop::from),
-        (4, NICIRA, 15) => flow_mod_table_id(body, out).map_err(Stop::from),
-        (4, NICIRA, 16) => packet_in_format(body, out).map_err(Stop::from),
-        (4, NICIRA, 20) => controller_id(body, out).map_err(Stop::from),
-        (4, NICIRA, 29) => zone(body, out).map_err(Stop::from),
+        Kind::RoleRequest | Kind::RoleReply => role(context, body, out).map_err(Stop::from),
+        Kind::GetAsyncReply | Kind::SetAsync | Kind::NxSetAsync => asynchronous(body, out).map_err(Stop::from),
+        Kind::DescReply => desc(body, out).map_err(Stop::from),
+        Kind::BundleControl => bundle_control(body, out).map_err(Stop::from),
+        Kind::BundleAddMessage => bundle_add(context, body, out),
+        Kind::FlowMonitorCancel => cancel(body, out).map_err(Stop::from),
+        Kind::RoleStatus => role_status(body, out).map_err(Stop::from),
+        Kind::NxRoleRequest | Kind::NxRoleReply => nicira_role(body, out).map_err(Stop::from),
+        Kind::FlowModTableId => flow_mod_table_id(body, out).map_err(Stop::from),
+        Kind::SetControllerId => controller_id(body, out).map_err(Stop::from),
+        Kind::CtFlushZone => zone(body, out).map_err(Stop::from),
         _ => return None,
     })
 }
@@ -130,7 +139,7 @@ fn role(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), De
     if role_name(role.role).is_none() {
         return Err(body.error("role.role", role.role.0.into(), "0 to 3", ErrorCode::RRFC_BAD_ROLE));
     }
-    let asked = context.kind.id.0 == 24 && role.role == Role::NOCHANGE;
+    let asked = context.kind() == Kind::RoleRequest && role.role == Role::NOCHANGE;
     generic_role(out, role.role, Some(role.generation_id).filter(|_| !asked));
     Ok(())
 }
@@ -232,9 +241,9 @@ fn bundle_control(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
 fn bundle_add(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
     let add = BundleAddMessage::decode(body, context.header.xid)?;
     if !matches!(add.message.header.message_type.0, 13..=16) {
-        let (kind, inner) = Kind::of(&add.message)?;
-        if add.message.header.version != context.header.version || kind.check(&inner).is_err() {
-            return Err(NotPrinted { what: format!("{} with a malformed message", context.kind.name) }.into());
+        let (form, inner) = Form::of(&add.message)?;
+        if add.message.header.version != context.header.version || form.check(&inner).is_err() {
+            return Err(NotPrinted { what: format!("{} with a malformed message", context.form.name) }.into());
         }
         let found = add.message.header.message_type.0.into();
         return Err(body.error("bundle_add.message", found, "a modification", ErrorCode::BFC_MSG_UNSUP).into());
@@ -252,22 +261,6 @@ fn cancel(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
 fn flow_mod_table_id(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let enabled = body.u8("nx_flow_mod_table_id.set")? != 0;
     put!(out, " {}", if enabled { "enable" } else { "disable" });
-    Ok(())
-}
-
-fn packet_in_format(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let at = body;
-    let format = body.u32("nx_set_packet_in_format.format")?;
-    let name = match format {
-        0 => "standard",
-        1 => "nxt_packet_in",
-        2 => "nxt_packet_in2",
-        _ => {
-            let what = "nx_set_packet_in_format.format";
-            return Err(at.error(what, format.into(), "0 to 2", ErrorCode::BRC_EPERM));
-        }
-    };
-    put!(out, " format={name}");
     Ok(())
 }
 

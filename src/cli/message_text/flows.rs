@@ -2,24 +2,23 @@
 
 use super::{Context, NotPrinted, Out, Stop, bits, chomp, known_port};
 use crate::flow::text::{Numbers, Printer, duration, flags};
-use crate::openflow::error::ONF;
 use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
-use crate::openflow::packet::{NO_BUFFER, PacketOut};
+use crate::openflow::kind::Kind;
+use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
     Cookie, DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, PortNo, RawMatch, Reader,
     TableId,
 };
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
-    let result = match context.kind.id {
-        (14, ..) => flow_mod(body, out),
-        (11, ..) => removed(body, out),
-        (18, 0, 1 | 2) => stats_request(body, out),
-        (19, 0, 1) => stats(body, out),
-        (19, 0, 2) => aggregate(body, out),
-        (18, ONF, 1870) => monitor_requests(body, out),
-        (19, ONF, 1870) => updates(body, out),
-        (13, ..) => return Some(packet_out(context, body, out)),
+    let result = match context.kind() {
+        Kind::FlowMod => flow_mod(body, out),
+        Kind::FlowRemoved => removed(body, out),
+        Kind::FlowStatsRequest | Kind::AggregateStatsRequest => stats_request(body, out),
+        Kind::FlowStatsReply => stats(body, out),
+        Kind::AggregateStatsReply => aggregate(body, out),
+        Kind::FlowMonitorRequest => monitor_requests(body, out),
+        Kind::FlowMonitorReply => updates(body, out),
         _ => return None,
     };
     Some(result.map_err(|error| standard_match(context, error)))
@@ -31,7 +30,7 @@ fn standard_match(context: &Context<'_>, error: DecodeError) -> Stop {
         return error.into();
     }
     match context.bytes.get(error.offset..).and_then(|rest| rest.get(..4)) {
-        Some([0, 0, 0, 88]) => NotPrinted { what: format!("{} with OFPMT_STANDARD", context.kind.name) }.into(),
+        Some([0, 0, 0, 88]) => NotPrinted { what: format!("{} with OFPMT_STANDARD", context.form.name) }.into(),
         _ => DecodeError { code: ErrorCode::BMC_BAD_LEN, ..error }.into(),
     }
 }
@@ -245,24 +244,5 @@ fn full_update(update: &FlowUpdateFull<'_>, text: &mut Out) -> Result<(), Decode
         put!(text, "actions=");
         printer.instructions(update.instructions.reader(), text)?;
     }
-    Ok(())
-}
-
-/// Those without a packet: packets are not printed yet.
-fn packet_out(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
-    let mut fixed = body;
-    fixed.skip(4, "packet_out.buffer_id")?;
-    known_port(&fixed, PortNo({ fixed }.u32("packet_out.in_port")?))?;
-    let packet = PacketOut::decode(body)?;
-    if packet.buffer_id == NO_BUFFER {
-        return Err(NotPrinted { what: format!("{} with a packet", context.kind.name) }.into());
-    }
-    let mut text = b" in_port=".to_vec();
-    let printer = Printer::new(&Numbers);
-    printer.port(packet.in_port, &mut text);
-    put!(text, " actions=");
-    printer.actions(packet.actions.reader(), &mut text)?;
-    put!(text, " buffer={:#010x}", packet.buffer_id);
-    out.append(&mut text);
     Ok(())
 }

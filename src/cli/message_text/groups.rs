@@ -2,17 +2,18 @@
 
 use super::{Context, Out, Stop, chomp, known_port};
 use crate::flow::text::{Numbers, Printer, duration};
+use crate::openflow::kind::Kind;
 use crate::openflow::{DecodeError, ErrorCode, PortNo, Reader};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
-    let result = match context.kind.id {
-        (29, ..) => meter_mod(body, out),
-        (18, 0, 9 | 10) => meter_request(body, out),
-        (19, 0, 10) => meter_configs(body, out),
-        (19, 0, 9) => meter_stats(body, out),
-        (15, ..) => group_mod(body, out),
-        (19, 0, 7) => group_descs(body, out),
-        (19, 0, 6) => group_stats(body, out),
+    let result = match context.kind() {
+        Kind::MeterMod => meter_mod(body, out),
+        Kind::MeterStatsRequest | Kind::MeterConfigRequest => meter_request(body, out),
+        Kind::MeterConfigReply => meter_configs(body, out),
+        Kind::MeterStatsReply => meter_stats(body, out),
+        Kind::GroupMod => group_mod(body, out),
+        Kind::GroupDescReply => group_descs(body, out),
+        Kind::GroupStatsReply => group_stats(body, out),
         _ => return None,
     };
     Some(result.map_err(Stop::from))

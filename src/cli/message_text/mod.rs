@@ -15,18 +15,18 @@ mod control;
 mod dump;
 mod flows;
 mod groups;
-mod kind;
+mod packet_text;
+mod packets;
 mod ports;
 #[cfg(test)]
 mod tests;
 mod tlv_table;
 
 pub use dump::dump as hex_dump;
-use kind::Kind;
-pub use kind::names;
 
 use crate::openflow::header::VERSION;
-use crate::openflow::{DecodeError, ErrorCode, Header, Message, PortNo, Reader};
+use crate::openflow::kind::{Form, Kind};
+use crate::openflow::{DecodeError, ErrorCode, Header, Message, MessageType, PortNo, Reader};
 
 type Out = Vec<u8>;
 
@@ -89,11 +89,9 @@ fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(
         }
     };
     if declared > bytes.len() {
-        if let Ok((header, (kind, _))) = start(bytes) {
-            heading(out, &header, kind.name)?;
+        if let Ok((header, (form, _))) = start(bytes) {
+            heading(out, &header, form.name);
             out.push(b'\n');
-        } else {
-            refuse_other_versions(bytes)?;
         }
         put!(out, "(***truncated to {} bytes from {declared}***)\n", bytes.len());
         dump::dump(out, bytes);
@@ -108,21 +106,21 @@ fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(
 }
 
 /// The header and the kind of a message that may be cut off.
-fn start(bytes: &[u8]) -> Result<(Header, (Kind, Reader<'_>)), DecodeError> {
+fn start(bytes: &[u8]) -> Result<(Header, (Form, Reader<'_>)), DecodeError> {
     let mut body = Reader::new(bytes);
     let header = Header::decode(&mut body)?;
-    let kind = Kind::of(&Message { header, body })?;
-    Ok((header, kind))
+    let form = Form::of(&Message { header, body })?;
+    Ok((header, form))
 }
 
 fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(), NotPrinted> {
     let origin = out.len();
     let mut prefix = origin;
-    let result = start(bytes).map_err(Stop::from).and_then(|(header, (kind, body))| {
-        kind.check(&body)?;
-        heading(out, &header, kind.name)?;
+    let result = start(bytes).map_err(Stop::from).and_then(|(header, (form, body))| {
+        form.check(&body)?;
+        heading(out, &header, form.name);
         prefix = out.len();
-        let context = Context { bytes, header, kind, detail, depth };
+        let context = Context { bytes, header, form, detail, depth };
         context.body(body, out)
     });
     let failed = match result {
@@ -131,7 +129,6 @@ fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<()
             return Err(error);
         }
         Err(Stop::Decode(error)) => {
-            refuse_other_versions(bytes)?;
             if out.len() > prefix {
                 chomp(out, b' ');
                 end_line(out);
@@ -153,51 +150,91 @@ fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<()
     Ok(())
 }
 
-/// Only a HELLO is the same in all versions.
-fn refuse_other_versions(bytes: &[u8]) -> Result<(), NotPrinted> {
-    match bytes {
-        [version, ..] if *version != VERSION => {
-            Err(NotPrinted { what: format!("a message of OpenFlow version byte {version:#04x}") })
-        }
-        _ => Ok(()),
+/// `OFPT_HELLO (OF1.3) (xid=0x1):`.
+fn heading(out: &mut Out, header: &Header, name: &str) {
+    put!(out, "{name}");
+    match header.version {
+        1 => {}
+        version @ 2..=6 => put!(out, " (OF1.{})", version - 1),
+        version => put!(out, " (OF {version:#04x})"),
     }
+    put!(out, " (xid={:#x}):", header.xid.0);
 }
 
-/// `OFPT_HELLO (OF1.3) (xid=0x1):`.
-fn heading(out: &mut Out, header: &Header, name: &str) -> Result<(), NotPrinted> {
-    let version = match header.version {
-        4 => " (OF1.3)",
-        1 if name == "OFPT_HELLO" => "",
-        2 if name == "OFPT_HELLO" => " (OF1.1)",
-        3 if name == "OFPT_HELLO" => " (OF1.2)",
-        5 if name == "OFPT_HELLO" => " (OF1.4)",
-        6 if name == "OFPT_HELLO" => " (OF1.5)",
-        version => return Err(NotPrinted { what: format!("{name} of OpenFlow version byte {version:#04x}") }),
-    };
-    put!(out, "{name}{version} (xid={:#x}):", header.xid.0);
-    Ok(())
+/// True for a message whose body is in every version that has it what it is in OpenFlow 1.3.
+const fn is_the_same_in_all_versions(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Hello
+            | Kind::EchoRequest
+            | Kind::EchoReply
+            | Kind::FeaturesRequest
+            | Kind::GetConfigRequest
+            | Kind::GetConfigReply
+            | Kind::SetConfig
+            | Kind::BarrierRequest
+            | Kind::BarrierReply
+            | Kind::RoleRequest
+            | Kind::RoleReply
+            | Kind::RoleStatus
+            | Kind::GetAsyncRequest
+            | Kind::BundleControl
+            | Kind::DescRequest
+            | Kind::DescReply
+            | Kind::TableStatsRequest
+            | Kind::GroupFeaturesRequest
+            | Kind::MeterFeaturesRequest
+            | Kind::FlowMonitorCancel
+            | Kind::FlowMonitorPaused
+            | Kind::FlowMonitorResumed
+            | Kind::NxRoleRequest
+            | Kind::NxRoleReply
+            | Kind::FlowModTableId
+            | Kind::SetPacketInFormat
+            | Kind::SetControllerId
+            | Kind::FlowAge
+            | Kind::TlvTableMod
+            | Kind::TlvTableRequest
+            | Kind::TlvTableReply
+            | Kind::IpfixBridgeRequest
+            | Kind::IpfixBridgeReply
+            | Kind::IpfixFlowRequest
+            | Kind::IpfixFlowReply
+            | Kind::CtFlushZone
+            | Kind::CtFlush
+    )
 }
 
 /// A message on its way to text.
 struct Context<'a> {
     bytes: &'a [u8],
     header: Header,
-    kind: Kind,
+    form: Form,
     detail: Detail,
     depth: usize,
 }
 
 impl Context<'_> {
+    fn kind(&self) -> Kind {
+        self.form.kind
+    }
+
     fn body(&self, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
-        if let (18 | 19, Some(&[high, low])) = (self.kind.id.0, self.bytes.get(10..12)) {
+        let Header { version, message_type, .. } = self.header;
+        if version != VERSION && !is_the_same_in_all_versions(self.kind()) {
+            let what = format!("{} of OpenFlow version byte {version:#04x}", self.form.name);
+            return Err(NotPrinted { what }.into());
+        }
+        let is_multipart = matches!(message_type, MessageType::MULTIPART_REQUEST | MessageType::MULTIPART_REPLY);
+        if let (true, VERSION, Some(&[high, low])) = (is_multipart, version, self.bytes.get(10..12)) {
             stat_flags(out, u16::from_be_bytes([high, low]));
         }
-        for family in [control::print, ports::print, flows::print, groups::print, tlv_table::print] {
+        for family in [control::print, ports::print, flows::print, groups::print, packets::print, tlv_table::print] {
             if let Some(result) = family(self, body, out) {
                 return result;
             }
         }
-        Err(NotPrinted { what: self.kind.name.to_owned() }.into())
+        Err(NotPrinted { what: self.form.name.to_owned() }.into())
     }
 
     /// A message within this one.

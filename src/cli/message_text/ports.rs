@@ -3,20 +3,21 @@
 use super::{Context, Out, Stop, known_port};
 use crate::cli::switch_text;
 use crate::flow::text::{Numbers, Printer, duration};
+use crate::openflow::kind::Kind;
 use crate::openflow::port::{Port, PortMod, PortStatus};
 use crate::openflow::port_stats::{PortStats, PortStatsRequest};
 use crate::openflow::table_stats::TableStats;
 use crate::openflow::{DecodeError, Entries, Reader};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
-    let result = match context.kind.id {
-        (12, ..) => status(body, out),
-        (16, ..) => port_mod(body, out),
-        (17, ..) => table_mod(body, out),
-        (19, 0, 13) => descriptions(body, out),
-        (18, 0, 4) => stats_request(body, out),
-        (19, 0, 4) => stats(body, out),
-        (19, 0, 3) => tables(body, out),
+    let result = match context.kind() {
+        Kind::PortStatus => status(body, out),
+        Kind::PortMod => port_mod(body, out),
+        Kind::TableMod => table_mod(body, out),
+        Kind::PortDescReply => descriptions(body, out),
+        Kind::PortStatsRequest => stats_request(body, out),
+        Kind::PortStatsReply => stats(body, out),
+        Kind::TableStatsReply => tables(body, out),
         _ => return None,
     };
     Some(result.map_err(Stop::from))

@@ -1,13 +1,13 @@
 //! Which tunnel options are which of the fields `tun_metadata0` and on.
 
 use super::{Context, Out, Stop};
-use crate::openflow::error::NICIRA;
+use crate::openflow::kind::Kind;
 use crate::openflow::{DecodeError, ErrorCode, Reader};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
-    let result = match context.kind.id {
-        (4, NICIRA, 24) => modification(body, out),
-        (4, NICIRA, 26) => reply(body, out),
+    let result = match context.kind() {
+        Kind::TlvTableMod => modification(body, out),
+        Kind::TlvTableReply => reply(body, out),
         _ => return None,
     };
     Some(result.map_err(Stop::from))

@@ -1,11 +1,14 @@
 //! The command line of `ofctl-dump`.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::color::{self, Palette};
+use super::sort::{Direction, Order, SortKey};
 use super::source::Source;
 use crate::cli::client::ParseTargetError;
 use crate::cli::decode::DecodeArgs;
@@ -47,6 +50,18 @@ pub struct Args {
     /// Flows in the order in which the switch sends them, as they arrive
     #[arg(long)]
     pub(super) unsorted: bool,
+    /// Flows by this field from low to high; may stand several times, as may --rsort
+    ///
+    /// A match field, or priority (the default), table, cookie, n_packets, n_bytes, duration, idle_timeout or
+    /// hard_timeout. Flows without it come last.
+    #[arg(long, value_name = "FIELD", num_args = 0..=1, default_missing_value = "priority", conflicts_with = "unsorted")]
+    sort: Vec<SortKey>,
+    /// Flows by this field from high to low
+    #[arg(long, value_name = "FIELD", num_args = 0..=1, default_missing_value = "priority", conflicts_with = "unsorted")]
+    rsort: Vec<SortKey>,
+    /// Flows in colours; the environment variable OVS_COLORS changes them
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    color: Option<color::When>,
     /// The tables and the flows between them, as a picture
     #[arg(long, value_name = "FORMAT", conflicts_with_all = ["explain", "no_stats", "unsorted"])]
     pub(super) graph: Option<graph::Format>,
@@ -63,6 +78,8 @@ pub struct Args {
     /// With --watch: stop after so many readings
     #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
+    #[arg(skip)]
+    order: Order,
 }
 
 /// A positive number of seconds, a day at the most.
@@ -105,6 +122,19 @@ fn names() -> Vec<String> {
 }
 
 impl Args {
+    /// The command line of this process. Wrong usage, and a wish for help, end it.
+    pub fn parse() -> Self {
+        let matches = Self::command().get_matches();
+        let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        args.order = order(&matches);
+        args
+    }
+
+    /// By what flows are sorted.
+    pub(super) const fn order(&self) -> &Order {
+        &self.order
+    }
+
     /// Where to look. With `--input` no TARGET is on the command line.
     pub(super) fn source(&self) -> Result<Source, ParseTargetError> {
         match &self.input {
@@ -124,8 +154,50 @@ impl Args {
         }
     }
 
+    /// The colours of flows, if they are to have any.
+    pub(super) fn palette(&self) -> Option<Palette> {
+        Palette::of_environment(self.color.unwrap_or_default())
+    }
+
     /// Ports and tables by name?
     pub(super) fn by_name(&self) -> bool {
         !self.no_names && (self.names || io::stdout().is_terminal())
+    }
+}
+
+/// `--sort` and `--rsort` in the order in which they stand on the command line.
+fn order(matches: &ArgMatches) -> Order {
+    let keys = |name, direction| {
+        let keys = matches.get_many::<SortKey>(name).into_iter().flatten();
+        let places = matches.indices_of(name).into_iter().flatten();
+        places.zip(keys).map(move |(place, key)| (place, (key.clone(), direction)))
+    };
+    let ascending = keys("sort", Direction::Ascending);
+    let by_place: BTreeMap<_, _> = ascending.chain(keys("rsort", Direction::Descending)).collect();
+    Order::new(by_place.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ofctl_dump::sort::Direction::{Ascending, Descending};
+
+    #[test]
+    fn sort_and_rsort_count_in_the_order_in_which_they_stand() {
+        let cases: [(&[&str], &[_]); 3] = [
+            (&["--sort=table", "--rsort", "n_packets", "--sort"], &[Ascending, Descending, Ascending]),
+            (&["--rsort", "--sort", "table"], &[Descending, Ascending]),
+            (&[], &[]),
+        ];
+        for (options, expected) in cases {
+            let words = ["ofctl-dump", "br0"].iter().chain(options);
+            let directions: Vec<_> = order(&Args::command().get_matches_from(words)).directions().collect();
+            assert_eq!(directions, expected, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_a_sound_definition() {
+        Args::command().debug_assert();
     }
 }

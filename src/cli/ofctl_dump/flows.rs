@@ -6,7 +6,10 @@ use std::ops::Range;
 
 use super::Error;
 use super::args::Args;
+use super::color::Palette;
 use super::names::NameTable;
+use super::paint::paint;
+use super::sort::{Order, Place};
 use super::source::Source;
 use crate::cli::client::{Client, Target};
 use crate::cli::explain::{Explainer, Objects, TopologyError, bridge_role};
@@ -43,7 +46,8 @@ fn of_switch(target: &Target, args: &Args, objects: &Objects, out: &mut impl Wri
         names.read_tables(&mut client)?;
     }
     let explainer = args.explain.then(|| explainer(&names, objects));
-    let mut lines = Lines::new(if named { &names } else { &Numbers }, !args.no_stats, explainer);
+    let style = Style { stats: !args.no_stats, order: args.order(), palette: args.palette(), explainer };
+    let mut lines = Lines::new(if named { &names } else { &Numbers }, style);
     let table = args.table.map_or(TableId::ALL, TableId);
     let mut failed = None;
     client.multipart(
@@ -70,7 +74,9 @@ fn of_text(source: &Source, args: &Args, objects: &Objects, out: &mut impl Write
     let reading = source.read(&NameTable::default())?;
     let dump = &reading.dump;
     let explainer = args.explain.then(|| explainer(&dump.names, objects));
-    let mut lines = Lines::new(&dump.names, dump.has_stats && !args.no_stats, explainer);
+    let style =
+        Style { stats: dump.has_stats && !args.no_stats, order: args.order(), palette: args.palette(), explainer };
+    let mut lines = Lines::new(&dump.names, style);
     for flow in dump.flows.iter().filter(|flow| args.table.is_none_or(|table| flow.table.0 == table)) {
         lines.add(&flow)?;
     }
@@ -91,33 +97,44 @@ struct Line {
     match_text: Range<usize>,
     whole: Range<usize>,
     cookie: Cookie,
+    place: Place,
+}
+
+/// How flows are printed, and in which order.
+struct Style<'a> {
+    stats: bool,
+    order: &'a Order,
+    palette: Option<Palette>,
+    explainer: Option<Explainer<'a>>,
 }
 
 /// The flows printed so far.
 struct Lines<'a> {
     printer: Printer<'a>,
-    explainer: Option<Explainer<'a>>,
-    stats: bool,
+    style: Style<'a>,
     text: Vec<u8>,
     lines: Vec<Line>,
     found: bool,
 }
 
 impl<'a> Lines<'a> {
-    fn new(names: &'a dyn Names, stats: bool, explainer: Option<Explainer<'a>>) -> Self {
-        let printer = Printer::new(names);
-        Self { printer, explainer, stats, text: Vec::new(), lines: Vec::new(), found: false }
+    fn new(names: &'a dyn Names, style: Style<'a>) -> Self {
+        Self { printer: Printer::new(names), style, text: Vec::new(), lines: Vec::new(), found: false }
     }
 
     fn add(&mut self, flow: &FlowStats<'_>) -> Result<(), DecodeError> {
         let text = &mut self.text;
         let start = text.len();
         text.push(b' ');
-        let match_text =
-            if self.stats { self.printer.with_stats(flow, text)? } else { self.printer.without_stats(flow, text)? };
+        let match_text = if self.style.stats {
+            self.printer.with_stats(flow, text)?
+        } else {
+            self.printer.without_stats(flow, text)?
+        };
         text.push(b'\n');
         let (table, priority, cookie) = (flow.table, Reverse(flow.priority), flow.cookie);
-        self.lines.push(Line { table, priority, match_text, whole: start..text.len(), cookie });
+        let place = self.style.order.place(flow)?;
+        self.lines.push(Line { table, priority, match_text, whole: start..text.len(), cookie, place });
         self.found = true;
         Ok(())
     }
@@ -133,7 +150,9 @@ impl<'a> Lines<'a> {
     /// Writes all in order. True: there was one.
     fn finish(mut self, out: &mut impl Write) -> io::Result<bool> {
         let text = &self.text;
-        self.lines.sort_unstable_by_key(|line| (line.table, line.priority, &text[line.match_text.clone()]));
+        let usual = |line: &Line| (line.table, line.priority, &text[line.match_text.clone()]);
+        let order = self.style.order;
+        self.lines.sort_unstable_by(|a, b| order.compare(&a.place, &b.place).then_with(|| usual(a).cmp(&usual(b))));
         self.write(out)?;
         Ok(self.found)
     }
@@ -143,12 +162,16 @@ impl<'a> Lines<'a> {
         let mut table = None;
         for line in &self.lines {
             words.clear();
-            if let Some(explainer) = self.explainer.as_ref().filter(|_| table != Some(line.table)) {
+            if let Some(explainer) = self.style.explainer.as_ref().filter(|_| table != Some(line.table)) {
                 explainer.heading(line.table, table.is_none(), &mut words);
                 table = Some(line.table);
             }
-            words.extend_from_slice(&self.text[line.whole.clone()]);
-            if let Some(explainer) = &self.explainer {
+            let text = &self.text[line.whole.clone()];
+            match &self.style.palette {
+                Some(palette) => paint(&String::from_utf8_lossy(text), palette, &mut words),
+                None => words.extend_from_slice(text),
+            }
+            if let Some(explainer) = &self.style.explainer {
                 explainer.reason(line.cookie, &mut words);
             }
             out.write_all(&words)?;

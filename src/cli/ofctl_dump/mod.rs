@@ -4,9 +4,12 @@
 //! [`flows`] itself prints them as they arrive.
 
 mod args;
+pub mod color;
 pub mod dump;
 mod flows;
 pub mod names;
+mod paint;
+pub mod sort;
 pub mod source;
 mod stand_ins;
 mod switch;
@@ -21,8 +24,8 @@ use source::{Source, SourceError};
 
 use super::client::{Client, ClientError, ParseTargetError};
 use super::explain::TopologyError;
-use super::{decode, diff, graph, monitor, parse, snoop, watch};
 use super::tables::name_known_tables;
+use super::{decode, diff, graph, monitor, parse, snoop, watch};
 use crate::openflow::{DecodeError, FlowStats, TableId};
 
 /// What `ofctl-dump` can fail with.

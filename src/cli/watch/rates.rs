@@ -200,12 +200,15 @@ mod tests {
             refresh.changes.iter().map(change).collect::<Vec<_>>()
         };
         let lines = |actions: &str| {
-            format!("table=1,duration=9s,priority=1,ip actions={actions}\ntable=2,duration=9s,priority=1,ip actions=drop")
+            format!(
+                "table=1,duration=9s,priority=1,ip actions={actions}\ntable=2,duration=9s,priority=1,ip actions=drop"
+            )
         };
         assert_eq!(read(&mut meter, &lines("drop"), 0), []);
         assert_eq!(read(&mut meter, &lines("drop"), 1), []);
         assert_eq!(read(&mut meter, &lines("output:1"), 2), [('~', 1)]);
-        let replaced = "table=1,duration=1s,priority=1,ip actions=output:1\ntable=2,duration=10s,priority=2,ip actions=drop";
+        let replaced =
+            "table=1,duration=1s,priority=1,ip actions=output:1\ntable=2,duration=10s,priority=2,ip actions=drop";
         assert_eq!(read(&mut meter, replaced, 3), [('~', 1), ('+', 2), ('-', 2)]);
     }
 

@@ -249,9 +249,15 @@ mod tests {
     fn screen() -> Screen {
         let mut meter = Meter::default();
         let mut screen = Screen::new("br0", Colours::Off);
-        let first = ["table=1,duration=9s,n_packets=5,n_bytes=50 actions=drop", "table=2,duration=9s,n_packets=0,n_bytes=0 actions=drop"];
+        let first = [
+            "table=1,duration=9s,n_packets=5,n_bytes=50 actions=drop",
+            "table=2,duration=9s,n_packets=0,n_bytes=0 actions=drop",
+        ];
         screen.update(meter.read(entries(&first), Duration::ZERO), "12:00:00", &Numbers);
-        let second = ["table=1,duration=10s,n_packets=6,n_bytes=950 actions=drop", "table=3,duration=1s,n_packets=4,n_bytes=40 actions=drop"];
+        let second = [
+            "table=1,duration=10s,n_packets=6,n_bytes=950 actions=drop",
+            "table=3,duration=1s,n_packets=4,n_bytes=40 actions=drop",
+        ];
         screen.update(meter.read(entries(&second), Duration::from_secs(1)), "12:00:01", &Numbers);
         screen
     }
@@ -269,9 +275,15 @@ mod tests {
     fn the_busiest_flow_is_first_and_changes_stand_below() {
         let mut screen = screen();
         let lines = shown(&mut screen, (120, 24));
-        assert!(lines[0].starts_with("br0: 2 flows, 5.0 packets/s, 940 bytes/s, 0 never hit, +1 -1 ~0  12:00:01"), "{lines:?}");
+        assert!(
+            lines[0].starts_with("br0: 2 flows, 5.0 packets/s, 940 bytes/s, 0 never hit, +1 -1 ~0  12:00:01"),
+            "{lines:?}"
+        );
         assert!(lines[2].contains("table=3,") && lines[3].contains("table=1,"), "{lines:?}");
-        assert!(lines[21].starts_with("+ 12:00:01  table=3,") && lines[22].starts_with("- 12:00:01  table=2,"), "{lines:?}");
+        assert!(
+            lines[21].starts_with("- 12:00:01  table=2,") && lines[22].starts_with("+ 12:00:01  table=3,"),
+            "{lines:?}"
+        );
         assert_eq!(screen.key(b'b'), Wish::Redraw);
         let lines = shown(&mut screen, (120, 24));
         assert!(lines[2].contains("table=1,") && lines[3].contains("table=3,"), "{lines:?}");

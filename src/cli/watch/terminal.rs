@@ -110,8 +110,7 @@ impl Signals {
     fn catch() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let context = runtime.enter();
-        let stop =
-            [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        let stop = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
         let resized = signal(SignalKind::window_change())?;
         drop(context);
         Ok(Self { runtime, stop, resized })

@@ -10,7 +10,8 @@ pub(super) const COLUMNS: &str = "  packets/s     bytes/s     packets  flow";
 /// A rate in at most five characters: `0`, `0.3`, `12.5`, `340`, `12.5k`, `3.1M`.
 pub(super) fn rate(rate: f64) -> String {
     const STEPS: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
-    let (value, letter) = STEPS.iter().find(|(step, _)| rate >= *step).map_or((rate, ""), |(step, l)| (rate / step, *l));
+    let (value, letter) =
+        STEPS.iter().find(|(step, _)| rate >= *step).map_or((rate, ""), |(step, l)| (rate / step, *l));
     match value {
         0.0 => "0".to_owned(),
         value if value >= 99.95 => format!("{value:.0}{letter}"),
@@ -30,7 +31,12 @@ pub(super) fn heading(name: &str, refresh: &Refresh) -> String {
         refresh.never_hit().count()
     );
     for event in [Event::Added, Event::Removed, Event::Modified] {
-        text.push_str(&format!("{} {}{}", if event == Event::Added { "," } else { "" }, event.sign(), refresh.count(event)));
+        text.push_str(&format!(
+            "{} {}{}",
+            if event == Event::Added { "," } else { "" },
+            event.sign(),
+            refresh.count(event)
+        ));
     }
     text
 }

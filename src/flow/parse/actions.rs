@@ -1,12 +1,12 @@
 //! Instructions, and the actions of the standard.
 
-use super::check::{Packet, SCTP, TCP, UDP};
+use super::check::{Packet, Require, SCTP, TCP, UDP};
 use super::fields::{self, by_name};
 use super::piece::Piece;
 use super::values::{self, Masked, number_of, number_u8, number_u16, number_u32, number_u64, ones};
 use super::{Lookup, ParseError, ct, learn, nicira};
 use crate::openflow::matching::{ETH_TYPE_IPV4, VLAN_PRESENT};
-use crate::openflow::oxm::{self, EXPERIMENTER, Field, FieldValue};
+use crate::openflow::oxm::{self, Field, FieldValue};
 use crate::openflow::{Action, EncodeError, PortNo, Subfield, Writer};
 
 /// How deep actions may stand within actions.
@@ -434,13 +434,13 @@ impl List<'_> {
         let (value, name) = value.split_last("->").ok_or_else(|| value.error("VALUE->FIELD"))?;
         let (name, value) = (name.trim(), value.trim());
         let field = by_name(name.text).ok_or_else(|| name.error("the name of a field"))?;
-        if !fields::is_writable(field) {
+        if !field.writable {
             return Err(name.error("a field that can be written"));
         }
         self.check_nesting(key, Some(field))?;
         self.packet.require(field, name)?;
         let found = values::field_value(value, field, self.names)?;
-        if found.value & !ones(field_bits(field)) != 0 {
+        if !field.allows(found.value) {
             return Err(value.error("a value that the field can have"));
         }
         self.packet.written(field, found.value);
@@ -448,7 +448,7 @@ impl List<'_> {
         if found.mask == all {
             return self.set_whole(value, field, found.value);
         }
-        if field.nxm.0 == EXPERIMENTER {
+        if field.nxm.is_experimenter() {
             return nicira::load_masked(self, value, FieldValue::masked(field, found.value, found.mask));
         }
         self.loads(value, field, found)
@@ -475,7 +475,7 @@ impl List<'_> {
         let number = number_of(number.trim(), dst.bits, "a number that fits into the field")?;
         let found = Masked { value: number << dst.offset, mask: ones(dst.bits) << dst.offset };
         self.packet.written(dst.field, found.value);
-        if dst.field.nxm.0 == EXPERIMENTER {
+        if dst.field.nxm.is_experimenter() {
             return nicira::load_masked(self, value, FieldValue::masked(dst.field, found.value, found.mask));
         }
         self.loads(value, dst.field, found)
@@ -491,9 +491,4 @@ impl List<'_> {
         }
         self.put(value, &Action::Move { src, dst })
     }
-}
-
-/// Bits of a value that `set_field` takes.
-fn field_bits(field: &Field) -> u16 {
-    if field == &oxm::CT_STATE { 32 } else { u16::from(field.bits) }
 }

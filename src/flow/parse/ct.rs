@@ -2,6 +2,7 @@
 
 use super::ParseError;
 use super::actions::{List, Outer};
+use super::check::Require;
 use super::fields::source;
 use super::nicira::{packed, put};
 use super::piece::Piece;

@@ -2,26 +2,16 @@
 
 use super::ParseError;
 use super::actions::List;
-use super::check::Packet;
+use super::check::{Packet, Require};
 use super::fields::{destination, source, subfield};
 use super::piece::Piece;
 use super::values::{self, number, number_of, number_u16, number_u64, ones};
-use crate::openflow::learn::{Learn, Source, Spec};
-use crate::openflow::oxm::{self, EXPERIMENTER};
+use crate::openflow::action::learn::{Learn, LearnFlags, Source, Spec};
+use crate::openflow::oxm;
 use crate::openflow::{Action, Cookie, Subfield, TableId};
 
 pub(super) fn learn(list: &mut List<'_>, value: Piece<'_>) -> Result<(), ParseError> {
-    let mut learn = Learn {
-        idle_timeout: 0,
-        hard_timeout: 0,
-        priority: 0x8000,
-        cookie: Cookie(0),
-        flags: 0,
-        table: TableId(1),
-        fin_idle_timeout: 0,
-        fin_hard_timeout: 0,
-        specs: Vec::new(),
-    };
+    let mut learn = Learn::new();
     // What the specs so far say of the packets of the learnt flow.
     let mut learnt = Packet::default();
     let mut rest = value;
@@ -39,8 +29,8 @@ pub(super) fn learn(list: &mut List<'_>, value: Piece<'_>) -> Result<(), ParseEr
             "fin_idle_timeout" => learn.fin_idle_timeout = number_u16(value)?,
             "fin_hard_timeout" => learn.fin_hard_timeout = number_u16(value)?,
             "cookie" => learn.cookie = Cookie(number_u64(value)?),
-            "send_flow_rem" => learn.flags |= 1,
-            "delete_learned" => learn.flags |= 2,
+            "send_flow_rem" => learn.flags = learn.flags | LearnFlags::SEND_FLOW_REM,
+            "delete_learned" => learn.flags = learn.flags | LearnFlags::DELETE_LEARNED,
             "limit" | "result_dst" => return Err(name.error("another part of learn: this one is not known here yet")),
             "load" => learn.specs.push(load(list, value, &learnt)?),
             "output" => learn.specs.push(Spec::Output(source(value, &list.packet)?)),
@@ -58,7 +48,7 @@ fn immediate(number: u128, bits: u16) -> Source {
 }
 
 fn no_experimenter(text: Piece<'_>, subfield: Subfield) -> Result<Subfield, ParseError> {
-    if subfield.field.nxm.0 == EXPERIMENTER {
+    if subfield.field.nxm.is_experimenter() {
         return Err(text.error("a field that is not an experimenter's"));
     }
     Ok(subfield)

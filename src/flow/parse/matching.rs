@@ -35,21 +35,19 @@ const PROTOCOLS: [(&str, u16, u8); 18] = [
     ("mplsm", 0x8848, 0),
 ];
 
-/// Where the value of a field is kept, if not under its own name.
-fn home(field: &'static Field) -> &'static Field {
-    match field.name {
-        "in_port" => &oxm::IN_PORT,
-        "arp_spa" => &oxm::IPV4_SRC,
-        "arp_tpa" => &oxm::IPV4_DST,
-        "arp_op" => &oxm::IP_PROTO,
-        "nd_sll" => &oxm::ARP_SHA,
-        "nd_tll" => &oxm::ARP_THA,
-        "udp_src" | "sctp_src" | "icmp_type" | "icmpv6_type" => &oxm::TCP_SRC,
-        "udp_dst" | "sctp_dst" | "icmp_code" | "icmpv6_code" => &oxm::TCP_DST,
-        "ip_dscp" => &oxm::IP_TOS,
-        "vlan_vid" | "vlan_pcp" => &oxm::VLAN_TCI,
-        _ => field,
-    }
+/// Ethernet type and IP protocol that a keyword stands for; the latter 0 for any.
+pub fn protocol(name: &str) -> Option<(u16, u8)> {
+    PROTOCOLS.iter().find(|(known, ..)| *known == name).map(|(_, eth_type, ip_proto)| (*eth_type, *ip_proto))
+}
+
+/// True if a keyword stands for this Ethernet type and IP protocol together.
+pub fn has_keyword(eth_type: u16, ip_proto: u8) -> bool {
+    ip_proto != 0 && PROTOCOLS.iter().any(|known| (known.1, known.2) == (eth_type, ip_proto))
+}
+
+/// Every keyword.
+pub fn protocol_names() -> impl Iterator<Item = &'static str> {
+    PROTOCOLS.iter().map(|(name, ..)| *name)
 }
 
 /// What was read of a match so far.
@@ -58,12 +56,12 @@ pub(super) struct Fields(BTreeMap<u8, Masked>);
 
 impl Fields {
     fn get(&self, field: &'static Field) -> Masked {
-        self.0.get(&home(field).rank).copied().unwrap_or(Masked { value: 0, mask: 0 })
+        self.0.get(&field.shared().rank).copied().unwrap_or(Masked { value: 0, mask: 0 })
     }
 
     /// Sets the bits of `field` that `bits` has to what `found` says of them.
     fn put(&mut self, field: &'static Field, found: Masked, bits: u128) {
-        let place = self.0.entry(home(field).rank).or_insert(Masked { value: 0, mask: 0 });
+        let place = self.0.entry(field.shared().rank).or_insert(Masked { value: 0, mask: 0 });
         place.value = place.value & !bits | found.value & found.mask & bits;
         place.mask = place.mask & !bits | found.mask & bits;
     }
@@ -81,7 +79,7 @@ impl Fields {
             "eth" => self.put(&oxm::PACKET_TYPE, Masked { value: 0, mask: 0xffff_ffff }, u128::MAX),
             "dl_vlan" => self.dl_vlan(value)?,
             "dl_vlan_pcp" => self.pcp(values::number_of(value, 3, "a priority from 0 to 7")?),
-            name => match fields::by_name(name) {
+            name => match Field::by_name(name) {
                 Some(field) => self.field(field, value, names)?,
                 None if name.contains('[') => self.subfield(key, value)?,
                 None => return Ok(false),
@@ -116,6 +114,9 @@ impl Fields {
 
     fn field(&mut self, field: &'static Field, value: Piece<'_>, names: &dyn Lookup) -> Result<(), ParseError> {
         let none = Piece { text: "0/0", at: value.at };
+        if field.is_variable() && self.0.contains_key(&field.rank) {
+            return Err(value.error("each tunnel option once"));
+        }
         let found = values::field_value(if value.is_empty() { none } else { value }, field, names)?;
         let all = ones(u16::from(field.bytes) * 8);
         // A field of a frame says that there is one.
@@ -218,7 +219,7 @@ impl Fields {
         let mask = mask & all;
         if !there || mask == 0 {
             None
-        } else if mask == all || !fields::is_maskable(field) {
+        } else if mask == all || !field.maskable {
             Some(FieldValue::new(field, value & all))
         } else {
             Some(FieldValue::masked(field, value, mask))

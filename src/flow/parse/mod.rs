@@ -19,11 +19,15 @@ mod stats;
 mod tests;
 mod values;
 
+pub use matching::{has_keyword, protocol, protocol_names};
 pub use stats::{ParsedStats, flow_stats};
 
 use piece::Piece;
 use values::{number_u16, number_u64};
 
+use crate::openflow::flow_mod::GROUP_ANY;
+use crate::openflow::oxm::Field;
+use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{Cookie, FlowFlags, FlowMod, FlowModCommand, PortNo, TableId};
 
 /// Why a text is no flow.
@@ -75,6 +79,23 @@ impl ParsedFlow {
     }
 }
 
+/// Cuts a text into its keys and values: `key`, `key=value`, `key:value` or `key(value)`, with commas or blanks
+/// between them.
+pub fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = Piece::new(text);
+    std::iter::from_fn(move || rest.next_pair()).map(|(key, value)| (key.text, value.text))
+}
+
+/// A number: decimal, `0x…` or octal.
+pub fn number(text: &str) -> Option<u128> {
+    values::plain_number(text)
+}
+
+/// Value and mask of `field` as its values read in a match, the mask in all bits of its bytes where there is none.
+pub fn field_value(text: &str, field: &Field, names: &dyn Lookup) -> Result<(u128, u128), ParseError> {
+    values::field_value(Piece::new(text), field, names).map(|found| (found.value, found.mask))
+}
+
 /// Longest match or instructions: together they fit a message.
 const MAX_BYTES: usize = u16::MAX as usize - 128;
 
@@ -117,7 +138,9 @@ fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Resu
         idle_timeout: 0,
         hard_timeout: 0,
         priority: 0x8000,
+        buffer_id: NO_BUFFER,
         out_port: PortNo::ANY,
+        out_group: GROUP_ANY,
         flags: FlowFlags::default(),
         match_tlvs: &[],
         instructions: &[],

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::actions::{List, Outer};
-use super::fields::{self, destination, source};
+use super::fields::{destination, source};
 use super::piece::Piece;
 use super::values::{self, number_of, number_u16, number_u32};
 use crate::openflow::action::NICIRA;
@@ -184,7 +184,7 @@ pub(super) fn dec_ttl(list: &mut List<'_>, key: Piece<'_>, value: Piece<'_>) -> 
 
 pub(super) fn output_register(list: &mut List<'_>, value: Piece<'_>) -> Result<(), ParseError> {
     let src = source(value, &list.packet)?;
-    let experimenter = src.field.nxm.0 == crate::openflow::oxm::EXPERIMENTER;
+    let experimenter = src.field.nxm.is_experimenter();
     put(list, value, if experimenter { 32 } else { 15 }, |out| {
         out.u16(packed(&src));
         if experimenter {
@@ -294,7 +294,7 @@ pub(super) fn controller(list: &mut List<'_>, value: Piece<'_>) -> Result<(), Pa
 
 /// `NXAST_REG_LOAD2`, for fields that only an experimenter's header names.
 pub(super) fn load_masked(list: &mut List<'_>, text: Piece<'_>, value: FieldValue) -> Result<(), ParseError> {
-    debug_assert!(fields::is_writable(value.field));
+    debug_assert!(value.field.writable);
     put(list, text, 33, |out| {
         out.zeros(6);
         value.encode(out);

@@ -8,7 +8,7 @@ use nom::multi::separated_list1;
 
 use super::piece::Piece;
 use super::{Lookup, ParseError};
-use crate::openflow::oxm::{Field, Format};
+use crate::openflow::oxm::{Field, Flags, Format};
 use crate::openflow::{PortNo, TableId};
 
 /// A value and the bits of it that count.
@@ -25,7 +25,11 @@ pub(super) const fn ones(bits: u16) -> u128 {
 
 /// A number as C writes it: decimal, `0x…` or octal.
 pub(super) fn number(piece: Piece<'_>) -> Result<u128, ParseError> {
-    let text = piece.text;
+    plain_number(piece.text).ok_or_else(|| piece.error("a number"))
+}
+
+/// The same without a word about what stands there instead.
+pub(super) fn plain_number(text: &str) -> Option<u128> {
     let (text, negative) = text.strip_prefix('-').map_or((text, false), |text| (text, true));
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => (digits, 16),
@@ -33,9 +37,8 @@ pub(super) fn number(piece: Piece<'_>) -> Result<u128, ParseError> {
         None => (text, 10),
     };
     let good = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
-    let parsed = good.then(|| u128::from_str_radix(digits, radix).ok()).flatten();
-    let parsed = parsed.ok_or_else(|| piece.error("a number"))?;
-    Ok(if negative { parsed.wrapping_neg() } else { parsed })
+    let parsed = good.then(|| u128::from_str_radix(digits, radix).ok()).flatten()?;
+    Some(if negative { parsed.wrapping_neg() } else { parsed })
 }
 
 /// A number of at most `bits` bits; negative ones wrap where 64 bits do.
@@ -152,16 +155,13 @@ fn unquoted(piece: Piece<'_>) -> String {
     serde_json::from_str(piece.text).ok().filter(|_| piece.text.starts_with('"')).unwrap_or_else(|| piece.text.into())
 }
 
-const CT_STATES: &[&str] = &["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
-const TCP_FLAGS: &[&str] = &["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];
-const TUN_FLAGS: &[&str] = &["oam"];
-
 /// `+a-b`, `a|b` (exactly these), or a number with or without a mask.
-fn flags(piece: Piece<'_>, names: &[&str], bits: u16) -> Result<Masked, ParseError> {
-    let allowed = ones(names.len() as u16);
+fn flags(piece: Piece<'_>, flags: Flags, bits: u16) -> Result<Masked, ParseError> {
+    let allowed = u128::from(flags.allowed);
     let bit = |name: Piece<'_>| {
-        let at = names.iter().position(|known| *known == name.text);
-        at.map(|at| 1_u128 << at).ok_or_else(|| name.error("a flag of this field"))
+        let at = flags.names.iter().position(|known| *known == name.text);
+        let bit = at.map(|at| 1_u128 << at).filter(|bit| bit & allowed != 0);
+        bit.ok_or_else(|| name.error("a flag of this field"))
     };
     if piece.text.starts_with(|c: char| c.is_ascii_digit()) {
         let found = integer(piece, bits)?;
@@ -247,13 +247,14 @@ pub(super) fn field_value(piece: Piece<'_>, field: &Field, names: &dyn Lookup) -
             let port = port(piece, names)?.0;
             exact(u128::from(if field.bytes == 2 { port & 0xffff } else { port }))
         }
-        Format::ConnectionState => flags(piece, CT_STATES, bits)?,
-        Format::TcpFlags => flags(piece, TCP_FLAGS, bits)?,
-        Format::TunnelFlags => flags(piece, TUN_FLAGS, bits)?,
+        Format::ConnectionState | Format::TcpFlags | Format::TunnelFlags => {
+            let known = field.format.flags().ok_or_else(|| piece.error("a field that consists of flags"))?;
+            flags(piece, known, bits)?
+        }
         Format::Fragment => fragment(piece)?,
         Format::PacketType => exact(packet_type(piece)?),
     };
-    if !super::fields::is_maskable(field) && found.mask != 0 && found.mask != ones(bits) {
+    if !field.allows_mask(found.mask) {
         return Err(piece.error("a value without a mask: this field takes none"));
     }
     Ok(found)

@@ -1,31 +1,15 @@
 //! Fields where actions name them: by header, with a run of bits, with a value.
 
-use super::names::{self, Names, port_of_16};
+use super::names::{self, Names};
 use super::put::{self, Out};
-use crate::openflow::oxm::{EXPERIMENTER, Field, Format, Tlv};
+use crate::openflow::oxm::{EXPERIMENTER, Field, Flags, Format, Tlv};
 use crate::openflow::{DecodeError, PortNo, Reader};
-
-/// `CS_*` of `ct_state`, from bit 0.
-pub(super) const CT_STATES: &[&str] = &["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
-/// `tcp_flags`, from bit 0.
-pub(super) const TCP_FLAGS: &[&str] =
-    &["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];
-/// All of `tcp_flags`.
-pub(super) const TCP_FLAGS_ALL: u32 = 0xfff;
-/// `tun_flags`, from bit 0.
-pub(super) const TUN_FLAGS: &[&str] = &["oam", "df", "csum", "key"];
-
-const TUN_METADATA_CLASS: u16 = 1;
-const TUN_METADATA_FIRST: u8 = 40;
-const TUN_METADATA_LAST: u8 = 103;
 
 /// What a header on the wire names.
 #[derive(Clone, Copy)]
 pub(super) enum Known {
     /// A field of the registry.
     Field(&'static Field),
-    /// `tun_metadataN`: as wide as the switch's tunnel option table says.
-    TunMetadata(u8),
     /// The header as it stands, and the experimenter's id or 0.
     Unknown(u32, u32),
 }
@@ -33,9 +17,6 @@ pub(super) enum Known {
 impl Known {
     fn new(header: u32, experimenter: u32) -> Self {
         let (class, number) = ((header >> 16) as u16, (header >> 9) as u8 & 0x7f);
-        if class == TUN_METADATA_CLASS && (TUN_METADATA_FIRST..=TUN_METADATA_LAST).contains(&number) {
-            return Self::TunMetadata(number - TUN_METADATA_FIRST);
-        }
         let field = match class {
             EXPERIMENTER => Field::by_experimenter(experimenter, number),
             _ => Field::by_code(class, number),
@@ -49,9 +30,7 @@ impl Known {
         let masked = u32::from(tlv.mask.is_some());
         let header = u32::from(tlv.class) << 16 | u32::from(tlv.number) << 9 | masked << 8 | length as u32;
         match Self::new(header, tlv.experimenter) {
-            Self::Field(field) if usize::from(field.bytes) != tlv.value.len() => {
-                Self::Unknown(header, tlv.experimenter)
-            }
+            Self::Field(field) if !field.has_width(tlv.value.len()) => Self::Unknown(header, tlv.experimenter),
             known => known,
         }
     }
@@ -70,10 +49,6 @@ impl Known {
     pub(super) fn name(self, out: &mut Out) {
         match self {
             Self::Field(field) => put::text(out, field.name),
-            Self::TunMetadata(number) => {
-                put::text(out, "tun_metadata");
-                put::decimal(out, number.into());
-            }
             Self::Unknown(header, experimenter) => {
                 put::hex_padded(out, header.into(), 8);
                 if experimenter != 0 {
@@ -87,11 +62,7 @@ impl Known {
     /// The name of its header and a run of bits: `NXM_OF_VLAN_TCI[0..11]`.
     pub(super) fn bits(self, out: &mut Out, offset: u16, bits: u16) {
         match self {
-            Self::Field(field) => put::text(out, field.header_name),
-            Self::TunMetadata(number) => {
-                put::text(out, "NXM_NX_TUN_METADATA");
-                put::decimal(out, number.into());
-            }
+            Self::Field(field) => put::text(out, field.nxm.name),
             Self::Unknown(..) => self.name(out),
         }
         out.push(b'[');
@@ -107,17 +78,13 @@ impl Known {
 
     /// True if the run is the whole field.
     pub(super) fn is_all(self, offset: u16, bits: u16) -> bool {
-        matches!(self, Self::Field(field) if offset == 0 && bits == width(field))
+        matches!(self, Self::Field(field) if offset == 0 && bits == field.bits)
     }
 }
 
-/// Open vSwitch counts the tag-present bit of `vlan_vid` out, and all 16 bits of flags in.
-fn width(field: &Field) -> u16 {
-    match field.name {
-        "vlan_vid" => 12,
-        "ct_state" => 32,
-        _ => u16::from(field.bits),
-    }
+/// The flags of a format that has some.
+pub(super) fn flags(format: Format) -> Flags {
+    format.flags().unwrap_or(Flags { names: &[], allowed: 0 })
 }
 
 /// The run of bits packed in 16: offset · (number of bits − 1).
@@ -137,10 +104,9 @@ pub(super) fn value(out: &mut Out, names: &dyn Names, known: Known, value: &[u8]
         _ => Format::Hexadecimal,
     };
     let (number, mask_number) = (put::number(value), mask.map_or(u128::MAX, put::number));
-    let flags = |out: &mut Out, names, all| put::flags_masked(out, names, number as u32, mask_number as u32 & all, all);
     match format {
         Format::Port if mask.is_none() => {
-            let port = if value.len() == 2 { port_of_16(number as u16) } else { PortNo(number as u32) };
+            let port = if value.len() == 2 { PortNo::of_16(number as u16) } else { PortNo(number as u32) };
             names::port(out, names, port);
         }
         Format::Decimal | Format::Port => {
@@ -157,9 +123,10 @@ pub(super) fn value(out: &mut Out, names: &dyn Names, known: Known, value: &[u8]
         }
         Format::Ipv4 => ipv4(out, number as u32, mask_number as u32),
         Format::Ipv6 => ipv6(out, number, mask_number),
-        Format::ConnectionState => flags(out, CT_STATES, 0xffff),
-        Format::TcpFlags => flags(out, TCP_FLAGS, TCP_FLAGS_ALL),
-        Format::TunnelFlags => flags(out, TUN_FLAGS, 1),
+        Format::ConnectionState | Format::TcpFlags | Format::TunnelFlags => {
+            let all = if format == Format::ConnectionState { 0xffff } else { flags(format).allowed.into() };
+            put::flags_masked(out, flags(format).names, number as u32, mask_number as u32 & all, all);
+        }
         Format::Fragment => put::text(out, fragment(number as u8, mask_number as u8)),
         Format::PacketType => packet_type(out, number as u32),
     }
@@ -209,7 +176,7 @@ pub(super) const fn fragment(value: u8, mask: u8) -> &'static str {
 }
 
 /// `packet_type`: name space and type within it.
-pub(super) fn packet_type(out: &mut Out, value: u32) {
+pub(crate) fn packet_type(out: &mut Out, value: u32) {
     if value == 0 {
         return put::text(out, "eth");
     }

@@ -128,7 +128,6 @@ fn spec(out: &mut Out, names: &dyn Names, header: u16, body: &mut Reader<'_>) ->
 fn same(a: Known, b: Known) -> bool {
     match (a, b) {
         (Known::Field(a), Known::Field(b)) => a == b,
-        (Known::TunMetadata(a), Known::TunMetadata(b)) => a == b,
         _ => false,
     }
 }

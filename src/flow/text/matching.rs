@@ -4,7 +4,7 @@ use super::field::{self, Known};
 use super::names::{self, Names};
 use super::put::{self, Out};
 use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, VLAN_PRESENT};
-use crate::openflow::oxm::{self, FIELDS, Field, Tlv};
+use crate::openflow::oxm::{self, FIELDS, Field, Flags, Format, Tlv};
 use crate::openflow::{DecodeError, PortNo, Reader};
 
 /// How a field of a match reads. Where two forms are given, the second is for a value with a mask.
@@ -241,6 +241,8 @@ pub(super) fn print(
         let offset = reader.offset() as u16;
         let tlv = Tlv::decode(&mut reader)?;
         match Known::of(&tlv) {
+            // The options stand between the flags and the metadata.
+            Known::Field(field) if field.is_variable() => places.push((after(row_of(&oxm::TUN_FLAGS)), offset)),
             Known::Field(field) => {
                 whole.note(field, &tlv);
                 let place = row_of(field) * 2;
@@ -249,7 +251,6 @@ pub(super) fn print(
                     places.push((place, offset));
                 }
             }
-            Known::TunMetadata(_) => places.push((after(row_of(&oxm::TUN_FLAGS)), offset)),
             Known::Unknown(..) => places.push((u16::MAX, offset)),
         }
     }
@@ -282,7 +283,7 @@ fn other(out: &mut Out, tlv: &Tlv<'_>) {
     let known = Known::of(tlv);
     known.name(out);
     match known {
-        Known::TunMetadata(_) => tunnel_metadata(out, tlv.value, tlv.mask),
+        Known::Field(_) => tunnel_metadata(out, tlv.value, tlv.mask),
         _ => {
             put::text(out, "=0x");
             put::hex_pairs(out, tlv.value);
@@ -342,14 +343,17 @@ fn part(out: &mut Out, names: &dyn Names, (name, show): (&str, Show), tlv: &Tlv<
         Show::Dscp => put::decimal(out, (number as u64 & 0x3f) << 2),
         Show::Port => names::port(out, names, PortNo(number as u32)),
         Show::ConnectionState => {
-            put::flags_masked(out, field::CT_STATES, number as u32, mask.map_or(0xff, |mask| mask as u32), 0xff);
+            let names = field::flags(Format::ConnectionState).names;
+            put::flags_masked(out, names, number as u32, mask.map_or(0xff, |mask| mask as u32), 0xff);
         }
         Show::TunnelFlags => {
-            put::flags_masked(out, field::TUN_FLAGS, number as u32, mask.map_or(0xf, |mask| mask as u32 & 0xf), 0xf);
+            let names = field::flags(Format::TunnelFlags).names;
+            put::flags_masked(out, names, number as u32, mask.map_or(0xf, |mask| mask as u32 & 0xf), 0xf);
         }
         Show::TcpFlags => {
-            let all = field::TCP_FLAGS_ALL;
-            put::flags_masked(out, field::TCP_FLAGS, number as u32, mask.map_or(all, |mask| mask as u32 & all), all);
+            let Flags { names, allowed } = field::flags(Format::TcpFlags);
+            let all = u32::from(allowed);
+            put::flags_masked(out, names, number as u32, mask.map_or(all, |mask| mask as u32 & all), all);
         }
         Show::PacketType if number == 0 => return,
         Show::PacketType => field::packet_type(out, number as u32),

@@ -18,7 +18,9 @@ mod put;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use field::packet_type;
 pub use names::{Names, Numbers};
+pub(crate) use put::{flags as flag_names, ipv6 as ipv6_address};
 
 use std::ops::Range;
 
@@ -216,11 +218,10 @@ impl<'a> From<&'a Flow> for Entry<'a> {
 
 /// The names of a flow's flags, each with a blank behind it.
 pub fn flags(out: &mut Vec<u8>, flags: FlowFlags) {
-    const NAMES: [&str; 5] =
-        ["send_flow_rem ", "check_overlap ", "reset_counts ", "no_packet_counts ", "no_byte_counts "];
-    for (bit, name) in NAMES.iter().enumerate() {
+    for (bit, name) in FlowFlags::NAMES.iter().enumerate() {
         if flags.0 >> bit & 1 == 1 {
             put::text(out, name);
+            out.push(b' ');
         }
     }
 }

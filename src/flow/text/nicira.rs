@@ -4,7 +4,7 @@ use super::actions;
 use super::controller;
 use super::field::{self, Known, unpack};
 use super::learn::learn;
-use super::names::{self, Names, port_of_16};
+use super::names::{self, Names};
 use super::put::{self, Out};
 use crate::openflow::{DecodeError, PortNo, Reader, TableId};
 
@@ -106,7 +106,7 @@ pub(super) fn action(
         }
         39 => {
             put::text(out, "output(port=");
-            names::port(out, names, port_of_16(body.u16("output_trunc.port")?));
+            names::port(out, names, PortNo::of_16(body.u16("output_trunc.port")?));
             put::text(out, ",max_len=");
             put::decimal(out, body.u32("output_trunc.max_len")?.into());
             out.push(b')');
@@ -184,7 +184,7 @@ pub(super) fn move_between(
 }
 
 fn resubmit(out: &mut Out, names: &dyn Names, (in_port, table): (u16, TableId), ending: &str) {
-    let port = port_of_16(in_port);
+    let port = PortNo::of_16(in_port);
     let this_table = table.0 == 0xff;
     if port != PortNo::IN_PORT && this_table {
         put::text(out, "resubmit:");
@@ -265,7 +265,7 @@ fn bundle(out: &mut Out, names: &dyn Names, load: bool, mut body: Reader<'_>) ->
         if i > 0 {
             out.push(b',');
         }
-        names::port(out, names, port_of_16(body.u16("bundle.members")?));
+        names::port(out, names, PortNo::of_16(body.u16("bundle.members")?));
     }
     out.push(b')');
     Ok(())
@@ -278,7 +278,7 @@ fn sample(out: &mut Out, names: &dyn Names, subtype: u16, mut body: Reader<'_>) 
     parameter(out, "obs_domain_id=", body.u32("sample.obs_domain_id")?.into());
     parameter(out, "obs_point_id=", body.u32("sample.obs_point_id")?.into());
     if subtype != 29 {
-        let port = port_of_16(body.u16("sample.sampling_port")?);
+        let port = PortNo::of_16(body.u16("sample.sampling_port")?);
         if port != PortNo::ANY {
             put::text(out, "sampling_port=");
             names::port(out, names, port);

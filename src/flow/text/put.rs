@@ -99,7 +99,7 @@ pub(super) fn ipv4(out: &mut Out, address: u32) {
 /// As `inet_ntop` of the C library prints it: the longest run of two or more zero groups becomes
 /// `::`, and an address of which only the last 32 bits are set, or that maps an IPv4 address, ends
 /// dotted.
-pub(super) fn ipv6(out: &mut Out, address: u128) {
+pub(crate) fn ipv6(out: &mut Out, address: u128) {
     let groups: [u16; 8] = std::array::from_fn(|i| (address >> (112 - 16 * i)) as u16);
     let (mut best, mut best_len, mut run) = (8, 1, 0);
     for (i, group) in groups.iter().enumerate() {
@@ -142,7 +142,7 @@ pub(super) fn number(bytes: &[u8]) -> u128 {
 }
 
 /// `a|b|0x80`: the names of the set bits, `0` for none.
-pub(super) fn flags(out: &mut Out, names: &[&str], bits: u32) {
+pub(crate) fn flags(out: &mut Out, names: &[&str], bits: u32) {
     if bits == 0 {
         return out.push(b'0');
     }

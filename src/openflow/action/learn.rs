@@ -1,7 +1,24 @@
-//! The `learn` action: a flow that adds flows (`ovs-actions(7)`, `NXAST_LEARN` in `nicira-ext.h`).
+//! The `learn` action: a flow that adds flows (`ovs-actions(7)`, `NXAST_LEARN` and `NXAST_LEARN2` in
+//! `nicira-ext.h`).
 
-use super::action::Subfield;
-use super::{Cookie, DecodeError, ErrorCode, Reader, TableId, Writer};
+use crate::openflow::flags::flags;
+use crate::openflow::{Cookie, DecodeError, ErrorCode, Reader, TableId, Writer};
+
+use super::Subfield;
+use super::decode::{Refused, zeros};
+use super::subfield::{encode_short_header, header, short_header, writable};
+
+flags! {
+    /// `NX_LEARN_F_*`.
+    LearnFlags(u16) {
+        /// The learnt flow tells when it goes.
+        SEND_FLOW_REM = 0 => "send_flow_rem",
+        /// The learnt flows go with the flow that learns.
+        DELETE_LEARNED = 1 => "delete_learned",
+        /// Whether a flow was learnt is written to a bit; in `NXAST_LEARN2`.
+        WRITE_RESULT = 2 => "write_result",
+    }
+}
 
 /// What the learnt flow will be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,16 +31,27 @@ pub struct Learn {
     pub priority: u16,
     /// Its cookie.
     pub cookie: Cookie,
-    /// `NX_LEARN_F_*`.
-    pub flags: u16,
+    /// `SEND_FLOW_REM` and `DELETE_LEARNED`.
+    pub flags: LearnFlags,
     /// Its table.
     pub table: TableId,
     /// Idle timeout once a FIN or RST was seen.
     pub fin_idle_timeout: u16,
     /// Hard timeout once a FIN or RST was seen.
     pub fin_hard_timeout: u16,
+    /// What `NXAST_LEARN2` says more; without, it is `NXAST_LEARN`.
+    pub extension: Option<Learn2>,
     /// Its match and actions.
     pub specs: Vec<Spec>,
+}
+
+/// The part that only `NXAST_LEARN2` has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Learn2 {
+    /// How many flows at the most; 0: any number.
+    pub limit: u32,
+    /// The bit that says whether the limit let the flow be.
+    pub result_dst: Option<Subfield>,
 }
 
 /// Where a value comes from.
@@ -101,22 +129,21 @@ impl Spec {
         }
     }
 
-    /// `None` inside: a field that the registry does not know.
-    fn decode(header: u16, reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
+    fn decode(header: u16, reader: &mut Reader<'_>) -> Result<Self, Refused> {
         let bits = header & BITS_MASK;
         if header & DST_MASK == DST_OUTPUT {
-            return Ok(decode_subfield(bits, reader)?.map(Self::Output));
+            return decode_subfield(bits, reader).map(Self::Output);
         }
         let src = if header & SRC_IMMEDIATE != 0 {
-            Some(Source::Immediate(reader.bytes(immediate_len(bits), "learn.immediate")?.into()))
+            Source::Immediate(reader.bytes(immediate_len(bits), "learn.immediate")?.into())
         } else {
-            decode_subfield(bits, reader)?.map(Source::Field)
+            Source::Field(decode_subfield(bits, reader)?)
         };
         let dst = decode_subfield(bits, reader)?;
-        Ok(src.zip(dst).map(|(src, dst)| match header & DST_MASK {
+        Ok(match header & DST_MASK {
             DST_LOAD => Self::Load { src, dst },
             _ => Self::Match { src, dst },
-        }))
+        })
     }
 }
 
@@ -125,72 +152,140 @@ const fn immediate_len(bits: u16) -> usize {
 }
 
 fn encode_subfield(subfield: &Subfield, writer: &mut Writer) {
-    subfield.field.encode_nxm_header(writer);
+    encode_short_header(subfield.field, writer);
     writer.u16(subfield.offset);
 }
 
-fn decode_subfield(bits: u16, reader: &mut Reader<'_>) -> Result<Option<Subfield>, DecodeError> {
-    let field = Subfield::decode_field(reader)?;
-    let offset = reader.u16("learn.ofs")?;
-    Ok(field.map(|field| Subfield { field, offset, bits }))
+fn decode_subfield(bits: u16, reader: &mut Reader<'_>) -> Result<Subfield, Refused> {
+    let field = short_header(reader)?;
+    Ok(Subfield { field, offset: reader.u16("learn.ofs")?, bits })
 }
 
 impl Learn {
+    /// A flow of priority 32768 in table 1 that is the same for every packet.
+    pub const fn new() -> Self {
+        Self {
+            idle_timeout: 0,
+            hard_timeout: 0,
+            priority: 0x8000,
+            cookie: Cookie(0),
+            flags: LearnFlags(0),
+            table: TableId(1),
+            fin_idle_timeout: 0,
+            fin_hard_timeout: 0,
+            extension: None,
+            specs: Vec::new(),
+        }
+    }
+
     /// Appends what follows the action's subtype.
     pub(super) fn encode(&self, writer: &mut Writer) {
+        let result_dst = self.extension.and_then(|extension| extension.result_dst);
         writer.u16(self.idle_timeout);
         writer.u16(self.hard_timeout);
         writer.u16(self.priority);
         writer.u64(self.cookie.0);
-        writer.u16(self.flags);
+        writer.u16(self.flags.0 | result_dst.map_or(0, |_| LearnFlags::WRITE_RESULT.0));
         writer.u8(self.table.0);
         writer.u8(0);
         writer.u16(self.fin_idle_timeout);
         writer.u16(self.fin_hard_timeout);
-        for spec in &self.specs {
-            spec.encode(writer);
+        if let Some(extension) = self.extension {
+            writer.u32(extension.limit);
+            writer.u16(result_dst.map_or(0, |dst| dst.offset));
+            writer.zeros(2);
         }
+        if let Some(dst) = result_dst {
+            dst.field.encode_nxm_header(writer);
+        }
+        self.specs.iter().for_each(|spec| spec.encode(writer));
     }
 
-    /// Reads what follows the action's subtype. `None`: it names a field that the registry does not know.
-    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
+    /// Reads what follows the subtype of `NXAST_LEARN`.
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Refused> {
+        let mut learn = Self::decode_head(reader, LearnFlags::SEND_FLOW_REM | LearnFlags::DELETE_LEARNED)?;
+        learn.decode_specs(reader)?;
+        Ok(learn)
+    }
+
+    /// Reads what follows the subtype of `NXAST_LEARN2`.
+    pub(super) fn decode2(reader: &mut Reader<'_>) -> Result<Self, Refused> {
+        let known = LearnFlags::SEND_FLOW_REM | LearnFlags::DELETE_LEARNED | LearnFlags::WRITE_RESULT;
+        let mut learn = Self::decode_head(reader, known)?;
+        let limit = reader.u32("learn.limit")?;
+        let start = *reader;
+        let offset = reader.u16("learn.result_dst_ofs")?;
+        zeros(&mut reader.child(2, "learn.pad2")?, "learn.pad2", ErrorCode::NXBAC_MUST_BE_ZERO)?;
+        let result_dst = if learn.flags.contains(LearnFlags::WRITE_RESULT) {
+            learn.flags.0 &= !LearnFlags::WRITE_RESULT.0;
+            let field = header(reader)?;
+            writable(field, &start)?;
+            Some(Subfield { field, offset, bits: 1 })
+        } else if offset != 0 {
+            let expected = "0: no result is written";
+            let error = start.error("learn.result_dst_ofs", offset.into(), expected, ErrorCode::BAC_BAD_ARGUMENT);
+            return Err(error.into());
+        } else {
+            None
+        };
+        learn.extension = Some(Learn2 { limit, result_dst });
+        learn.decode_specs(reader)?;
+        Ok(learn)
+    }
+
+    fn decode_head(reader: &mut Reader<'_>, known: LearnFlags) -> Result<Self, DecodeError> {
         let mut learn = Self {
             idle_timeout: reader.u16("learn.idle_timeout")?,
             hard_timeout: reader.u16("learn.hard_timeout")?,
             priority: reader.u16("learn.priority")?,
             cookie: Cookie(reader.u64("learn.cookie")?),
-            flags: reader.u16("learn.flags")?,
-            table: TableId(reader.u8("learn.table_id")?),
-            fin_idle_timeout: 0,
-            fin_hard_timeout: 0,
-            specs: Vec::new(),
+            ..Self::new()
         };
-        reader.skip(1, "learn.pad")?;
+        let start = *reader;
+        let bad = |what, found: u16, expected| start.error(what, found.into(), expected, ErrorCode::BAC_BAD_ARGUMENT);
+        learn.flags = LearnFlags(reader.u16("learn.flags")?);
+        learn.table = TableId(reader.u8("learn.table_id")?);
+        zeros(&mut reader.child(1, "learn.pad")?, "learn.pad", ErrorCode::BAC_BAD_ARGUMENT)?;
         learn.fin_idle_timeout = reader.u16("learn.fin_idle_timeout")?;
         learn.fin_hard_timeout = reader.u16("learn.fin_hard_timeout")?;
+        if learn.table == TableId::ALL {
+            return Err(bad("learn.table_id", 255, "a table from 0 to 254"));
+        }
+        if !known.contains(learn.flags) {
+            return Err(bad("learn.flags", learn.flags.0, "known ones"));
+        }
+        Ok(learn)
+    }
+
+    fn decode_specs(&mut self, reader: &mut Reader<'_>) -> Result<(), Refused> {
         while reader.remaining() >= 2 {
             let start = *reader;
             let header = reader.u16("learn.spec")?;
             if header == 0 {
                 break;
             }
-            if header & 0xc000 != 0 || header & DST_MASK == DST_MASK || header & BITS_MASK == 0 {
-                return Err(start.error("learn.spec", header.into(), "a flow_mod spec", ErrorCode::BAC_BAD_ARGUMENT));
+            let output_of_number = header & DST_MASK == DST_OUTPUT && header & SRC_IMMEDIATE != 0;
+            if header & 0xc000 != 0 || header & DST_MASK == DST_MASK || header & BITS_MASK == 0 || output_of_number {
+                let expected = "a flow_mod spec";
+                return Err(start.error("learn.spec", header.into(), expected, ErrorCode::BAC_BAD_ARGUMENT).into());
             }
-            match Spec::decode(header, reader)? {
-                Some(spec) => learn.specs.push(spec),
-                None => return Ok(None),
-            }
+            self.specs.push(Spec::decode(header, reader)?);
         }
-        Ok(Some(learn))
+        Ok(zeros(reader, "learn.pad3", ErrorCode::BAC_BAD_ARGUMENT)?)
+    }
+}
+
+impl Default for Learn {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::action::Action;
-    use super::super::oxm;
     use super::*;
+    use crate::openflow::action::Action;
+    use crate::openflow::oxm;
 
     #[test]
     fn a_learn_action_decodes_to_what_was_encoded() {
@@ -200,10 +295,11 @@ mod tests {
             hard_timeout: 300,
             priority: 1,
             cookie: Cookie(0xc00c1e),
-            flags: 0,
+            flags: LearnFlags(0),
             table: TableId(20),
             fin_idle_timeout: 0,
             fin_hard_timeout: 0,
+            extension: None,
             specs: vec![
                 Spec::match_same(vlan),
                 Spec::Match { src: Source::Field(Subfield::all(&oxm::ETH_SRC)), dst: Subfield::all(&oxm::ETH_DST) },

@@ -1,0 +1,302 @@
+//! Packets to the controller and back.
+
+use super::{Context, Out, Stop, known_port, packet_text};
+use crate::flow::check::verify;
+use crate::flow::text::{Numbers, Printer};
+use crate::openflow::kind::Kind;
+use crate::openflow::nx_packet_in::{NxPacketIn, PacketInFormat, SetPacketInFormat};
+use crate::openflow::oxm::{PACKET_TYPE, Tlvs};
+use crate::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason, PacketOut};
+use crate::openflow::packet_in2::{ContinuationProperty, PacketIn2};
+use crate::openflow::{Action, Cookie, DecodeError, Entries, ErrorCode, PortNo, Raw, Reader, TableId};
+
+pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
+    let result = match context.kind() {
+        Kind::PacketIn => PacketIn::decode(body).and_then(|packet| Told::from(packet).print(out)),
+        Kind::PacketOut => packet_out(body, out),
+        Kind::SetPacketInFormat => format(body, out),
+        Kind::NxPacketIn => NxPacketIn::decode(body).and_then(|packet| Told::from(packet).print(out)),
+        Kind::NxPacketIn2 | Kind::Resume => PacketIn2::decode(body).and_then(|packet| Told::from(packet).print(out)),
+        _ => return None,
+    };
+    Some(result.map_err(Stop::from))
+}
+
+fn format(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let format = SetPacketInFormat::decode(body)?.format;
+    let name = match format {
+        PacketInFormat::STANDARD => "standard",
+        PacketInFormat::NXT_PACKET_IN => "nxt_packet_in",
+        PacketInFormat::NXT_PACKET_IN2 => "nxt_packet_in2",
+        PacketInFormat(unknown) => {
+            let what = "nx_set_packet_in_format.format";
+            return Err(body.error(what, unknown.into(), "0 to 2", ErrorCode::BRC_EPERM));
+        }
+    };
+    put!(out, " format={name}");
+    Ok(())
+}
+
+fn packet_out(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let mut at = body;
+    at.skip(4, "packet_out.buffer_id")?;
+    known_port(&at, PortNo({ at }.u32("packet_out.in_port")?))?;
+    let packet = PacketOut::decode(body)?;
+    let printer = Printer::new(&Numbers);
+    let mut text = b" in_port=".to_vec();
+    printer.port(packet.in_port, &mut text);
+    put!(text, " actions=");
+    append_actions(&mut text, packet.actions)?;
+    if packet.in_port >= PortNo::MAX && ![PortNo::LOCAL, PortNo::ANY, PortNo::CONTROLLER].contains(&packet.in_port) {
+        let expected = "a port, LOCAL, CONTROLLER or ANY";
+        return Err(at.error("packet_out.in_port", packet.in_port.0.into(), expected, ErrorCode::BRC_BAD_PORT));
+    }
+    if packet.buffer_id == NO_BUFFER {
+        put!(text, " data_len={}", packet.data.len());
+        if !packet.data.is_empty() {
+            text.push(b'\n');
+            packet_text::packet(&mut text, 0, packet.data);
+        }
+    } else {
+        put!(text, " buffer={:#010x}", packet.buffer_id);
+    }
+    out.append(&mut text);
+    Ok(())
+}
+
+/// What a switch tells of a packet, in whichever form.
+struct Told<'a> {
+    table_id: TableId,
+    cookie: Cookie,
+    total_len: u32,
+    /// OXM or NXM fields.
+    metadata: Raw<'a>,
+    reason: PacketInReason,
+    buffer_id: u32,
+    userdata: &'a [u8],
+    continuation: Raw<'a>,
+    packet: &'a [u8],
+}
+
+impl<'a> From<PacketIn<'a>> for Told<'a> {
+    fn from(message: PacketIn<'a>) -> Self {
+        Self {
+            table_id: message.table_id,
+            cookie: message.cookie,
+            total_len: message.total_len.into(),
+            metadata: Raw::rest(&mut message.flow_match.oxm_fields()),
+            reason: message.reason,
+            buffer_id: message.buffer_id,
+            userdata: &[],
+            continuation: Raw::default(),
+            packet: message.data,
+        }
+    }
+}
+
+impl<'a> From<NxPacketIn<'a>> for Told<'a> {
+    fn from(message: NxPacketIn<'a>) -> Self {
+        Self {
+            table_id: message.table_id,
+            cookie: message.cookie,
+            total_len: message.total_len.into(),
+            metadata: message.fields,
+            reason: message.reason,
+            buffer_id: message.buffer_id,
+            userdata: &[],
+            continuation: Raw::default(),
+            packet: message.data,
+        }
+    }
+}
+
+impl<'a> From<PacketIn2<'a>> for Told<'a> {
+    fn from(message: PacketIn2<'a>) -> Self {
+        Self {
+            table_id: message.table_id,
+            cookie: message.cookie,
+            total_len: message.full_len,
+            metadata: message.metadata,
+            reason: message.reason,
+            buffer_id: message.buffer_id,
+            userdata: message.userdata,
+            continuation: message.continuation,
+            packet: message.packet,
+        }
+    }
+}
+
+impl Told<'_> {
+    /// Everything, or nothing where a part of it is wrong.
+    fn print(&self, out: &mut Out) -> Result<(), DecodeError> {
+        let mut text = Vec::new();
+        self.summary(&mut text)?;
+        if !self.userdata.is_empty() {
+            let bytes: Vec<String> = self.userdata.iter().map(|byte| format!("{byte:02x}")).collect();
+            put!(text, " userdata={}\n", bytes.join("."));
+        }
+        Continuation::decode(self.continuation)?.print(&mut text);
+        packet_text::packet(&mut text, packet_type(self.metadata)?, self.packet);
+        out.append(&mut text);
+        Ok(())
+    }
+
+    fn summary(&self, text: &mut Out) -> Result<(), DecodeError> {
+        if self.table_id != TableId(0) {
+            put!(text, " table_id={}", self.table_id);
+        }
+        if self.cookie != Cookie(u64::MAX) {
+            put!(text, " cookie={:#x}", self.cookie.0);
+        }
+        put!(text, " total_len={} ", self.total_len);
+        Printer::new(&Numbers).matching(self.metadata.bytes(), text)?;
+        match self.reason.name() {
+            Some(name) => put!(text, " (via {name})"),
+            None => put!(text, " (via {})", self.reason.0),
+        }
+        let (total, held) = (self.total_len as usize, self.packet.len());
+        put!(text, " data_len={held}");
+        if self.buffer_id == NO_BUFFER {
+            put!(text, " (unbuffered)");
+            if total != held {
+                put!(text, " (***total_len != data_len***)");
+            }
+        } else {
+            put!(text, " buffer={:#010x}", self.buffer_id);
+            if total < held {
+                put!(text, " (***total_len < data_len***)");
+            }
+        }
+        text.push(b'\n');
+        Ok(())
+    }
+}
+
+/// What kind of packet the metadata says it is; without a word, an Ethernet frame.
+fn packet_type(metadata: Raw<'_>) -> Result<u32, DecodeError> {
+    for tlv in Tlvs::new(metadata.reader()) {
+        let tlv = tlv?;
+        if tlv.field() == Some(&PACKET_TYPE) {
+            return Ok(tlv.number_value() as u32);
+        }
+    }
+    Ok(0)
+}
+
+/// Where a packet waits, gathered from the properties of a continuation.
+#[derive(Default)]
+struct Continuation {
+    bridge: [u8; 16],
+    /// Values from the top, each with a blank in front.
+    stack: Out,
+    mirrors: u32,
+    conntracked: bool,
+    /// Actions with the flows that they come from.
+    actions: Out,
+    action_set: Out,
+    odp_port: u32,
+}
+
+impl Continuation {
+    fn decode(properties: Raw<'_>) -> Result<Self, DecodeError> {
+        let mut found = Self::default();
+        let mut of = (TableId(0), Cookie(0));
+        for property in Entries::new(properties.reader()) {
+            match property? {
+                ContinuationProperty::Bridge(uuid) => found.bridge = uuid,
+                ContinuationProperty::Stack(value) => found.push(value),
+                ContinuationProperty::Mirrors(mirrors) => found.mirrors = mirrors,
+                ContinuationProperty::Conntracked(_) => found.conntracked = true,
+                ContinuationProperty::TableId(table) => of.0 = table,
+                ContinuationProperty::Cookie(cookie) => of.1 = cookie,
+                ContinuationProperty::Actions(actions) => found.actions(of, actions)?,
+                ContinuationProperty::ActionSet(actions) => found.action_set(actions)?,
+                ContinuationProperty::OdpPort(port) => found.odp_port = port,
+                ContinuationProperty::Other(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn push(&mut self, value: &[u8]) {
+        match value.iter().position(|&byte| byte != 0).and_then(|first| value.get(first..)) {
+            Some([first, rest @ ..]) => {
+                put!(self.stack, " {first:#x}");
+                rest.iter().for_each(|byte| put!(self.stack, "{byte:02x}"));
+            }
+            _ => put!(self.stack, " 0"),
+        }
+    }
+
+    fn actions(&mut self, (table, cookie): (TableId, Cookie), actions: Raw<'_>) -> Result<(), DecodeError> {
+        if !self.actions.is_empty() {
+            self.actions.push(b',');
+        }
+        put!(self.actions, "unroll_xlate(table={table}, cookie={})", cookie.0);
+        if actions.bytes().is_empty() {
+            return Ok(());
+        }
+        let list = Action::decode_list(actions.reader())?;
+        if list.iter().any(|action| matches!(action, Action::Conjunction { .. })) {
+            // It stands alone in a list, and here is never alone: the flow stands in front.
+            let (found, expected) = (list.len() as u64, "no conjunction");
+            let code = ErrorCode::NXBAC_BAD_CONJUNCTION;
+            return Err(actions.reader().error("continuation.actions", found, expected, code));
+        }
+        self.actions.push(b',');
+        append_actions(&mut self.actions, actions)
+    }
+
+    fn action_set(&mut self, actions: Raw<'_>) -> Result<(), DecodeError> {
+        if actions.bytes().is_empty() {
+            return Ok(());
+        }
+        if !self.action_set.is_empty() {
+            self.action_set.push(b',');
+        }
+        append_actions(&mut self.action_set, actions)
+    }
+
+    fn print(&self, out: &mut Out) {
+        if self.bridge != [0; 16] {
+            put!(out, " continuation.bridge=");
+            uuid(out, self.bridge);
+            out.push(b'\n');
+        }
+        if !self.stack.is_empty() {
+            put!(out, " continuation.stack=(top)");
+            out.extend_from_slice(&self.stack);
+            put!(out, " (bottom)\n");
+        }
+        if self.mirrors != 0 {
+            put!(out, " continuation.mirrors={:#x}\n", self.mirrors);
+        }
+        if self.conntracked {
+            put!(out, " continuation.conntracked=true\n");
+        }
+        for (name, actions) in [("actions", &self.actions), ("action_set", &self.action_set)] {
+            if !actions.is_empty() {
+                put!(out, " continuation.{name}=");
+                out.extend_from_slice(actions);
+                out.push(b'\n');
+            }
+        }
+        if self.odp_port != 0 {
+            put!(out, " continuation.odp_port={}\n", self.odp_port);
+        }
+    }
+}
+
+/// Four words as a little-endian processor wrote them, which is what all that run Open vSwitch today are.
+fn uuid(out: &mut Out, [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3]: [u8; 16]) {
+    let words = [[a0, a1, a2, a3], [b0, b1, b2, b3], [c0, c1, c2, c3], [d0, d1, d2, d3]];
+    let [a, b, c, d] = words.map(u32::from_le_bytes);
+    put!(out, "{a:08x}-{:04x}-{:04x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xffff, c >> 16, c & 0xffff);
+}
+
+/// Appends a list of actions that Open vSwitch knows and that may stand together.
+fn append_actions(out: &mut Out, actions: Raw<'_>) -> Result<(), DecodeError> {
+    let reader = actions.reader();
+    verify::actions(&Action::decode_list(reader)?).map_err(|violation| violation.at(&reader))?;
+    Printer::new(&Numbers).actions(reader, out)
+}

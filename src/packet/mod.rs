@@ -1,0 +1,72 @@
+//! Packets: borrowed views over a frame, one file per protocol.
+//!
+//! Pure: bytes in, values out. A view copies the fixed part of its header and lends the rest; nothing here
+//! allocates, and nothing panics on what a network sends. A header that is cut off, or that cannot be what
+//! it should be, is a [`PacketError`] that says what was expected and where.
+//!
+//! ```text
+//! Ethernet ── tags ─┬─ Arp (ARP, RARP)
+//!                   ├─ Ipv4 ──────────────────┬─ Tcp, Udp, Sctp
+//!                   ├─ Ipv6 ── UpperLayer ────┼─ Icmp, Igmp
+//!                   ├─ LabelStack (MPLS)      └─ Icmpv6 ── NeighborDiscovery ── NdOptions
+//!                   └─ Nsh
+//! ```
+//!
+//! A view is strict about its own header and looks at nothing behind it. [`Key`] is the other way to read a
+//! frame: all the fields that Open vSwitch matches on, of as many layers as there are; never an error.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
+
+pub mod arp;
+pub mod ethernet;
+pub mod icmp;
+pub mod icmpv6;
+pub mod ipv4;
+pub mod ipv6;
+pub mod key;
+pub mod mpls;
+pub mod nsh;
+pub mod payload;
+#[cfg(test)]
+mod tests;
+pub mod transport;
+
+pub use arp::Arp;
+pub use ethernet::{Ethernet, VlanTag};
+pub use icmp::{Icmp, Igmp};
+pub use icmpv6::{Icmpv6, NdOption, NdOptions, NeighborDiscovery};
+pub use ipv4::Ipv4;
+pub use ipv6::{Ipv6, UpperLayer};
+pub use key::Key;
+pub use mpls::{Label, LabelStack};
+pub use nsh::Nsh;
+pub use payload::{PacketError, Payload};
+pub use transport::{Sctp, Tcp, Udp};
+
+/// IP protocol numbers (IANA, Assigned Internet Protocol Numbers) of which there is a view.
+pub mod ip_proto {
+    /// ICMP.
+    pub const ICMP: u8 = 1;
+    /// IGMP.
+    pub const IGMP: u8 = 2;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// ICMPv6.
+    pub const ICMPV6: u8 = crate::openflow::matching::IP_PROTO_ICMPV6;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
+}
+
+/// Which part of a datagram a packet holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Fragment {
+    /// All of it.
+    #[default]
+    No,
+    /// Its beginning, with the header of the protocol above.
+    First,
+    /// A part behind the first.
+    Later,
+}
