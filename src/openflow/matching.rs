@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::IpNetwork;
 
-use super::oxm::{self, Field, FieldValue, Tlv};
+use super::oxm::{self, FieldValue, Tlv};
 use super::{DecodeError, EncodeError, ErrorCode, MacAddr, PortNo, Reader, Writer};
 
 /// EtherType of ARP.
@@ -25,9 +25,6 @@ pub const IP_PROTO_ICMPV6: u8 = 58;
 pub const VLAN_PRESENT: u16 = 0x1000;
 
 const OFPMT_OXM: u16 = 1;
-
-/// The bits of a VLAN id and of [`VLAN_PRESENT`].
-const VLAN_VID_ALL: u128 = 0x1fff;
 
 /// A match being built, canonical at every step. The default matches every packet.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -52,11 +49,12 @@ impl Match {
     #[must_use]
     pub fn with(mut self, value: FieldValue) -> Self {
         if let Some(mask) = value.mask() {
-            if mask.iter().all(|&byte| byte == 0) {
+            let mask = value.field.canonical_mask(oxm::number(mask));
+            if mask == 0 {
                 return self;
             }
-            if is_full(value.field, mask) {
-                return self.with(FieldValue::new(value.field, be_number(value.value())));
+            if mask == value.field.all_bits() {
+                return self.with(FieldValue::new(value.field, oxm::number(value.value())));
             }
         }
         let rank = value.field.rank;
@@ -202,18 +200,7 @@ impl Match {
 
 /// A MAC address as a number.
 pub fn mac_number(mac: MacAddr) -> u128 {
-    be_number(&mac.0)
-}
-
-pub(crate) fn be_number(bytes: &[u8]) -> u128 {
-    bytes.iter().fold(0, |number, &byte| number << 8 | u128::from(byte))
-}
-
-/// Open vSwitch counts these bits of a mask as all of the field.
-fn is_full(field: &Field, mask: &[u8]) -> bool {
-    let mask = be_number(mask);
-    let all = if *field == oxm::VLAN_VID { VLAN_VID_ALL } else { field.all_bits() };
-    mask == all
+    oxm::number(&mac.0)
 }
 
 /// Address and mask of a network as numbers.

@@ -3,30 +3,33 @@
 //! [`source`] reads flows, from a switch or from a text, into a [`dump`] that commands on flows work on; only
 //! [`flows`] itself prints them as they arrive.
 
+mod aggregate;
 mod args;
 pub mod color;
 pub mod dump;
 mod flows;
 pub mod names;
 mod paint;
+mod reports;
 pub mod sort;
 pub mod source;
 mod stand_ins;
-mod switch;
 pub mod text_dump;
+mod views;
 
 use std::io::{self, Write};
 
 pub use args::Args;
-use args::{Command, What, WhatError};
-use names::NameTable;
+use args::{Command, What, WordError};
+use reports::Question;
 use source::{Source, SourceError};
 
 use super::client::{Client, ClientError, ParseTargetError};
 use super::explain::TopologyError;
-use super::tables::name_known_tables;
-use super::{decode, diff, graph, monitor, parse, snoop, watch};
-use crate::openflow::{DecodeError, FlowStats, TableId};
+use super::filter::FilterError;
+use super::message_text::NotPrinted;
+use super::{decode, diff, monitor, parse, snoop, watch};
+use crate::openflow::DecodeError;
 
 /// What `ofctl-dump` can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +39,13 @@ pub enum Error {
     Source(#[from] SourceError),
     /// The command line.
     #[error(transparent)]
-    What(#[from] WhatError),
+    Word(#[from] WordError),
+    /// The filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// An answer that cannot be printed.
+    #[error(transparent)]
+    NotPrinted(#[from] NotPrinted),
     /// The topology file.
     #[error(transparent)]
     Topology(#[from] TopologyError),
@@ -61,9 +70,6 @@ pub enum Error {
     /// Being told of changes.
     #[error(transparent)]
     Monitor(monitor::Error),
-    /// Watching.
-    #[error(transparent)]
-    Watch(watch::Error),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -95,7 +101,17 @@ macro_rules! error_of {
     )*};
 }
 
-error_of!(diff in Diff, snoop in Snoop, monitor in Monitor, watch in Watch);
+error_of!(diff in Diff, snoop in Snoop, monitor in Monitor);
+
+impl From<watch::Error> for Error {
+    fn from(error: watch::Error) -> Self {
+        match error {
+            watch::Error::Client(error) => error.into(),
+            watch::Error::Filter(error) => error.into(),
+            watch::Error::Output(error) => Self::Output(error),
+        }
+    }
+}
 
 /// Does what `args` ask for. True: something was found.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
@@ -117,45 +133,27 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
 
 /// Prints what there is of a target.
 fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
-    let (source, what) = (args.source()?, args.what()?);
-    let connect = || match &source {
+    let request = args.request()?;
+    let connect = || match &request.source {
         Source::Switch(target) => Ok(Client::connect(target)?),
-        Source::File(_) | Source::Stdin => Err(Error::OnlyFlows(source.name())),
+        Source::File(_) | Source::Stdin => Err(Error::OnlyFlows(request.source.name())),
     };
-    match what {
-        What::Flows if args.graph.is_some() || args.watch.is_some() => picture(&source, args, out)?,
-        What::Flows => return flows::run(&source, args, out),
-        What::Ports => switch::ports(&mut connect()?, out)?,
-        What::Show => switch::show(&mut connect()?, out)?,
-    }
-    Ok(true)
-}
-
-/// The flows of a target other than as lines.
-fn picture(source: &Source, args: &Args, out: &mut impl Write) -> Result<(), Error> {
-    let kept = args.table;
-    let keep = move |flow: &FlowStats<'_>| kept.is_none_or(|table| flow.table.0 == table);
-    if let Some(format) = args.graph {
-        let reading = source.read(&NameTable::default())?;
-        let mut names = reading.dump.names.clone();
-        name_known_tables(&mut names);
-        let mut graph = graph::Graph::new(reading.dump.name.clone(), &names);
-        for flow in reading.dump.flows.iter().filter(keep) {
-            graph.add(&flow)?;
+    let question = match (request.what, args.stats) {
+        (What::Flows, _) if views::asked_for(args) => {
+            return views::show(&request, args, out).map(|()| true).map_err(|error| request.explain(error));
         }
-        graph.write(format, out)?;
-        reading.finish()?;
-    }
-    if let Some(interval) = args.watch {
-        let Source::Switch(target) = source else { return Err(Error::OnlyFlows(source.name())) };
-        let options = watch::Options {
-            interval,
-            count: args.count,
-            table: args.table.map_or(TableId::ALL, TableId),
-            filter: Box::new(keep),
-            by_name: args.by_name(),
-        };
-        watch::run(target, options, out)?;
-    }
-    Ok(())
+        (What::Flows, _) => return flows::run(&request, args, out).map_err(|error| request.explain(error)),
+        (What::Aggregate, _) => return aggregate::run(&request, args, out).map(|()| true),
+        (What::Show, _) => return reports::show(&mut connect()?, out).map(|()| true),
+        (What::Ports, false) => Question::Ports,
+        (What::Ports, true) => Question::PortCounters,
+        (What::Tables, _) => Question::Tables,
+        (What::Groups, false) => Question::Groups,
+        (What::Groups, true) => Question::GroupCounters,
+        (What::Meters, false) => Question::Meters,
+        (What::Meters, true) => Question::MeterCounters,
+        (What::Queues, _) => Question::Queues,
+        (What::Desc, _) => Question::Desc,
+    };
+    reports::ask(&mut connect()?, question, out).map(|()| true)
 }

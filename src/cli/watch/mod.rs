@@ -25,6 +25,7 @@ use terminal::{Input, Terminal};
 
 use super::client::{Client, ClientError, Target};
 use super::clock;
+use super::filter::{Filter, FilterError, Scratch};
 use super::ofctl_dump::dump::FlowEntries;
 use super::ofctl_dump::names::NameTable;
 use crate::flow::text::{Names, Numbers};
@@ -35,9 +36,6 @@ use crate::openflow::{Cookie, FlowStats, TableId};
 /// Rows of a kind in a block.
 const BLOCK_ROWS: usize = 20;
 
-/// Which flows are looked at.
-pub type Filter = Box<dyn Fn(&FlowStats<'_>) -> bool + Send>;
-
 /// What to watch, and how.
 pub struct Options {
     /// Between two readings.
@@ -46,8 +44,8 @@ pub struct Options {
     pub count: Option<u64>,
     /// Only the flows of this table; [`TableId::ALL`] for all.
     pub table: TableId,
-    /// Only flows for which this is true.
-    pub filter: Filter,
+    /// Only flows that this filter takes.
+    pub filter: Option<String>,
     /// Ports and tables by name.
     pub by_name: bool,
 }
@@ -58,6 +56,9 @@ pub enum Error {
     /// The switch.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -82,7 +83,7 @@ pub fn run(target: &Target, options: Options, out: &mut impl Write) -> Result<()
     let (sender, events) = channel();
     let by_name = options.by_name;
     let count = options.count.unwrap_or(u64::MAX);
-    let mut reader = Reader { client: Client::connect(target)?, options, began: Instant::now() };
+    let mut reader = Reader::new(Client::connect(target)?, options)?;
     // The first one here: what fails at once is told before the screen is taken.
     let first = reader.read()?;
     let inputs = sender.clone();
@@ -107,10 +108,20 @@ pub fn run(target: &Target, options: Options, out: &mut impl Write) -> Result<()
 struct Reader {
     client: Client,
     options: Options,
+    filter: Option<Filter>,
+    scratch: Scratch,
     began: Instant,
 }
 
 impl Reader {
+    fn new(mut client: Client, options: Options) -> Result<Self, Error> {
+        let filter = match &options.filter {
+            Some(text) => Some(Filter::parse(text, &names_of(&mut client)?)?),
+            None => None,
+        };
+        Ok(Self { client, options, filter, scratch: Scratch::default(), began: Instant::now() })
+    }
+
     /// Reads once an interval, until it fails or nobody listens. A reading that takes longer than that makes the next
     /// one late, not many.
     fn run(mut self, readings: &Sender<Event>) {
@@ -125,14 +136,10 @@ impl Reader {
     }
 
     fn read(&mut self) -> Result<Reading, ClientError> {
-        let (mut names, mut flows) = (NameTable::default(), FlowEntries::default());
-        if self.options.by_name {
-            names.read_ports(&mut self.client)?;
-            names.read_tables(&mut self.client)?;
-            super::tables::name_known_tables(&mut names);
-        }
+        let names = if self.options.by_name { names_of(&mut self.client)? } else { NameTable::default() };
+        let mut flows = FlowEntries::default();
         let at = self.began.elapsed();
-        let (table, filter) = (self.options.table, &self.options.filter);
+        let (table, filter, scratch) = (self.options.table, &self.filter, &mut self.scratch);
         self.client.multipart(
             MultipartType::FLOW,
             |writer| encode_flow_stats_request(table, Cookie(0), 0, writer),
@@ -140,7 +147,7 @@ impl Reader {
                 let mut body = part.body.reader();
                 while !body.is_empty() {
                     let flow = FlowStats::decode(&mut body)?;
-                    if filter(&flow) {
+                    if filter.as_ref().map_or(Ok(true), |filter| filter.matches(&flow, scratch))? {
                         flows.push(&flow);
                     }
                 }
@@ -149,6 +156,14 @@ impl Reader {
         )?;
         Ok(Reading { flows, names, at })
     }
+}
+
+fn names_of(client: &mut Client) -> Result<NameTable, ClientError> {
+    let mut names = NameTable::default();
+    names.read_ports(client)?;
+    names.read_tables(client)?;
+    super::tables::name_known_tables(&mut names);
+    Ok(names)
 }
 
 /// A reading held against the one before.

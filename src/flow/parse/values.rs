@@ -8,15 +8,10 @@ use nom::multi::separated_list1;
 
 use super::piece::Piece;
 use super::{Lookup, ParseError};
-use crate::openflow::oxm::{Field, Flags, Format};
+use crate::openflow::match_fields::MatchFields;
+pub(super) use crate::openflow::oxm::Masked;
+use crate::openflow::oxm::{Field, FieldValue, Flags, Format, MAX_VALUE};
 use crate::openflow::{PortNo, TableId};
-
-/// A value and the bits of it that count.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Masked {
-    pub(super) value: u128,
-    pub(super) mask: u128,
-}
 
 /// As many ones as `bits` says.
 pub(super) const fn ones(bits: u16) -> u128 {
@@ -202,7 +197,7 @@ fn integer(piece: Piece<'_>, bits: u16) -> Result<Masked, ParseError> {
         Some((value, mask)) => (value, number_of(mask, bits, "a mask as wide as the field")?),
         None => (piece, ones(bits)),
     };
-    Ok(Masked { value: number_of(value, bits, "a number as wide as the field")? & mask, mask })
+    Ok(Masked { value: number_of(value, bits, "a number as wide as the field")?, mask })
 }
 
 /// `no`, `yes`, `first` …; Open vSwitch's bits are 1 for any fragment, 2 for a later one.
@@ -223,6 +218,39 @@ fn packet_type(piece: Piece<'_>) -> Result<u128, ParseError> {
         return Err(rest.error("nothing more"));
     }
     Ok(u128::from(number_u16(space)?) << 16 | u128::from(number_u16(kind.trim())?))
+}
+
+/// A number of any length in hexadecimal or, if it is short, as C writes it; without zeros in front.
+fn long_number(piece: Piece<'_>) -> Result<Vec<u8>, ParseError> {
+    let too_long = || piece.error("a number of at most 124 bytes");
+    let digits = piece.text.strip_prefix("0x").or_else(|| piece.text.strip_prefix("0X"));
+    let Some(digits) = digits else {
+        return number(piece).map(|number| number.to_be_bytes().to_vec());
+    };
+    let digits = digits.trim_start_matches('0').as_bytes();
+    if digits.len() > 2 * MAX_VALUE {
+        return Err(too_long());
+    }
+    let pairs = digits.rchunks(2).rev().map(|pair| std::str::from_utf8(pair).ok());
+    let byte = |pair: Option<&str>| u8::from_str_radix(pair?, 16).ok();
+    pairs.map(byte).collect::<Option<Vec<u8>>>().ok_or_else(|| piece.error("a number"))
+}
+
+/// A tunnel option, with a mask or any value of it: what it is as wide as.
+pub(super) fn option(piece: Piece<'_>, field: &'static Field) -> Result<FieldValue, ParseError> {
+    if piece.is_empty() || piece.text == "*" {
+        return Ok(FieldValue::of_bytes(field, &[], Some(&[])));
+    }
+    let Some((value, mask)) = piece.split_once("/") else {
+        return Ok(FieldValue::of_bytes(field, &long_number(piece)?, None));
+    };
+    let (mut value, mask) = (long_number(value)?, long_number(mask)?);
+    let (from, of) = (value.len(), mask.len());
+    for (at, byte) in value.iter_mut().enumerate() {
+        let mask = (at + of).checked_sub(from).and_then(|at| mask.get(at));
+        *byte &= mask.copied().unwrap_or(0);
+    }
+    Ok(FieldValue::of_bytes(field, &value, Some(&mask)))
 }
 
 /// A value of `field`, the mask in all bits of its bytes where it has none.
@@ -257,5 +285,6 @@ pub(super) fn field_value(piece: Piece<'_>, field: &Field, names: &dyn Lookup) -
     if !field.allows_mask(found.mask) {
         return Err(piece.error("a value without a mask: this field takes none"));
     }
-    Ok(found)
+    let bits = if MatchFields::takes_value_for_mask(field) { u128::MAX } else { found.mask };
+    Ok(Masked { value: found.value & bits, ..found })
 }

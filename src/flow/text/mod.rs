@@ -14,12 +14,14 @@ mod matching;
 mod names;
 mod nicira;
 mod nicira_ct;
+mod oxm;
 mod put;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use field::packet_type;
 pub use names::{Names, Numbers};
+pub use oxm::oxm;
 pub(crate) use put::{flags as flag_names, ipv6 as ipv6_address};
 
 use std::ops::Range;

@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::openflow::matching::{VLAN_PRESENT, be_number};
+use crate::openflow::matching::VLAN_PRESENT;
 use crate::openflow::oxm::{self, EXPERIMENTER, Field, FieldValue, Tlv};
 use crate::openflow::{DecodeError, ErrorCode, MacAddr, PortNo, Reader, TableId};
 
@@ -210,7 +210,7 @@ impl Action {
         if value.mask().is_some() {
             return Err(Refused::Unknown(ErrorCode::BAC_BAD_SET_MASK));
         }
-        let number = be_number(value.value());
+        let number = oxm::number(value.value());
         let untagged = value.field == &oxm::VLAN_VID && number & u128::from(VLAN_PRESENT) == 0;
         if value.field == &oxm::IN_PORT || untagged || !value.field.allows(number) {
             let expected = "a value that the field can be given";

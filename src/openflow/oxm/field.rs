@@ -224,6 +224,24 @@ impl Field {
         self.maskable || mask == 0 || mask == self.all_bits()
     }
 
+    /// The mask that Open vSwitch keeps for this one: without bits that it does not know, and all ones where
+    /// all of the known bits count.
+    pub fn canonical_mask(&self, mask: u128) -> u128 {
+        let known = match self {
+            _ if *self == registry::VLAN_VID => 0x1fff,
+            _ if *self == registry::IP_FRAG => 0x03,
+            _ if *self == registry::IPV6_LABEL && mask & 0xf_ffff == 0xf_ffff => 0xf_ffff,
+            _ if *self == registry::TUN_FLAGS => return mask & 1,
+            _ => return mask & self.all_bits(),
+        };
+        if mask & known == known { self.all_bits() } else { mask & known }
+    }
+
+    /// The rank of [`shared`](Self::shared).
+    pub const fn shared_rank(&self) -> u8 {
+        self.kept_in
+    }
+
     /// The field in whose place Open vSwitch keeps the value: `ip_src` for `arp_spa`.
     pub fn shared(&self) -> &'static Self {
         FIELDS.get(usize::from(self.kept_in)).copied().unwrap_or(&registry::PACKET_TYPE)

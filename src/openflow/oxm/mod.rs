@@ -21,4 +21,4 @@ pub use field::{Field, FieldHeader, Flags, Format};
 pub use prerequisite::{Packet, Prerequisite};
 pub use registry::*;
 pub use tlv::{Tlv, Tlvs};
-pub use value::{FieldValue, MAX_VALUE};
+pub use value::{FieldValue, MAX_VALUE, Masked, number};

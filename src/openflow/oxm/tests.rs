@@ -88,5 +88,5 @@ fn rejects_a_value_past_the_end_of_the_match() {
         assert!(Tlv::decode(&mut Reader::new(&bytes[..end])).is_err());
     }
     let error = Tlv::decode(&mut Reader::at(&[0x80, 0, 1, 3, 0, 0, 0], 40)).unwrap_err();
-    assert_eq!((error.offset, error.code), (40, ErrorCode::BMC_BAD_LEN));
+    assert_eq!((error.offset, error.code), (40, ErrorCode::BMC_BAD_FIELD));
 }

@@ -1,6 +1,6 @@
 //! Fields as they stand on the wire.
 
-use super::{EXPERIMENTER, Field};
+use super::{EXPERIMENTER, Field, number};
 use crate::openflow::{DecodeError, ErrorCode, Reader};
 
 /// A field as it stands on the wire: header, value, and mask if it has one.
@@ -19,10 +19,11 @@ pub struct Tlv<'a> {
 }
 
 impl<'a> Tlv<'a> {
-    /// Reads one TLV. Errors: `BMC_BAD_LEN` for a header or a value that is cut off, or an odd length with a mask.
+    /// Reads one TLV. Errors: `BMC_BAD_LEN` for a length that runs past the end, `BMC_BAD_FIELD` for an odd one
+    /// with a mask, which no field has.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = *reader;
-        let cut = |error| DecodeError { code: ErrorCode::BMC_BAD_LEN, ..error };
+        let cut = |error: DecodeError| DecodeError { code: ErrorCode::BMC_BAD_LEN, ..error };
         let class = reader.u16("oxm.class").map_err(cut)?;
         let code = reader.u8("oxm.field").map_err(cut)?;
         let length = usize::from(reader.u8("oxm.length").map_err(cut)?);
@@ -35,7 +36,8 @@ impl<'a> Tlv<'a> {
         let body = body.rest();
         let (value, mask) = if code & 1 == 1 {
             if body.len() % 2 == 1 {
-                return Err(bad("an even length, for a value and its mask"));
+                let expected = "an even length, for a value and its mask";
+                return Err(start.error("oxm.length", length as u64, expected, ErrorCode::BMC_BAD_FIELD));
             }
             let (value, mask) = body.split_at(body.len() / 2);
             (value, Some(mask))
@@ -56,7 +58,7 @@ impl<'a> Tlv<'a> {
 
     /// The value as a number, at most its last 16 bytes.
     pub fn number_value(&self) -> u128 {
-        self.value.iter().fold(0, |number, &byte| number << 8 | u128::from(byte))
+        number(self.value)
     }
 }
 

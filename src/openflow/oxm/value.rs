@@ -7,6 +7,30 @@ use crate::openflow::Writer;
 /// The longest value of any field, in bytes.
 pub const MAX_VALUE: usize = MAX_OPTION;
 
+/// A number and the bits of it that count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Masked {
+    /// The number.
+    pub value: u128,
+    /// Ones where it counts.
+    pub mask: u128,
+}
+
+impl Masked {
+    /// No bit counts.
+    pub const NONE: Self = Self { value: 0, mask: 0 };
+
+    /// All bits of `field` count.
+    pub const fn exact(value: u128, field: &Field) -> Self {
+        Self { value: value & field.all_bits(), mask: field.all_bits() }
+    }
+}
+
+/// The big-endian number in `bytes`, at most the last 16 of them.
+pub fn number(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u128::from(byte))
+}
+
 /// A field of the registry with a value, and a mask where not all of it counts: what `set_field`
 /// writes and a match holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,7 +101,10 @@ impl FieldValue {
         } else {
             usize::from(field.bytes)
         };
-        Self { field, value: Bytes::new(value, len), mask: mask.map(|mask| Bytes::new(mask, len)) }
+        let all =
+            |mask: &&[u8]| field.is_variable() && mask.len() == MAX_VALUE && mask.iter().all(|&byte| byte == 0xff);
+        let mask = mask.filter(|mask| !all(mask)).map(|mask| Bytes::new(mask, len));
+        Self { field, value: Bytes::new(value, len), mask }
     }
 
     /// From a TLV whose field the registry knows.
