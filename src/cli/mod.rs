@@ -19,6 +19,7 @@ pub mod snoop;
 mod status_text;
 pub mod switch_text;
 mod tables;
+pub mod trace;
 pub mod watch;
 
 use std::io::{self, Write};

@@ -225,6 +225,7 @@ impl Monitor<'_> {
         }
         self.time(out)?;
         let reason = reason.map(|reason| format!("({reason}) ")).unwrap_or_default();
+        let owner = owner.unwrap_or_else(|| "not Heddle's".to_owned());
         Ok(writeln!(out, "{sign} {reason}{flow}  # {owner}")?)
     }
 

@@ -237,7 +237,7 @@ mod tests {
     fn two_wire_forms_of_one_text_are_equal() {
         let matching = crate::openflow::Match::new();
         let empty = Instruction::ApplyActions(Vec::new());
-        let mut flow = |bytes: &[u8]| {
+        let flow = |bytes: &[u8]| {
             let stats = parse::flow_stats("actions=drop", &NoNames).unwrap();
             let stats = crate::openflow::FlowStats {
                 instructions: bytes,

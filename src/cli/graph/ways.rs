@@ -120,10 +120,8 @@ impl Walk {
                 Action::Group(group) => self.add(Way::End(End::Group(*group))),
                 Action::ResubmitPort(_) => self.table(self.table, Via::Resubmit),
                 Action::Resubmit { table, .. } | Action::ResubmitCt { table, .. } => self.table(*table, Via::Resubmit),
-                Action::Ct(ct) => {
-                    if ct.recirc_table != TableId::ALL {
-                        self.add(Way::Table(ct.recirc_table, Via::Conntrack));
-                    }
+                Action::Ct(ct) if ct.recirc_table != TableId::ALL => {
+                    self.add(Way::Table(ct.recirc_table, Via::Conntrack));
                 }
                 Action::Learn(learn) => self.table(learn.table, Via::Learn),
                 Action::Clone(actions) => self.cloned(actions),

@@ -13,7 +13,7 @@ use super::sort::{Direction, Order, SortKey};
 use super::source::Source;
 use crate::cli::decode::DecodeArgs;
 use crate::cli::filter::suggest::nearest;
-use crate::cli::{diff, graph, monitor, parse, snoop};
+use crate::cli::{diff, graph, monitor, parse, snoop, trace};
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
@@ -113,6 +113,7 @@ pub(super) enum Command {
     Diff(diff::Args),
     Snoop(snoop::Args),
     Monitor(monitor::Args),
+    Trace(trace::Args),
 }
 
 /// What there is to print of a target.

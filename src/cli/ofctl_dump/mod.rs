@@ -28,7 +28,7 @@ use super::client::{Client, ClientError, ParseTargetError};
 use super::explain::TopologyError;
 use super::filter::FilterError;
 use super::message_text::NotPrinted;
-use super::{decode, diff, monitor, parse, snoop, watch};
+use super::{decode, diff, monitor, parse, snoop, trace, watch};
 use crate::openflow::DecodeError;
 
 /// What `ofctl-dump` can fail with.
@@ -70,6 +70,9 @@ pub enum Error {
     /// Being told of changes.
     #[error(transparent)]
     Monitor(monitor::Error),
+    /// A trace.
+    #[error(transparent)]
+    Trace(#[from] trace::Error),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -127,6 +130,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
         Some(Command::Diff(args)) => Ok(diff::run(args, out)?),
         Some(Command::Snoop(args)) => Ok(snoop::run(args, out).map(|()| true)?),
         Some(Command::Monitor(args)) => Ok(monitor::run(args, out).map(|()| true)?),
+        Some(Command::Trace(args)) => Ok(trace::run(args, out)?),
         None => print(args, out),
     }
 }
