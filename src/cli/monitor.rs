@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::client::{Client, ClientError, ParseTargetError, Peer, Target};
 use super::clock;
-use super::explain::{Explainer, Objects, TopologyError};
+use super::explain::{Objects, TopologyError};
 use super::ofctl_dump::names::NameTable;
 use crate::flow::text::{Names, Numbers, Printer};
 use crate::openflow::async_config::{AsyncConfig, AsyncMask};
@@ -106,9 +106,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     client.post(|writer, xid| port_status.encode_set(writer, xid))?;
     let xid = client.post(|writer, xid| request(args).encode_message(writer, xid))?;
     let named = !args.no_names && (args.names || io::stdout().is_terminal());
-    let explainer = Explainer { role: None, objects: &objects };
     let left = args.count.unwrap_or(u64::MAX);
-    let mut monitor = Monitor { args, xid, named, names, explainer, left };
+    let mut monitor = Monitor { args, xid, named, names, objects: &objects, left };
     if left == 0 {
         return Ok(());
     }
@@ -137,7 +136,7 @@ struct Monitor<'a> {
     xid: Xid,
     named: bool,
     names: NameTable,
-    explainer: Explainer<'a>,
+    objects: &'a Objects,
     left: u64,
 }
 
@@ -209,7 +208,7 @@ impl Monitor<'_> {
         };
         let reason = (update.event == FlowEvent::Deleted).then(|| reason(update.reason));
         let flow = self.flow(update)?;
-        let owner = self.explainer.words(update.cookie);
+        let owner = self.objects.purpose(update.cookie);
         if self.args.json {
             let line = json!({
                 "time": clock::timestamp(),
