@@ -13,7 +13,7 @@ use super::source::Source;
 use super::table_names::TableNames;
 use crate::cli::decode::DecodeArgs;
 use crate::cli::filter::suggest::nearest;
-use crate::cli::parse;
+use crate::cli::{parse, trace};
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
@@ -93,6 +93,7 @@ pub struct Args {
 pub(super) enum Command {
     Decode(DecodeArgs),
     Parse(parse::Args),
+    Trace(trace::Args),
 }
 
 /// What there is to print of a target.

@@ -28,7 +28,7 @@ use super::client::{Client, ClientError, ParseTargetError};
 use super::explain::TopologyError;
 use super::filter::FilterError;
 use super::message_text::NotPrinted;
-use super::{decode, parse};
+use super::{decode, parse, trace};
 use crate::openflow::DecodeError;
 
 /// What `ofctl-dump` can fail with.
@@ -64,6 +64,9 @@ pub enum Error {
     /// Lines that are no flows; each was told.
     #[error("not every line is a flow")]
     NotParsed,
+    /// A trace.
+    #[error(transparent)]
+    Trace(#[from] trace::Error),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -92,6 +95,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
             true => Ok(true),
             false => Err(Error::NotParsed),
         },
+        Some(Command::Trace(args)) => Ok(trace::run(args, out)?),
         None => print(args, out),
     }
 }

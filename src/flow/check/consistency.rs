@@ -3,16 +3,13 @@
 use super::Violation;
 use crate::openflow::action::learn::{Learn, Source, Spec};
 use crate::openflow::action::{CtFlags, CtZone, NatAddresses, PT_ETH, PT_NSH};
-use crate::openflow::matching::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, VLAN_PRESENT};
+use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{
+    ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_NSH, IP_PROTO_SCTP as SCTP, IP_PROTO_TCP as TCP, IP_PROTO_UDP as UDP,
+};
 use crate::openflow::oxm::{self, Field, FieldValue, Packet, Tlv, Tlvs};
 use crate::openflow::{Action, DecodeError, ErrorCode, Instruction, Reader, Subfield, TableId};
 
-/// EtherType of a network service header.
-const ETH_TYPE_NSH: u16 = 0x894f;
-/// IP protocols.
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const SCTP: u8 = 132;
 /// Ports of the protocols that `alg` names.
 const FTP: u16 = 21;
 const TFTP: u16 = 69;
@@ -185,14 +182,10 @@ pub fn step(packet: &mut Packet, action: &Action) -> Checked {
             let nsh = packet.packet_type == PT_NSH || packet.eth_type == ETH_TYPE_NSH;
             unless(nsh, "this action in a flow that matches NSH")
         }
-        Action::SetField(value) | Action::Load2(value) => set_field(packet, value),
+        Action::SetField(value) | Action::Load2(value) => set_field(packet, value.field, oxm::number(value.value())),
         Action::Load { value, dst } => {
-            has(packet, dst.field)?;
-            if dst.field == &oxm::VLAN_TCI {
-                let [_, inner] = packet.tci;
-                packet.tci = [(*value as u16) << dst.offset, inner];
-            }
-            Ok(())
+            let number = u128::from(*value).checked_shl(dst.offset.into()).unwrap_or(0);
+            set_field(packet, dst.field, number)
         }
         Action::Encap(encap) => {
             encapsulate(packet, encap.packet_type);
@@ -265,14 +258,14 @@ fn push_vlan(packet: &mut Packet) -> Checked {
     Ok(())
 }
 
-fn set_field(packet: &mut Packet, value: &FieldValue) -> Checked {
-    has(packet, value.field)?;
-    if value.field == &oxm::VLAN_VID && !packet.is_vlan() {
+fn set_field(packet: &mut Packet, field: &Field, number: u128) -> Checked {
+    has(packet, field)?;
+    if field == &oxm::VLAN_VID && !packet.is_vlan() {
         return Err(wrong(ErrorCode::BAC_MATCH_INCONSISTENT, NEEDS_TAG));
     }
-    if value.field == &oxm::VLAN_TCI {
+    if field == &oxm::VLAN_TCI {
         let [_, inner] = packet.tci;
-        packet.tci = [oxm::number(value.value()) as u16, inner];
+        packet.tci = [number as u16, inner];
     }
     Ok(())
 }
