@@ -14,6 +14,7 @@ mod reports;
 pub mod sort;
 pub mod source;
 mod stand_ins;
+pub mod table_names;
 pub mod text_dump;
 mod views;
 
@@ -40,6 +41,9 @@ pub enum Error {
     /// The command line.
     #[error(transparent)]
     Word(#[from] WordError),
+    /// The names of tables.
+    #[error(transparent)]
+    TableNames(#[from] table_names::Error),
     /// The filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
