@@ -9,10 +9,12 @@ use crate::openflow::{Action, DecodeError, ErrorCode, Instruction, Reader, Subfi
 
 /// EtherType of a network service header.
 const ETH_TYPE_NSH: u16 = 0x894f;
-/// IP protocols.
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const SCTP: u8 = 132;
+/// IP protocol number of TCP.
+pub const TCP: u8 = 6;
+/// IP protocol number of UDP.
+pub const UDP: u8 = 17;
+/// IP protocol number of SCTP.
+pub const SCTP: u8 = 132;
 /// Ports of the protocols that `alg` names.
 const FTP: u16 = 21;
 const TFTP: u16 = 69;
@@ -185,14 +187,10 @@ pub fn step(packet: &mut Packet, action: &Action) -> Checked {
             let nsh = packet.packet_type == PT_NSH || packet.eth_type == ETH_TYPE_NSH;
             unless(nsh, "this action in a flow that matches NSH")
         }
-        Action::SetField(value) | Action::Load2(value) => set_field(packet, value),
+        Action::SetField(value) | Action::Load2(value) => set_field(packet, value.field, oxm::number(value.value())),
         Action::Load { value, dst } => {
-            has(packet, dst.field)?;
-            if dst.field == &oxm::VLAN_TCI {
-                let [_, inner] = packet.tci;
-                packet.tci = [(*value as u16) << dst.offset, inner];
-            }
-            Ok(())
+            let number = u128::from(*value).checked_shl(dst.offset.into()).unwrap_or(0);
+            set_field(packet, dst.field, number)
         }
         Action::Encap(encap) => {
             encapsulate(packet, encap.packet_type);
@@ -265,14 +263,14 @@ fn push_vlan(packet: &mut Packet) -> Checked {
     Ok(())
 }
 
-fn set_field(packet: &mut Packet, value: &FieldValue) -> Checked {
-    has(packet, value.field)?;
-    if value.field == &oxm::VLAN_VID && !packet.is_vlan() {
+fn set_field(packet: &mut Packet, field: &Field, number: u128) -> Checked {
+    has(packet, field)?;
+    if field == &oxm::VLAN_VID && !packet.is_vlan() {
         return Err(wrong(ErrorCode::BAC_MATCH_INCONSISTENT, NEEDS_TAG));
     }
-    if value.field == &oxm::VLAN_TCI {
+    if field == &oxm::VLAN_TCI {
         let [_, inner] = packet.tci;
-        packet.tci = [oxm::number(value.value()) as u16, inner];
+        packet.tci = [number as u16, inner];
     }
     Ok(())
 }

@@ -1,139 +1,88 @@
 //! Connection tracking: `ct(…)` and `nat(…)`.
 
 use super::ParseError;
-use super::actions::{List, Outer};
-use super::check::Require;
-use super::fields::source;
-use super::nicira::{packed, put};
+use super::actions::List;
+use super::fields::subfield;
 use super::piece::Piece;
 use super::values::{self, number_u16};
-use crate::openflow::matching::{ETH_TYPE_IPV4, ETH_TYPE_IPV6};
+use crate::flow::check::verify::Outer;
+use crate::openflow::action::{Conntrack, CtFlags, CtZone, Nat, NatAddresses, NatFlags, PortRange};
+use crate::openflow::{Action, TableId};
 
-pub(super) fn ct(list: &mut List<'_>, key: Piece<'_>, value: Piece<'_>) -> Result<(), ParseError> {
-    let (mut flags, mut table, mut alg) = (0, 0xff, 0);
-    let (mut zone, mut zone_src) = (0, None);
-    let mut actions = Vec::new();
+pub(super) fn ct(list: &List<'_>, value: Piece<'_>) -> Result<Action, ParseError> {
+    let zone = CtZone::Number(0);
+    let mut ct = Conntrack { flags: CtFlags(0), zone, recirc_table: TableId::ALL, alg: 0, actions: Vec::new() };
     let mut force = None;
     let mut rest = value;
     while let Some((name, value)) = rest.next_pair() {
         match name.text {
-            "commit" => flags |= 1,
+            "commit" => ct.flags = ct.flags | CtFlags::COMMIT,
             "force" => {
-                flags |= 2;
+                ct.flags = ct.flags | CtFlags::FORCE;
                 force = Some(name);
             }
             "table" => {
-                table = values::table(value, list.names)?.0;
-                if table == 0xff {
+                ct.recirc_table = values::table(value, list.names)?;
+                if ct.recirc_table == TableId::ALL {
                     return Err(value.error("a table from 0 to 254"));
                 }
             }
-            "zone" => match number_u16(value) {
-                Ok(number) => zone = number,
-                Err(_) => zone_src = Some((value, source(value, &list.packet)?)),
-            },
+            "zone" => ct.zone = zone_of(value)?,
             "alg" => {
-                alg = match value.text {
+                ct.alg = match value.text {
                     "ftp" => 21,
                     "tftp" => 69,
                     _ => return Err(value.error("ftp or tftp")),
                 }
             }
-            "nat" => {
-                let mut inner = List {
-                    names: list.names,
-                    packet: list.packet,
-                    outer: Outer::Ct,
-                    depth: list.depth,
-                    out: Default::default(),
-                };
-                nat(&mut inner, value)?;
-                actions.splice(0..0, inner.out.into_vec());
-            }
-            "exec" => actions.extend(list.nested(value, Outer::Ct)?),
+            "nat" => ct.actions.insert(0, nat(value)?),
+            "exec" => ct.actions.extend(list.nested(value, Outer::Ct)?),
             _ => return Err(name.error("commit, force, table, zone, nat, exec or alg")),
         }
     }
-    if let Some(force) = force.filter(|_| flags & 1 == 0) {
+    if let Some(force) = force.filter(|_| !ct.flags.contains(CtFlags::COMMIT)) {
         return Err(force.error("commit beside force"));
     }
-    list.packet.require_ip(key)?;
-    if let Some((text, _)) = zone_src.filter(|(_, src)| src.bits != 16) {
-        return Err(text.error("16 bits"));
+    Ok(Action::Ct(Box::new(ct)))
+}
+
+/// A number, or 16 bits of a field.
+fn zone_of(value: Piece<'_>) -> Result<CtZone, ParseError> {
+    if let Ok(number) = number_u16(value) {
+        return Ok(CtZone::Number(number));
     }
-    put(list, value, 35, |out| {
-        out.u16(flags);
-        match zone_src {
-            Some((_, src)) => {
-                src.field.encode_nxm_header(out);
-                out.u16(packed(&src));
-            }
-            None => {
-                out.u32(0);
-                out.u16(zone);
-            }
-        }
-        out.u8(table);
-        out.zeros(3);
-        out.u16(alg);
-        out.bytes(&actions);
-    })
+    let src = subfield(value)?;
+    if src.bits == 16 { Ok(CtZone::Field(src)) } else { Err(value.error("16 bits")) }
 }
 
-/// Addresses and ports to translate to.
-#[derive(Default)]
-struct Range {
-    ipv6: bool,
-    min: u128,
-    max: u128,
-    port_min: u16,
-    port_max: u16,
-}
-
-pub(super) fn nat(list: &mut List<'_>, value: Piece<'_>) -> Result<(), ParseError> {
-    let mut flags = 0_u16;
-    let mut range = None;
+pub(super) fn nat(value: Piece<'_>) -> Result<Action, ParseError> {
+    let (mut flags, mut addresses, mut ports) = (NatFlags(0), None, None);
     let mut rest = value;
     while let Some((name, value)) = rest.next_pair() {
         match name.text {
             "src" | "dst" => {
-                flags |= if name.text == "src" { 1 } else { 2 };
-                range = if value.is_empty() { None } else { Some((value, parse_range(value)?)) };
+                flags = flags | if name.text == "src" { NatFlags::SRC } else { NatFlags::DST };
+                (addresses, ports) = if value.is_empty() { (None, None) } else { range(value)? };
             }
-            "persistent" => flags |= 4,
-            "hash" => flags |= 8,
-            "random" => flags |= 16,
+            "persistent" => flags = flags | NatFlags::PERSISTENT,
+            "hash" => flags = flags | NatFlags::PROTO_HASH,
+            "random" => flags = flags | NatFlags::PROTO_RANDOM,
             _ => return Err(name.error("src, dst, persistent, hash or random")),
         }
     }
-    if flags & 3 == 3 || flags & 3 == 0 && flags != 0 || flags & 24 == 24 {
+    let has = |flag| flags.contains(flag);
+    let (src, dst) = (has(NatFlags::SRC), has(NatFlags::DST));
+    if src && dst || !src && !dst && flags.0 != 0 || has(NatFlags::PROTO_HASH) && has(NatFlags::PROTO_RANDOM) {
         return Err(value.error("one of src and dst, and at most one of hash and random"));
     }
-    if let Some((text, range)) = &range {
-        let wanted = if range.ipv6 { ETH_TYPE_IPV6 } else { ETH_TYPE_IPV4 };
-        if list.packet.dl_type() != wanted {
-            return Err(text.error("an address of the IP version that the flow matches"));
-        }
-    }
-    let range = range.map(|(_, range)| range).unwrap_or_default();
-    put(list, value, 36, |out| {
-        out.zeros(2);
-        out.u16(flags);
-        let bit = |there: bool, bit: u16| if there { bit } else { 0 };
-        let shift = if range.ipv6 { 2 } else { 0 };
-        let addresses = bit(range.min != 0, 1) | bit(range.max != 0, 2);
-        out.u16(addresses << shift | bit(range.port_min != 0, 16) | bit(range.port_max != 0, 32));
-        for address in [range.min, range.max].into_iter().filter(|address| *address != 0) {
-            if range.ipv6 { out.bytes(&address.to_be_bytes()) } else { out.u32(address as u32) }
-        }
-        for port in [range.port_min, range.port_max].into_iter().filter(|port| *port != 0) {
-            out.u16(port);
-        }
-    })
+    Ok(Action::Nat(Box::new(Nat { flags, addresses, ports })))
 }
 
+/// What a range consists of; an address of zeros and port 0 are none.
+type Range = (Option<NatAddresses>, Option<PortRange>);
+
 /// `ADDRESS[-ADDRESS][:PORT[-PORT]]`; IPv6 addresses stand in brackets where ports follow.
-fn parse_range(text: Piece<'_>) -> Result<Range, ParseError> {
+fn range(text: Piece<'_>) -> Result<Range, ParseError> {
     let ipv6 = text.text.starts_with('[') || text.text.matches(':').count() > 1;
     let (addresses, ports) = match (ipv6, text.text.rfind(']')) {
         (true, Some(at)) => {
@@ -172,5 +121,11 @@ fn parse_range(text: Piece<'_>) -> Result<Range, ParseError> {
         }
         Some((ports, None)) => (number_u16(ports)?, 0),
     };
-    Ok(Range { ipv6, min, max, port_min, port_max })
+    let upper = (max != 0).then_some(max);
+    let addresses = match ipv6 {
+        true => NatAddresses::Ipv6(min.into(), upper.map(Into::into)),
+        false => NatAddresses::Ipv4((min as u32).into(), upper.map(|max| (max as u32).into())),
+    };
+    let max = (port_max != 0).then_some(port_max);
+    Ok(((min != 0).then_some(addresses), (port_min != 0).then_some(PortRange { min: port_min, max })))
 }

@@ -1,11 +1,10 @@
 //! Fields and their parts, as actions and matches name them.
 
 use super::ParseError;
-use super::check::{Packet, Require};
 use super::piece::Piece;
 use super::values::number_u16;
 use crate::openflow::Subfield;
-use crate::openflow::oxm::{self, Field};
+use crate::openflow::oxm::Field;
 
 /// The field of this name, or of a header of this name; `_W` behind the header's changes nothing.
 pub(super) fn by_name(name: &str) -> Option<&'static Field> {
@@ -39,20 +38,4 @@ pub(super) fn subfield(piece: Piece<'_>) -> Result<Subfield, ParseError> {
         return Err(range.error("bits of the field, the lowest first"));
     }
     Ok(Subfield { field, offset: first, bits: last - first + 1 })
-}
-
-/// A subfield to read from, whose prerequisites the packet meets.
-pub(super) fn source(piece: Piece<'_>, packet: &Packet) -> Result<Subfield, ParseError> {
-    let subfield = subfield(piece)?;
-    packet.require(subfield.field, piece)?;
-    Ok(subfield)
-}
-
-/// A subfield to write to, likewise.
-pub(super) fn destination(piece: Piece<'_>, packet: &Packet) -> Result<Subfield, ParseError> {
-    let subfield = source(piece, packet)?;
-    if subfield.field == &oxm::VLAN_VID && !packet.is_vlan() {
-        return Err(piece.error("this field to be written in a flow that matches a VLAN tag"));
-    }
-    if subfield.field.writable { Ok(subfield) } else { Err(piece.error("a field that can be written")) }
 }

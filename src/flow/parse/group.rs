@@ -109,7 +109,17 @@ impl<'t> Head<'t> {
     const fn new(text: Piece<'t>) -> Self {
         let command = Command::GroupMod(GroupModCommand::ADD);
         let (group_id, group_type, has_param) = (None, None, false);
-        Self { command, text, group_id, group_type, bucket_id: None, method: None, has_param, fields: None, later: None }
+        Self {
+            command,
+            text,
+            group_id,
+            group_type,
+            bucket_id: None,
+            method: None,
+            has_param,
+            fields: None,
+            later: None,
+        }
     }
 
     fn part(&mut self, key: Piece<'t>, value: Piece<'t>, names: &dyn Lookup) -> Result<(), ParseError> {
@@ -132,7 +142,11 @@ impl<'t> Head<'t> {
                 selection_fields(value, names)?;
                 (self.fields, self.later) = (Some(key).filter(|_| !value.trim().is_empty()), Some(key));
             }
-            _ => return Err(key.error("group_id, type, command_bucket_id, selection_method, selection_method_param, fields or bucket")),
+            _ => {
+                return Err(key.error(
+                    "group_id, type, command_bucket_id, selection_method, selection_method_param, fields or bucket",
+                ));
+            }
         }
         Ok(())
     }
@@ -175,8 +189,7 @@ impl<'t> Head<'t> {
     fn bucket(&self, text: Piece<'_>, names: &dyn Lookup, writer: &mut Writer) -> Result<(), ParseError> {
         let group_type = self.group_type.unwrap_or(GroupType::ALL);
         let weight = u16::from(group_type == GroupType::SELECT);
-        let mut bucket =
-            Bucket { weight, watch_port: PortNo::ANY, watch_group: GroupId::ANY, actions: Raw::default() };
+        let mut bucket = Bucket { weight, watch_port: PortNo::ANY, watch_group: GroupId::ANY, actions: Raw::default() };
         let (mut pairs, mut listed) = (text, Vec::new());
         while let Some((key, value)) = pairs.next_pair() {
             match key.text.to_ascii_lowercase().as_str() {
@@ -225,7 +238,9 @@ impl<'t> Head<'t> {
                 Err(self.text.error("add, modify, add_or_mod or delete: this command needs OpenFlow 1.5"))
             }
             Command::GroupMod(command) => match self.later {
-                Some(later) => Err(later.error("what OpenFlow 1.3 can say: a group without buckets has this in 1.5 only")),
+                Some(later) => {
+                    Err(later.error("what OpenFlow 1.3 can say: a group without buckets has this in 1.5 only"))
+                }
                 None => {
                     let group_type = self.group_type.unwrap_or(GroupType::ALL);
                     Ok(ParsedGroup { command, group_type, group_id, buckets })

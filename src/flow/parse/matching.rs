@@ -1,13 +1,12 @@
 //! The match of a flow being read.
 
-use super::check::Packet;
 use super::fields;
 use super::piece::Piece;
 use super::values;
 use super::{Lookup, ParseError};
 use crate::openflow::match_fields::MatchFields;
 use crate::openflow::matching::VLAN_PRESENT;
-use crate::openflow::oxm::{self, Field, Masked};
+use crate::openflow::oxm::{self, Field, Masked, Packet};
 
 /// Keywords that say Ethernet type and IP protocol.
 const PROTOCOLS: [(&str, u16, u8); 18] = [

@@ -8,17 +8,20 @@
 
 mod actions;
 mod bundle;
-mod check;
 mod ct;
+mod encap;
 mod fields;
+mod forward;
 mod group;
 mod learn;
 mod matching;
 mod meter;
-mod nicira;
+mod modify;
 mod oxm;
 mod packet_out;
 mod piece;
+mod select;
+mod special;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -35,7 +38,7 @@ pub use stats::{ParsedStats, flow_stats};
 pub use tlv_map::tlv_map;
 
 use piece::Piece;
-use values::{number_u16, number_u64};
+use values::{number_u16, number_u32, number_u64};
 
 use crate::openflow::flow_mod::GROUP_ANY;
 use crate::openflow::oxm::Field;
@@ -224,6 +227,7 @@ fn attribute(head: &mut FlowMod<'_>, key: Piece<'_>, value: Piece<'_>, names: &d
     match key.text {
         "table" => head.table = values::table(value, names)?,
         "out_port" if deletes => head.out_port = values::port(value, names)?,
+        "out_group" if deletes => head.out_group = number_u32(value)?,
         "priority" if head.command != FlowModCommand::DELETE => head.priority = number_u16(value)?,
         "idle_timeout" if !deletes => head.idle_timeout = number_u16(value)?,
         "hard_timeout" if !deletes => head.hard_timeout = number_u16(value)?,
@@ -236,22 +240,17 @@ fn attribute(head: &mut FlowMod<'_>, key: Piece<'_>, value: Piece<'_>, names: &d
     Ok(())
 }
 
+/// A flow that is added gets the cookie; of others it says which are meant, in the bits of its mask.
 fn cookie(head: &mut FlowMod<'_>, value: Piece<'_>) -> Result<(), ParseError> {
-    match value.split_once("/") {
+    let (cookie, mask) = match value.split_once("/") {
         Some((_, mask)) if head.command == FlowModCommand::ADD => {
-            Err(mask.error("no mask: an added flow has one cookie"))
+            return Err(mask.error("no mask: an added flow has one cookie"));
         }
-        Some((cookie, mask)) => {
-            head.cookie_mask = number_u64(mask)?;
-            head.cookie = Cookie(number_u64(cookie)? & head.cookie_mask);
-            Ok(())
-        }
-        None if is_delete(head.command) => Err(value.error("a cookie with a mask, as COOKIE/-1")),
-        // A flow that is modified keeps its cookie in OpenFlow 1.3.
-        None if head.command != FlowModCommand::ADD => number_u64(value).map(|_| ()),
-        None => {
-            head.cookie = Cookie(number_u64(value)?);
-            Ok(())
-        }
-    }
+        Some((cookie, mask)) => (number_u64(cookie)?, number_u64(mask)?),
+        None if is_delete(head.command) => return Err(value.error("a cookie with a mask, as COOKIE/-1")),
+        None => (number_u64(value)?, 0),
+    };
+    head.cookie = Cookie(if head.command == FlowModCommand::ADD { cookie } else { cookie & mask });
+    head.cookie_mask = mask;
+    Ok(())
 }

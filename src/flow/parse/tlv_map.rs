@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn mappings_are_read_one_after_the_other() {
-        let parsed = tlv_map("{class=0xffff,type=0,len=4}->tun_metadata0,{class=1,type=2,len=8}->tun_metadata63").unwrap();
+        let parsed =
+            tlv_map("{class=0xffff,type=0,len=4}->tun_metadata0,{class=1,type=2,len=8}->tun_metadata63").unwrap();
         let first = TlvMap { option_class: 0xffff, option_type: 0, option_len: 4, index: 0 };
         let second = TlvMap { option_class: 1, option_type: 2, option_len: 8, index: 63 };
         assert_eq!(parsed, TlvTableMod { command: TlvTableCommand::Add, mappings: vec![first, second] });

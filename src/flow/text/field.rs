@@ -76,6 +76,10 @@ impl Known {
         out.push(b']');
     }
 
+    fn is_variable(self) -> bool {
+        matches!(self, Self::Field(field) if field.is_variable())
+    }
+
     /// True if the run is the whole field.
     pub(super) fn is_all(self, offset: u16, bits: u16) -> bool {
         matches!(self, Self::Field(field) if offset == 0 && bits == field.bits)
@@ -96,7 +100,8 @@ pub(super) const fn unpack(packed: u16) -> (u16, u16) {
 pub(super) fn value(out: &mut Out, names: &dyn Names, known: Known, value: &[u8], mask: Option<&[u8]>) {
     let mask = match mask {
         Some(mask) if mask.iter().all(|&byte| byte == 0) => return put::text(out, "ANY"),
-        Some(mask) if mask.iter().all(|&byte| byte == 0xff) => None,
+        // A tunnel option's mask leaves out the bytes in front that the value has not.
+        Some(mask) if !known.is_variable() && mask.iter().all(|&byte| byte == 0xff) => None,
         mask => mask,
     };
     let format = match known {
