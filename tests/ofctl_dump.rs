@@ -223,7 +223,7 @@ fn a_text_dump_has_flows_and_nothing_else() {
     std::fs::write(&path, "actions=drop\n").unwrap();
     assert_eq!(run(&[]), (Some(0), String::new()));
     assert!(matches!(run(&["ports"]), (Some(2), told) if told.contains("a text of flows")));
-    assert!(matches!(run(&["portz"]), (Some(2), told) if told.contains("ports")));
+    assert!(matches!(run(&["portz"]), (Some(2), told) if told.contains("did you mean ports?")));
 }
 
 #[test]
@@ -296,6 +296,91 @@ fn colours_are_those_of_ovs_ofctl() {
     command.args(["br-int", "--color=always"]).env("OVS_COLORS", "ac=7:vl=no");
     let changed = succeeded(command.output().unwrap());
     assert!(changed.contains("\x1b[7m\x1b[Kactions=") && changed.contains("\x1b[32m\x1b[Kip"));
+}
+
+#[test]
+fn a_filter_takes_flows_by_match_action_and_counter() {
+    let Some(switch) = Switch::start() else { return };
+    switch.add_flows(
+        "br-int",
+        "table=1,priority=5,tcp,in_port=tap1,tp_dst=80 actions=drop\ntable=2,priority=6,udp actions=resubmit(,5)\n",
+    );
+    let printed = |args: &[&str]| {
+        let output = switch.command(env!("CARGO_BIN_EXE_ofctl-dump")).args(args).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (tcp, udp) = (
+        " table=1, priority=5,tcp,in_port=3,tp_dst=80 actions=drop\n",
+        " table=2, priority=6,udp actions=resubmit(,5)\n",
+    );
+    for (filter, expected) in [
+        ("tcp && in_port=tap1", tcp),
+        ("resubmit.table=5", udp),
+        ("priority>5 and !n_packets>0 and table!=0", udp),
+        ("drop && table>0 || udp", &[tcp, udp].concat()),
+    ] {
+        let (code, text, _) = printed(&["br-int", "flows", "--no-stats", filter]);
+        assert_eq!((code, text.as_str()), (Some(0), expected), "{filter}");
+        assert_eq!(
+            printed(&["br-int", filter, "--no-stats", "--unsorted"]).1.lines().count(),
+            expected.lines().count()
+        );
+    }
+    let words = printed(&["--no-stats", "br-int", "tcp", "&&", "drop"]);
+    assert_eq!(words, (Some(0), tcp.to_owned(), String::new()));
+    assert_eq!(printed(&["br-int", "arp"]).0, Some(1));
+    let (code, _, told) = printed(&["br-int", "nw_scr=1"]);
+    assert!(code == Some(2) && told.contains("did you mean nw_src"), "{told}");
+    let (code, _, told) = printed(&["br-int", "ports", "tcp"]);
+    assert!(code == Some(2) && told.contains("only flows and aggregate take a filter"), "{told}");
+}
+
+#[test]
+fn flows_as_json_are_one_object_a_line_in_the_order_of_the_text() {
+    let Some(switch) = Switch::start() else { return };
+    switch.add_vectors();
+    let text = switch.dumped("br-int --no-stats --rsort n_packets");
+    let json = switch.dumped("br-int --no-stats --json --rsort n_packets");
+    let flows: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(flows.iter().all(|flow| flow["info"]["n_packets"].is_null() && flow["actions"].is_array()));
+    let originals: Vec<_> = flows.iter().map(|flow| flow["orig"].as_str().unwrap()).collect();
+    assert_eq!(originals, text.lines().map(str::trim).collect::<Vec<_>>());
+    let with_counters = switch.dumped("br-int --json --unsorted table=60");
+    assert!(with_counters.lines().all(|line| line.contains("\"n_packets\":0")), "{with_counters}");
+}
+
+#[test]
+fn reports_on_a_switch_are_those_of_ovs_ofctl() {
+    let Some(switch) = Switch::start() else { return };
+    switch.add_vectors();
+    switch.ofctl("add-group br-int group_id=7,type=select,bucket=weight:2,output:3,bucket=weight:1,drop");
+    switch.ofctl("add-group br-int group_id=8,type=all");
+    for (ours, theirs) in [
+        ("ports", "dump-ports-desc br-int"),
+        ("ports --stats", "dump-ports br-int"),
+        ("tables", "dump-tables br-int"),
+        ("groups", "dump-groups br-int"),
+        ("groups --stats", "dump-group-stats br-int"),
+        ("meters", "dump-meters br-int"),
+        ("meters --stats", "meter-stats br-int"),
+        ("queues", "queue-stats br-int"),
+        ("desc", "dump-desc br-int"),
+        ("show", "show br-int"),
+        ("aggregate", "dump-aggregate br-int"),
+        ("aggregate --table 60", "dump-aggregate br-int table=60"),
+        ("aggregate table=60", "dump-aggregate br-int table=60"),
+    ] {
+        let steady = |text: &str| {
+            let lines = text.lines().map(|line| line.split("duration").next().unwrap().replace("0x0", "0x2"));
+            lines
+                .filter(|line| !line.trim().is_empty())
+                .map(|line| line.split("xid=").next().unwrap().to_owned() + line.split("):").last().unwrap())
+                .collect::<Vec<_>>()
+        };
+        let expected = steady(&switch.ofctl(theirs));
+        assert!(!expected.is_empty());
+        assert_eq!(steady(&switch.dumped(&format!("br-int {ours}"))), expected, "{ours}");
+    }
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn case(args: &DecodeArgs, number: usize, hex: &str, out: &mut impl Write) -> io
     let result = bytes(hex).and_then(|bytes| Ok(message_text::message(&bytes, &mut text)?));
     if args.json {
         let (text, error) = match &result {
-            Ok(()) => (Value::from(String::from_utf8_lossy(&text)), Value::Null),
+            Ok(_) => (Value::from(String::from_utf8_lossy(&text)), Value::Null),
             Err(error) => (Value::Null, Value::from(error.to_string())),
         };
         writeln!(out, "{}", json!({ "text": text, "error": error }))?;

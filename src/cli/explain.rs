@@ -132,12 +132,16 @@ impl Explainer<'_> {
 
     /// A line of words about a flow: what it is for.
     pub fn reason(&self, cookie: Cookie, out: &mut Vec<u8>) {
-        let words = match cookie::decode(cookie) {
-            None => "not Heddle's".to_owned(),
-            Some((Err(code), _)) => format!("Heddle's, of a kind that this version does not know ({code:#04x})"),
-            Some((Ok(kind), number)) => kind.words().replace("{}", &self.object(kind.object_kind(), number)),
-        };
+        let words = self.words(cookie).unwrap_or_else(|| "not Heddle's".to_owned());
         out.extend_from_slice(format!("     # {words}\n").as_bytes());
+    }
+
+    /// What a flow of ours is for; `None`: it is another's.
+    pub fn words(&self, cookie: Cookie) -> Option<String> {
+        Some(match cookie::decode(cookie)? {
+            (Err(code), _) => format!("Heddle's, of a kind that this version does not know ({code:#04x})"),
+            (Ok(kind), number) => kind.words().replace("{}", &self.object(kind.object_kind(), number)),
+        })
     }
 
     fn object(&self, kind: ObjectKind, number: u32) -> String {

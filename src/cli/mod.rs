@@ -13,6 +13,7 @@ pub mod ofctl_dump;
 pub mod parse;
 mod status_text;
 pub mod switch_text;
+pub mod trace;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

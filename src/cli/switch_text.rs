@@ -41,13 +41,6 @@ pub(super) fn config_body(out: &mut String, config: &SwitchConfig) {
     let _ = writeln!(out, " frags={fragments} miss_send_len={}", config.miss_send_len);
 }
 
-/// One message of port descriptions.
-pub fn ports(out: &mut String, xid: Xid, more: bool, ports: &mut [Port]) {
-    let flags = if more { " flags=[more]" } else { "" };
-    let _ = writeln!(out, "OFPST_PORT_DESC reply (OF1.3) (xid={:#x}):{flags}", xid.0);
-    ports_body(out, ports);
-}
-
 /// The ports by number, LOCAL last.
 pub(super) fn ports_body(out: &mut String, ports: &mut [Port]) {
     ports.sort_by_key(|port| port.port_no);
@@ -120,10 +113,10 @@ mod tests {
             ..Port::default()
         };
         let mut out = String::new();
-        ports(&mut out, Xid(3), false, &mut [Port { port_no: PortNo::LOCAL, ..port }, port]);
+        ports_body(&mut out, &mut [Port { port_no: PortNo::LOCAL, ..port }, port]);
         let body = "addr:fa:16:3e:00:00:01\n     config:     PORT_DOWN\n     state:      LINK_DOWN LIVE\n     \
                     current:    10GB-FD COPPER\n     speed: 10000 Mbps now, 0 Mbps max\n";
-        assert_eq!(out, format!("OFPST_PORT_DESC reply (OF1.3) (xid=0x3):\n 1(tap1): {body} LOCAL(tap1): {body}"));
+        assert_eq!(out, format!(" 1(tap1): {body} LOCAL(tap1): {body}"));
     }
 
     #[test]

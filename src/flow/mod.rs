@@ -10,6 +10,7 @@ pub mod check;
 mod diff;
 mod entry;
 pub mod parse;
+pub mod sim;
 mod table;
 pub mod table_names;
 pub mod text;

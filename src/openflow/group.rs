@@ -13,6 +13,10 @@ impl GroupModCommand {
     pub const MODIFY: Self = Self(1);
     /// `OFPGC_DELETE`.
     pub const DELETE: Self = Self(2);
+    /// `OFPGC_INSERT_BUCKET` of OpenFlow 1.5, which Open vSwitch takes in 1.3 too.
+    pub const INSERT_BUCKET: Self = Self(3);
+    /// `OFPGC_REMOVE_BUCKET` of OpenFlow 1.5, likewise.
+    pub const REMOVE_BUCKET: Self = Self(5);
     /// Open vSwitch's `OFPGC11_ADD_OR_MOD`: adds the group, or replaces it.
     pub const ADD_OR_MODIFY: Self = Self(0x8000);
 }
@@ -127,13 +131,19 @@ pub struct GroupMod<'a> {
 
 impl<'a> GroupMod<'a> {
     /// Reads the message's body; `GMFC_BAD_BUCKET`. What the group is, [`check`](Self::check) looks at.
-    pub fn decode(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
+    pub fn decode(reader: Reader<'a>) -> Result<Self, DecodeError> {
+        let group = Self::decode_head(reader)?;
+        checked_buckets(group.buckets)?;
+        Ok(group)
+    }
+
+    /// Reads the message's body without a look at its buckets.
+    pub fn decode_head(mut reader: Reader<'a>) -> Result<Self, DecodeError> {
         let command = GroupModCommand(reader.u16("group_mod.command")?);
         let group_type = GroupType(reader.u8("group_mod.type")?);
         reader.skip(1, "group_mod.pad")?;
         let group_id = GroupId(reader.u32("group_mod.group_id")?);
-        let buckets = checked_buckets(Raw::rest(&mut reader))?;
-        Ok(Self { command, group_type, group_id, buckets })
+        Ok(Self { command, group_type, group_id, buckets: Raw::rest(&mut reader) })
     }
 
     /// Appends the message's body.
@@ -151,7 +161,7 @@ impl<'a> GroupMod<'a> {
     }
 
     /// Holds that a switch could do it, whatever groups it has: `GMFC_INVALID_GROUP`, `GMFC_BAD_TYPE`,
-    /// `GMFC_BAD_COMMAND`, `GMFC_WATCH_UNSUPPORTED`, looked for in the order in which Open vSwitch does.
+    /// `GMFC_BAD_COMMAND`, `GMFC_BAD_BUCKET`, `GMFC_WATCH_UNSUPPORTED`, looked for in the order in which Open vSwitch does.
     pub fn check(&self) -> Result<(), DecodeError> {
         let at = self.buckets.reader();
         let error = |what, found, expected, code| Err(at.error(what, found, expected, code));
@@ -166,9 +176,11 @@ impl<'a> GroupMod<'a> {
         if self.group_type == GroupType::INDIRECT && !deletes && count != 1 {
             return error("group_mod.buckets", count, "one in an indirect group", ErrorCode::GMFC_INVALID_GROUP);
         }
-        let known = [GroupModCommand::ADD, GroupModCommand::MODIFY, GroupModCommand::ADD_OR_MODIFY];
-        if !deletes && !known.contains(&self.command) {
-            return error("group_mod.command", self.command.0.into(), "0 to 2", ErrorCode::GMFC_BAD_COMMAND);
+        match self.command.0 {
+            0..=3 | 0x8000 => {}
+            5 if count == 0 => {}
+            5 => return error("group_mod.buckets", count, "none to remove one", ErrorCode::GMFC_BAD_BUCKET),
+            command => return error("group_mod.command", command.into(), "a known one", ErrorCode::GMFC_BAD_COMMAND),
         }
         self.buckets().try_for_each(|bucket| self.check_bucket(&bucket?))
     }
@@ -177,7 +189,8 @@ impl<'a> GroupMod<'a> {
     fn check_bucket(&self, bucket: &Bucket<'_>) -> Result<(), DecodeError> {
         let at = bucket.actions.reader();
         let error = |expected, code| Err(at.error("bucket", self.group_type.0.into(), expected, code));
-        if bucket.weight != 0 && self.group_type != GroupType::SELECT {
+        let inserts = self.command == GroupModCommand::INSERT_BUCKET;
+        if bucket.weight != 0 && self.group_type != GroupType::SELECT && !inserts {
             return error("a weight in a select group only", ErrorCode::GMFC_INVALID_GROUP);
         }
         match self.group_type {
@@ -192,7 +205,7 @@ impl<'a> GroupMod<'a> {
     }
 }
 
-/// `struct ofp_group_desc` (OpenFlow 1.3.5 §7.3.5.9): an entry of the answer to `OFPMP_GROUP_DESC`.
+/// `struct ofp_group_desc` (OpenFlow 1.3.5 §7.3.5.10): an entry of the answer to `OFPMP_GROUP_DESC`.
 ///
 /// | byte | field      |                |
 /// |-----:|------------|----------------|
@@ -246,7 +259,7 @@ impl<'a> Entry<'a> for GroupDesc<'a> {
     }
 }
 
-/// `struct ofp_bucket_counter` (OpenFlow 1.3.5 §7.3.5.8), 16 bytes; all ones where the switch does not count.
+/// `struct ofp_bucket_counter` (OpenFlow 1.3.5 §7.3.5.9), 16 bytes; all ones where the switch does not count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BucketCounter {
     /// Byte 0: packets that the bucket handled.
@@ -270,7 +283,7 @@ impl<'a> Entry<'a> for BucketCounter {
     }
 }
 
-/// `struct ofp_group_stats` (OpenFlow 1.3.5 §7.3.5.8): an entry of the answer to `OFPMP_GROUP`.
+/// `struct ofp_group_stats` (OpenFlow 1.3.5 §7.3.5.9): an entry of the answer to `OFPMP_GROUP`.
 ///
 /// | byte | field           |              |
 /// |-----:|-----------------|--------------|
@@ -310,16 +323,17 @@ impl<'a> GroupStats<'a> {
 }
 
 impl<'a> Entry<'a> for GroupStats<'a> {
-    /// Errors: `BRC_BAD_LEN` for a length that is not that of an entry.
+    /// Errors: `BRC_BAD_LEN` for a length that does not fit. Of one that ends within a bucket the whole buckets count,
+    /// and what is left begins the next entry: so does Open vSwitch.
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = *reader;
-        let length = { *reader }.u16("group_stats.length")?;
-        let bad_len =
-            || start.error("group_stats.length", length.into(), "40 and 16 for each bucket", ErrorCode::BRC_BAD_LEN);
-        if length < 40 || !(length - 40).is_multiple_of(16) {
-            return Err(bad_len());
-        }
-        let mut entry = reader.child(length.into(), "group_stats").map_err(|_| bad_len())?;
+        let length = usize::from({ *reader }.u16("group_stats.length")?);
+        let bad_len = || {
+            let expected = "40 and 16 for each bucket, and no more than what is left of the message";
+            start.error("group_stats.length", length as u64, expected, ErrorCode::BRC_BAD_LEN)
+        };
+        let buckets = length.checked_sub(40).ok_or_else(bad_len)?;
+        let mut entry = reader.child(length - buckets % 16, "group_stats").map_err(|_| bad_len())?;
         entry.skip(4, "group_stats.length")?;
         let group_id = GroupId(entry.u32("group_stats.group_id")?);
         let ref_count = entry.u32("group_stats.ref_count")?;
@@ -390,7 +404,8 @@ mod tests {
         let bytes = hex(GROUP);
         for (at, value, code) in [
             (1, 2, ErrorCode::GMFC_INVALID_GROUP),
-            (1, 3, ErrorCode::GMFC_BAD_COMMAND),
+            (1, 4, ErrorCode::GMFC_BAD_COMMAND),
+            (1, 5, ErrorCode::GMFC_BAD_BUCKET),
             (2, 4, ErrorCode::GMFC_BAD_TYPE),
             (2, 0, ErrorCode::GMFC_WATCH_UNSUPPORTED),
             (11, 1, ErrorCode::GMFC_INVALID_GROUP),
@@ -419,5 +434,15 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(GroupStats::decode(&mut Reader::new(&bytes[..end])).is_err());
         }
+    }
+
+    #[test]
+    fn half_a_bucket_begins_the_next_entry() {
+        let mut bytes = hex("0030 0000 00000001");
+        bytes.resize(48, 0);
+        let mut entries = Entries::<GroupStats<'_>>::new(Reader::new(&bytes));
+        assert!(entries.next().unwrap().unwrap().buckets.bytes().is_empty());
+        let error = entries.next().unwrap().unwrap_err();
+        assert_eq!((error.offset, error.code), (40, ErrorCode::BRC_BAD_LEN));
     }
 }

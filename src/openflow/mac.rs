@@ -16,6 +16,12 @@ impl MacAddr {
     /// `ff:ff:ff:ff:ff:ff`.
     pub const BROADCAST: Self = Self([0xff; 6]);
 
+    /// The lowest 48 bits of `number`.
+    pub const fn from_number(number: u128) -> Self {
+        let [.., a, b, c, d, e, f] = number.to_be_bytes();
+        Self([a, b, c, d, e, f])
+    }
+
     /// True if the group bit is set: multicast, and broadcast too.
     pub const fn is_multicast(self) -> bool {
         self.0[0] & 1 == 1

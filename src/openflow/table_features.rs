@@ -107,6 +107,16 @@ impl OxmId {
         ((self.header >> 16) as u16, (self.header >> 9) as u8 & 0x7f)
     }
 
+    /// Bytes of a value, by `oxm_length`.
+    pub const fn width(&self) -> usize {
+        let whole = (self.header & 0xff) as usize;
+        let value = match self.experimenter {
+            Some(_) => whole.saturating_sub(4),
+            None => whole,
+        };
+        if self.has_mask() { value / 2 } else { value }
+    }
+
     /// `oxm_hasmask`: the field can be masked.
     pub const fn has_mask(&self) -> bool {
         self.header & 0x100 != 0
@@ -292,6 +302,7 @@ mod tests {
         assert_eq!(table.property(TablePropertyType::NEXT_TABLES), Some(&TablePropertyValue::Tables(&[8, 9])));
         let Some(TablePropertyValue::Fields(fields)) = table.property(TablePropertyType::MATCH) else { panic!() };
         assert_eq!((fields[0].code(), fields[1].experimenter), ((0x8000, 0), Some(0x4f4e_4600)));
+        assert_eq!((fields[0].width(), fields[1].width()), (4, 4));
         assert!(table.property(TablePropertyType::WILDCARDS).is_none());
         assert_eq!(encoded(|w| multipart_reply(w, MultipartType::TABLE_FEATURES, XID, &features)), bytes);
         refuses_cut_and_excess(&bytes, &[16], decode);

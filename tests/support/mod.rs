@@ -3,6 +3,7 @@
 
 pub mod flow_sim;
 pub mod model;
+pub mod ovs_trace;
 pub mod scenario;
 pub mod switch;
 pub mod world;

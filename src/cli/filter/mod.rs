@@ -9,7 +9,7 @@ mod compare;
 mod field;
 mod info;
 mod lex;
-mod suggest;
+pub(super) mod suggest;
 #[cfg(test)]
 mod tests;
 

@@ -44,12 +44,17 @@ pub(super) fn keys(shape: Shape, key: &str) -> String {
 }
 
 fn did_you_mean(expected: String, found: &str, names: impl Iterator<Item = &'static str>) -> String {
+    match nearest(found, names) {
+        Some(name) => format!("{expected}: did you mean {name}?"),
+        None => expected,
+    }
+}
+
+/// The name that `found` is a slip of, if there is one.
+pub(in crate::cli) fn nearest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let found = found.to_ascii_lowercase();
     let near = names.map(|name| (distance(&found, name), name)).min_by_key(|(distance, _)| *distance);
-    match near {
-        Some((distance, name)) if distance <= 1 + found.len() / 5 => format!("{expected}: did you mean {name}?"),
-        _ => expected,
-    }
+    near.filter(|(distance, _)| *distance <= 1 + found.len() / 5).map(|(_, name)| name)
 }
 
 /// How many characters to insert, leave out, replace or swap to get from one word to the other.

@@ -2,12 +2,13 @@
 
 use super::{Context, NotPrinted, Out, Stop, bits, chomp, known_port};
 use crate::flow::text::{Numbers, Printer, duration, flags};
-use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
+use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorCancel, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
+use crate::openflow::flow_removed::FlowRemoved;
+use crate::openflow::flow_stats::{AggregateStats, FlowStatsRequest};
 use crate::openflow::kind::Kind;
 use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
-    Cookie, DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, PortNo, RawMatch, Reader,
-    TableId,
+    DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, PortNo, RawMatch, Reader, TableId,
 };
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
@@ -19,6 +20,7 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         Kind::AggregateStatsReply => aggregate(body, out),
         Kind::FlowMonitorRequest => monitor_requests(body, out),
         Kind::FlowMonitorReply => updates(body, out),
+        Kind::FlowMonitorCancel => FlowMonitorCancel::decode(body).map(|cancel| put!(out, " id={}", cancel.monitor_id)),
         _ => return None,
     };
     Some(result.map_err(|error| standard_match(context, error)))
@@ -40,12 +42,10 @@ const DEFAULT_PRIORITY: u16 = 0x8000;
 
 fn flow_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let flow = FlowMod::decode(body)?;
-    let mut fixed = body;
-    fixed.skip(24, "flow_mod")?;
-    let buffer_id = fixed.u32("flow_mod.buffer_id")?;
-    let out_port = known_port(&fixed, flow.out_port)?;
+    let buffer_id = flow.buffer_id;
+    let out_port = known_port(&body, flow.out_port)?;
     if flow.flags.0 & !0x1f != 0 {
-        return Err(fixed.error("flow_mod.flags", flow.flags.0.into(), "known ones", ErrorCode::FMFC_BAD_FLAGS));
+        return Err(body.error("flow_mod.flags", flow.flags.0.into(), "known ones", ErrorCode::FMFC_BAD_FLAGS));
     }
     let mut printer = Printer::new(&Numbers);
     let mut text = b" ".to_vec();
@@ -93,51 +93,38 @@ fn reason_name(reason: u16) -> Option<&'static str> {
     ["idle", "hard", "delete", "group_delete", "meter_delete", "eviction"].get(usize::from(reason)).copied()
 }
 
-/// `struct ofp_flow_removed` (OpenFlow 1.3.5 §7.4.2).
-fn removed(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let cookie = Cookie(body.u64("flow_removed.cookie")?);
-    let priority = body.u16("flow_removed.priority")?;
-    let reason = body.u8("flow_removed.reason")?;
-    let table = TableId(body.u8("flow_removed.table_id")?);
-    let (seconds, nanoseconds) = (body.u32("flow_removed.duration_sec")?, body.u32("flow_removed.duration_nsec")?);
-    let (idle, hard) = (body.u16("flow_removed.idle_timeout")?, body.u16("flow_removed.hard_timeout")?);
-    let (packets, bytes) = (body.u64("flow_removed.packet_count")?, body.u64("flow_removed.byte_count")?);
-    let tlvs = Match::decode_tlvs(&mut body)?;
+fn removed(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let removed = FlowRemoved::decode(body)?;
     let mut text = b" ".to_vec();
-    Printer::new(&Numbers).prioritized(priority, tlvs, &mut text)?;
-    match reason_name(reason.into()) {
+    Printer::new(&Numbers).prioritized(removed.priority, tlvs(&removed.flow_match)?, &mut text)?;
+    match reason_name(removed.reason.0.into()) {
         Some(name) => put!(text, " reason={name}"),
-        None => put!(text, " reason={reason}"),
+        None => put!(text, " reason={}", removed.reason.0),
     }
-    if table != TableId::ALL {
-        put!(text, " table_id={table}");
+    if removed.table_id != TableId::ALL {
+        put!(text, " table_id={}", removed.table_id);
     }
-    if cookie.0 != 0 {
-        put!(text, " cookie:{:#x}", cookie.0);
+    if removed.cookie.0 != 0 {
+        put!(text, " cookie:{:#x}", removed.cookie.0);
     }
     put!(text, " duration");
-    duration(&mut text, seconds, nanoseconds);
-    put!(text, " idle{idle}");
-    if hard != 0 {
-        put!(text, " hard{hard}");
+    duration(&mut text, removed.duration_sec, removed.duration_nsec);
+    put!(text, " idle{}", removed.idle_timeout);
+    if removed.hard_timeout != 0 {
+        put!(text, " hard{}", removed.hard_timeout);
     }
-    put!(text, " pkts{packets} bytes{bytes}\n");
+    put!(text, " pkts{} bytes{}\n", removed.packet_count, removed.byte_count);
     out.append(&mut text);
     Ok(())
 }
 
-/// `struct ofp_flow_stats_request` (OpenFlow 1.3.5 §7.3.5.2).
-fn stats_request(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let table = TableId(body.u8("flow_stats_request.table_id")?);
-    body.skip(3, "flow_stats_request.pad")?;
-    let at = body;
-    let out_port = known_port(&at, PortNo(body.u32("flow_stats_request.out_port")?))?;
-    body.skip(4 + 4 + 8 + 8, "flow_stats_request.out_group")?;
-    let tlvs = Match::decode_tlvs(&mut body)?;
+fn stats_request(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let request = FlowStatsRequest::decode(body)?;
+    let out_port = known_port(&body, request.out_port)?;
     let mut text = Vec::new();
-    table_and_port(table, out_port, &mut text);
+    table_and_port(request.table_id, out_port, &mut text);
     text.push(b' ');
-    Printer::new(&Numbers).matching(tlvs, &mut text)?;
+    Printer::new(&Numbers).matching(tlvs(&request.flow_match)?, &mut text)?;
     out.append(&mut text);
     Ok(())
 }
@@ -164,11 +151,9 @@ fn stats(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// `struct ofp_aggregate_stats_reply` (OpenFlow 1.3.5 §7.3.5.3).
-fn aggregate(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    put!(out, " packet_count={}", body.u64("aggregate_stats.packet_count")?);
-    put!(out, " byte_count={}", body.u64("aggregate_stats.byte_count")?);
-    put!(out, " flow_count={}", body.u32("aggregate_stats.flow_count")?);
+fn aggregate(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let sum = AggregateStats::decode(body)?;
+    put!(out, " packet_count={} byte_count={} flow_count={}", sum.packet_count, sum.byte_count, sum.flow_count);
     Ok(())
 }
 

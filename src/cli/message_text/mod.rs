@@ -11,13 +11,18 @@ macro_rules! put {
     };
 }
 
+mod bundles;
 mod control;
 mod dump;
 mod flows;
 mod groups;
+mod meters;
+mod nicira;
 mod packet_text;
 mod packets;
 mod ports;
+mod queues;
+mod table_features;
 #[cfg(test)]
 mod tests;
 mod tlv_table;
@@ -39,6 +44,11 @@ pub struct NotPrinted {
 enum Stop {
     /// Open vSwitch prints this error.
     Decode(DecodeError),
+    /// Open vSwitch prints this name of the error, which has no code in OpenFlow 1.3.
+    Named {
+        error: DecodeError,
+        name: &'static str,
+    },
     NotPrinted(NotPrinted),
 }
 
@@ -65,25 +75,26 @@ enum Detail {
 /// Messages within messages that are followed.
 const DEPTH: usize = 16;
 
-/// Appends the text of `bytes`, which ought to be one message. Where this fails nothing of use was appended.
-pub fn message(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NotPrinted> {
+/// Appends the text of `bytes`, which ought to be one message, and returns what is wrong with it, which the text tells
+/// in the words of Open vSwitch: only the name of an error. Where this fails nothing of use was appended.
+pub fn message(bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<DecodeError>, NotPrinted> {
     nested(bytes, Detail::Full, 0, out)
 }
 
-fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(), NotPrinted> {
+fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<Option<DecodeError>, NotPrinted> {
     if depth > DEPTH {
         return Err(NotPrinted { what: format!("a message within {DEPTH} others") });
     }
     let declared = match bytes {
         [] => {
             put!(out, "OpenFlow message is empty\n");
-            return Ok(());
+            return Ok(None);
         }
         [_, _, high, low, _, _, _, _, ..] => usize::from(u16::from_be_bytes([*high, *low])),
         _ => {
             put!(out, "OpenFlow packet too short (only {} bytes):\n", bytes.len());
             dump::dump(out, bytes);
-            return Ok(());
+            return Ok(None);
         }
     };
     if declared > bytes.len() {
@@ -93,12 +104,12 @@ fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(
         }
         put!(out, "(***truncated to {} bytes from {declared}***)\n", bytes.len());
         dump::dump(out, bytes);
-        return Ok(());
+        return Ok(None);
     }
     if declared < bytes.len() {
         put!(out, "(***only uses {declared} bytes out of {}***)\n", bytes.len());
         dump::dump(out, bytes);
-        return Ok(());
+        return Ok(None);
     }
     whole(bytes, detail, depth, out)
 }
@@ -111,7 +122,7 @@ fn start(bytes: &[u8]) -> Result<(Header, (Form, Reader<'_>)), DecodeError> {
     Ok((header, form))
 }
 
-fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<(), NotPrinted> {
+fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<Option<DecodeError>, NotPrinted> {
     let origin = out.len();
     let mut prefix = origin;
     let result = start(bytes).map_err(Stop::from).and_then(|(header, (form, body))| {
@@ -126,26 +137,24 @@ fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<()
             out.truncate(origin);
             return Err(error);
         }
-        Err(Stop::Decode(error)) => {
-            if out.len() > prefix {
-                chomp(out, b' ');
-                end_line(out);
-            } else if prefix > origin {
-                out.push(b' ');
-            }
-            put!(out, "***decode error: {}***", error.code.name().unwrap_or("(unknown)"));
-            true
-        }
-        Ok(()) => {
-            chomp(out, b' ');
-            false
-        }
+        Err(Stop::Decode(error)) => Some((error.code.name().unwrap_or("(unknown)"), error)),
+        Err(Stop::Named { error, name }) => Some((name, error)),
+        Ok(()) => None,
     };
-    end_line(out);
-    if failed {
-        dump::dump(out, bytes);
+    let Some((name, error)) = failed else {
+        chomp(out, b' ');
+        end_line(out);
+        return Ok(None);
+    };
+    if out.len() > prefix {
+        chomp(out, b' ');
+        end_line(out);
+    } else if prefix > origin {
+        out.push(b' ');
     }
-    Ok(())
+    put!(out, "***decode error: {name}***\n");
+    dump::dump(out, bytes);
+    Ok(Some(error))
 }
 
 /// `OFPT_HELLO (OF1.3) (xid=0x1):`.
@@ -227,7 +236,20 @@ impl Context<'_> {
         if let (true, VERSION, Some(&[high, low])) = (is_multipart, version, self.bytes.get(10..12)) {
             stat_flags(out, u16::from_be_bytes([high, low]));
         }
-        for family in [control::print, ports::print, flows::print, groups::print, packets::print, tlv_table::print] {
+        let families = [
+            control::print,
+            ports::print,
+            flows::print,
+            groups::print,
+            meters::print,
+            packets::print,
+            bundles::print,
+            queues::print,
+            table_features::print,
+            tlv_table::print,
+            nicira::print,
+        ];
+        for family in families {
             if let Some(result) = family(self, body, out) {
                 return result;
             }
@@ -237,7 +259,8 @@ impl Context<'_> {
 
     /// A message within this one.
     fn nested(&self, bytes: &[u8], detail: Detail, out: &mut Out) -> Result<(), Stop> {
-        Ok(nested(bytes, detail, self.depth + 1, out)?)
+        nested(bytes, detail, self.depth + 1, out)?;
+        Ok(())
     }
 }
 

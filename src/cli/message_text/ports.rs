@@ -6,8 +6,9 @@ use crate::flow::text::{Numbers, Printer, duration};
 use crate::openflow::kind::Kind;
 use crate::openflow::port::{Port, PortMod, PortStatus};
 use crate::openflow::port_stats::{PortStats, PortStatsRequest};
+use crate::openflow::table_mod::TableMod;
 use crate::openflow::table_stats::TableStats;
-use crate::openflow::{DecodeError, Entries, Reader};
+use crate::openflow::{DecodeError, Entries, Reader, TableId};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
     let result = match context.kind() {
@@ -59,9 +60,9 @@ fn port_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
 }
 
 /// In OpenFlow 1.3 the configuration means nothing.
-fn table_mod(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    match body.u8("table_mod.table_id")? {
-        0xff => put!(out, " table_id: ALL_TABLES"),
+fn table_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    match TableMod::decode(body)?.table_id {
+        TableId::ALL => put!(out, " table_id: ALL_TABLES"),
         table => put!(out, " table_id={table}"),
     }
     Ok(())
@@ -170,7 +171,8 @@ fn tables(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn ditto(out: &mut Out, same: Option<(u8, u8)>) {
+/// Tables that are as the one before, first and last.
+pub(super) fn ditto(out: &mut Out, same: Option<(u8, u8)>) {
     match same {
         Some((first, last)) if first == last => put!(out, "\n  table {first}: ditto\n"),
         Some((first, last)) => put!(out, "\n  tables {first}...{last}: ditto\n"),

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::Error;
 use super::color::{self, Palette};
 use super::sort::{Direction, Order, SortKey};
 use super::source::Source;
-use crate::cli::client::ParseTargetError;
 use crate::cli::decode::DecodeArgs;
-use crate::cli::parse;
+use crate::cli::filter::suggest::nearest;
+use crate::cli::{parse, trace};
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
@@ -22,9 +23,18 @@ pub struct Args {
     /// A bridge, a path to a management socket, tcp:HOST:PORT, or ptcp:[PORT[:HOST]]: the switch that connects there
     #[arg(required_unless_present = "input")]
     target: Option<String>,
-    /// What to print: flows (the default), ports or show
+    /// What to print of it
+    ///
+    /// flows (the default), ports, tables, groups, meters, queues, aggregate (the counters of flows together), desc
+    /// (maker and model) or show (features, ports and configuration).
     #[arg(value_name = "WHAT")]
     what: Option<String>,
+    /// Only these flows, such as 'tcp && n_packets>0' or 'drop || resubmit.table=5'
+    ///
+    /// Conditions on match fields, attributes, counters, actions and their arguments, with &&, ||, ! and
+    /// parentheses; = is equal, ~= contains or is contained, < and > compare.
+    #[arg(value_name = "FILTER")]
+    filter: Vec<String>,
     /// Instead of a TARGET: flows out of a text, as ovs-ofctl dump-flows prints them; - for the standard input
     #[arg(short, long, value_name = "FILE")]
     input: Option<String>,
@@ -37,6 +47,12 @@ pub struct Args {
     /// Flows without duration and counters
     #[arg(long)]
     pub(super) no_stats: bool,
+    /// Flows as JSON, one object a line
+    #[arg(long, conflicts_with_all = ["explain", "color"])]
+    pub(super) json: bool,
+    /// Counters of ports, groups or meters instead of their settings
+    #[arg(long, conflicts_with = "no_stats")]
+    pub(super) stats: bool,
     /// Below each flow: its table, and what the flow is for
     #[arg(long)]
     pub(super) explain: bool,
@@ -70,6 +86,7 @@ pub struct Args {
 pub(super) enum Command {
     Decode(DecodeArgs),
     Parse(parse::Args),
+    Trace(trace::Args),
 }
 
 /// What there is to print of a target.
@@ -79,19 +96,64 @@ pub(super) enum What {
     Flows,
     /// Descriptions of the ports
     Ports,
+    /// Flows and lookups of each table
+    Tables,
+    /// Groups and their buckets
+    Groups,
+    /// Meters and their bands
+    Meters,
     /// The switch: features, ports and configuration
     Show,
+    /// Maker and model
+    Desc,
+    /// Counters of the queues
+    Queues,
+    /// The counters of flows together
+    Aggregate,
 }
 
-/// A word that is no WHAT.
+/// A target, what to print of it, and of which flows.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) source: Source,
+    pub(super) what: What,
+    pub(super) filter: Option<String>,
+}
+
+impl Request {
+    /// `error`, unless what was taken for a filter is a slip of a WHAT.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        let word = self.filter.as_deref().filter(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let what = word.and_then(|word| nearest(word, WHATS.into_iter()));
+        match (error, word, what) {
+            (Error::Filter(_), Some(word), Some(what)) => WordError::Misspelt { found: word.to_owned(), what }.into(),
+            (error, ..) => error,
+        }
+    }
+}
+
+/// All words for WHAT.
+const WHATS: [&str; 9] = ["flows", "ports", "tables", "groups", "meters", "show", "desc", "queues", "aggregate"];
+
+/// A word that cannot stand there.
 #[derive(Debug, thiserror::Error)]
-#[error("found {found:?}, expected one of {}", names().join(", "))]
-pub struct WhatError {
-    found: String,
-}
-
-fn names() -> Vec<String> {
-    What::value_variants().iter().filter_map(|what| Some(what.to_possible_value()?.get_name().to_owned())).collect()
+pub enum WordError {
+    /// A word too many.
+    #[error("found {found:?}, expected nothing behind {what}: only flows and aggregate take a filter")]
+    Excess {
+        /// The word.
+        found: String,
+        /// What it stands behind.
+        what: String,
+    },
+    /// Almost a WHAT.
+    #[error("found {found:?}, expected a filter or one of {}: did you mean {what}?", WHATS.join(", "))]
+    Misspelt {
+        /// The word.
+        found: String,
+        /// What was meant.
+        what: &'static str,
+    },
 }
 
 impl Args {
@@ -108,22 +170,27 @@ impl Args {
         &self.order
     }
 
-    /// Where to look. With `--input` no TARGET is on the command line.
-    pub(super) fn source(&self) -> Result<Source, ParseTargetError> {
-        match &self.input {
-            Some(input) => Ok(Source::of_input(input)),
-            None => Source::parse(self.target.as_deref().unwrap_or_default()),
+    /// What the words of the command line ask for: TARGET, which is not there with `--input`, WHAT, which may be
+    /// left out, FILTER.
+    pub(super) fn request(&self) -> Result<Request, Error> {
+        let mut words = self.target.iter().chain(&self.what).chain(&self.filter).map(String::as_str).peekable();
+        let source = match &self.input {
+            Some(input) => Source::of_input(input),
+            None => Source::parse(words.next().unwrap_or_default())?,
+        };
+        let what = words.peek().and_then(|word| What::from_str(word, false).ok());
+        if what.is_some() {
+            words.next();
         }
-    }
-
-    /// What to print of it: the word behind the TARGET, or the first one where there is none.
-    pub(super) fn what(&self) -> Result<What, WhatError> {
-        let word = if self.input.is_some() { &self.target } else { &self.what };
-        let read = |word: &str| What::from_str(word, false).map_err(|_| WhatError { found: word.to_owned() });
-        match (word, &self.what) {
-            (_, Some(excess)) if self.input.is_some() => Err(WhatError { found: excess.clone() }),
-            (Some(word), _) => read(word),
-            (None, _) => Ok(What::Flows),
+        let what = what.unwrap_or(What::Flows);
+        let filter = words.collect::<Vec<_>>().join(" ");
+        let filter = Some(filter).filter(|filter| !filter.trim().is_empty());
+        match filter {
+            Some(found) if !matches!(what, What::Flows | What::Aggregate) => {
+                let what = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+                Err(WordError::Excess { found, what }.into())
+            }
+            filter => Ok(Request { source, what, filter }),
         }
     }
 
@@ -167,6 +234,12 @@ mod tests {
             let directions: Vec<_> = order(&Args::command().get_matches_from(words)).directions().collect();
             assert_eq!(directions, expected, "{options:?}");
         }
+    }
+
+    #[test]
+    fn every_what_has_its_word() {
+        let words = What::value_variants().iter().filter_map(What::to_possible_value);
+        assert!(words.map(|word| word.get_name().to_owned()).eq(WHATS));
     }
 
     #[test]

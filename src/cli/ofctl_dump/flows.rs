@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use super::Error;
-use super::args::Args;
+use super::args::{Args, Request};
 use super::color::Palette;
 use super::names::NameTable;
 use super::paint::paint;
@@ -13,19 +13,22 @@ use super::sort::{Order, Place};
 use super::source::Source;
 use crate::cli::client::{Client, Target};
 use crate::cli::explain::{Explainer, Objects, TopologyError, bridge_role};
+use crate::cli::filter::{Filter, FilterError, Scratch};
+use crate::cli::json::Statistics::{Hidden, Shown};
+use crate::cli::json::{self, Printed};
 use crate::flow::text::{Names, Numbers, Printer};
 use crate::openflow::flow_mod::encode_flow_stats_request;
 use crate::openflow::multipart::MultipartType;
 use crate::openflow::{Cookie, DecodeError, FlowStats, PortNo, TableId};
 
-/// Prints the flows of `source`. True: some were found, or all were asked for.
-pub(super) fn run(source: &Source, args: &Args, out: &mut impl Write) -> Result<bool, Error> {
+/// Prints the flows that `request` asks for. True: some were found, or all were asked for.
+pub(super) fn run(request: &Request, args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     let objects = topology(args)?;
-    let found = match source {
-        Source::Switch(target) => of_switch(target, args, &objects, out)?,
-        Source::File(_) | Source::Stdin => of_text(source, args, &objects, out)?,
+    let found = match &request.source {
+        Source::Switch(target) => of_switch(target, (request, args), &objects, out)?,
+        Source::File(_) | Source::Stdin => of_text((request, args), &objects, out)?,
     };
-    Ok(found || args.table.is_none())
+    Ok(found || args.table.is_none() && request.filter.is_none())
 }
 
 fn topology(args: &Args) -> Result<Objects, TopologyError> {
@@ -36,17 +39,21 @@ fn topology(args: &Args) -> Result<Objects, TopologyError> {
     })
 }
 
-fn of_switch(target: &Target, args: &Args, objects: &Objects, out: &mut impl Write) -> Result<bool, Error> {
+fn of_switch(
+    target: &Target,
+    (request, args): (&Request, &Args),
+    objects: &Objects,
+    out: &mut impl Write,
+) -> Result<bool, Error> {
     let mut client = Client::connect(target)?;
     let (mut names, named) = (NameTable::default(), args.by_name());
-    if named || args.explain {
+    if named || args.explain || request.filter.is_some() {
         names.read_ports(&mut client)?;
     }
-    if named {
+    if named || request.filter.is_some() {
         names.read_tables(&mut client)?;
     }
-    let explainer = args.explain.then(|| explainer(&names, objects));
-    let style = Style { stats: !args.no_stats, order: args.order(), palette: args.palette(), explainer };
+    let style = Style::new((request, args), &names, objects)?;
     let mut lines = Lines::new(if named { &names } else { &Numbers }, style);
     let table = args.table.map_or(TableId::ALL, TableId);
     let mut failed = None;
@@ -70,12 +77,11 @@ fn of_switch(target: &Target, args: &Args, objects: &Objects, out: &mut impl Wri
     }
 }
 
-fn of_text(source: &Source, args: &Args, objects: &Objects, out: &mut impl Write) -> Result<bool, Error> {
-    let reading = source.read(&NameTable::default())?;
+fn of_text((request, args): (&Request, &Args), objects: &Objects, out: &mut impl Write) -> Result<bool, Error> {
+    let reading = request.source.read(&NameTable::default())?;
     let dump = &reading.dump;
-    let explainer = args.explain.then(|| explainer(&dump.names, objects));
-    let style =
-        Style { stats: dump.has_stats && !args.no_stats, order: args.order(), palette: args.palette(), explainer };
+    let mut style = Style::new((request, args), &dump.names, objects)?;
+    style.stats &= dump.has_stats;
     let mut lines = Lines::new(&dump.names, style);
     for flow in dump.flows.iter().filter(|flow| args.table.is_none_or(|table| flow.table.0 == table)) {
         lines.add(&flow)?;
@@ -100,12 +106,32 @@ struct Line {
     place: Place,
 }
 
-/// How flows are printed, and in which order.
+/// Which flows are printed, how, and in which order.
 struct Style<'a> {
+    filter: Option<Filter>,
     stats: bool,
+    json: bool,
     order: &'a Order,
     palette: Option<Palette>,
     explainer: Option<Explainer<'a>>,
+}
+
+impl<'a> Style<'a> {
+    /// What the command line says; `names` are those of the switch.
+    fn new(
+        (request, args): (&'a Request, &'a Args),
+        names: &NameTable,
+        objects: &'a Objects,
+    ) -> Result<Self, FilterError> {
+        Ok(Self {
+            filter: request.filter.as_deref().map(|text| Filter::parse(text, names)).transpose()?,
+            stats: !args.no_stats,
+            json: args.json,
+            order: args.order(),
+            palette: args.palette(),
+            explainer: args.explain.then(|| explainer(names, objects)),
+        })
+    }
 }
 
 /// The flows printed so far.
@@ -113,18 +139,34 @@ struct Lines<'a> {
     printer: Printer<'a>,
     style: Style<'a>,
     text: Vec<u8>,
+    /// One flow as JSON.
+    json: Vec<u8>,
     lines: Vec<Line>,
+    scratch: Scratch,
     found: bool,
 }
 
 impl<'a> Lines<'a> {
     fn new(names: &'a dyn Names, style: Style<'a>) -> Self {
-        Self { printer: Printer::new(names), style, text: Vec::new(), lines: Vec::new(), found: false }
+        Self {
+            printer: Printer::new(names),
+            style,
+            text: Vec::new(),
+            json: Vec::new(),
+            lines: Vec::new(),
+            scratch: Scratch::default(),
+            found: false,
+        }
     }
 
     fn add(&mut self, flow: &FlowStats<'_>) -> Result<(), DecodeError> {
+        if let Some(filter) = &self.style.filter
+            && !filter.matches(flow, &mut self.scratch)?
+        {
+            return Ok(());
+        }
         let text = &mut self.text;
-        let start = text.len();
+        let mut start = text.len();
         text.push(b' ');
         let match_text = if self.style.stats {
             self.printer.with_stats(flow, text)?
@@ -132,6 +174,15 @@ impl<'a> Lines<'a> {
             self.printer.without_stats(flow, text)?
         };
         text.push(b'\n');
+        if self.style.json {
+            // The text stays in front of it, to sort by.
+            let (end, statistics) = (text.len(), if self.style.stats { Shown } else { Hidden });
+            let match_text = (match_text.start - start, match_text.end - start);
+            self.json.clear();
+            json::flow(flow, Printed { text: &text[start..end], match_text, statistics }, &mut self.json);
+            text.extend_from_slice(&self.json);
+            start = end;
+        }
         let (table, priority, cookie) = (flow.table, Reverse(flow.priority), flow.cookie);
         let place = self.style.order.place(flow)?;
         self.lines.push(Line { table, priority, match_text, whole: start..text.len(), cookie, place });

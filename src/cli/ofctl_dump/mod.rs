@@ -3,27 +3,31 @@
 //! [`source`] reads flows, from a switch or from a text, into a [`dump`] that commands on flows work on; only
 //! [`flows`] itself prints them as they arrive.
 
+mod aggregate;
 mod args;
 pub mod color;
 pub mod dump;
 mod flows;
 pub mod names;
 mod paint;
+mod reports;
 pub mod sort;
 pub mod source;
 mod stand_ins;
-mod switch;
 pub mod text_dump;
 
 use std::io::{self, Write};
 
 pub use args::Args;
-use args::{Command, What, WhatError};
+use args::{Command, What, WordError};
+use reports::Question;
 use source::{Source, SourceError};
 
 use super::client::{Client, ClientError, ParseTargetError};
 use super::explain::TopologyError;
-use super::{decode, parse};
+use super::filter::FilterError;
+use super::message_text::NotPrinted;
+use super::{decode, parse, trace};
 use crate::openflow::DecodeError;
 
 /// What `ofctl-dump` can fail with.
@@ -34,7 +38,13 @@ pub enum Error {
     Source(#[from] SourceError),
     /// The command line.
     #[error(transparent)]
-    What(#[from] WhatError),
+    Word(#[from] WordError),
+    /// The filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// An answer that cannot be printed.
+    #[error(transparent)]
+    NotPrinted(#[from] NotPrinted),
     /// The topology file.
     #[error(transparent)]
     Topology(#[from] TopologyError),
@@ -50,6 +60,9 @@ pub enum Error {
     /// Lines that are no flows; each was told.
     #[error("not every line is a flow")]
     NotParsed,
+    /// A trace.
+    #[error(transparent)]
+    Trace(#[from] trace::Error),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -78,21 +91,31 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
             true => Ok(true),
             false => Err(Error::NotParsed),
         },
+        Some(Command::Trace(args)) => Ok(trace::run(args, out)?),
         None => print(args, out),
     }
 }
 
 /// Prints what there is of a target.
 fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
-    let (source, what) = (args.source()?, args.what()?);
-    let connect = || match &source {
+    let request = args.request()?;
+    let connect = || match &request.source {
         Source::Switch(target) => Ok(Client::connect(target)?),
-        Source::File(_) | Source::Stdin => Err(Error::OnlyFlows(source.name())),
+        Source::File(_) | Source::Stdin => Err(Error::OnlyFlows(request.source.name())),
     };
-    match what {
-        What::Flows => return flows::run(&source, args, out),
-        What::Ports => switch::ports(&mut connect()?, out)?,
-        What::Show => switch::show(&mut connect()?, out)?,
-    }
-    Ok(true)
+    let question = match (request.what, args.stats) {
+        (What::Flows, _) => return flows::run(&request, args, out).map_err(|error| request.explain(error)),
+        (What::Aggregate, _) => return aggregate::run(&request, args, out).map(|()| true),
+        (What::Show, _) => return reports::show(&mut connect()?, out).map(|()| true),
+        (What::Ports, false) => Question::Ports,
+        (What::Ports, true) => Question::PortCounters,
+        (What::Tables, _) => Question::Tables,
+        (What::Groups, false) => Question::Groups,
+        (What::Groups, true) => Question::GroupCounters,
+        (What::Meters, false) => Question::Meters,
+        (What::Meters, true) => Question::MeterCounters,
+        (What::Queues, _) => Question::Queues,
+        (What::Desc, _) => Question::Desc,
+    };
+    reports::ask(&mut connect()?, question, out).map(|()| true)
 }

@@ -17,10 +17,12 @@ use super::echo::Echo;
 use super::error_msg::ErrorMsg;
 use super::features::{self, FeaturesReply, SwitchConfig};
 use super::flow_removed::FlowRemoved;
+use super::group::GroupMod;
 use super::header::{Header, VERSION};
 use super::hello::HelloElements;
 use super::kind::{Form, Kind};
 use super::message::message;
+use super::meter::MeterMod;
 use super::multipart::Multipart;
 use super::packet::{PacketIn, PacketOut};
 use super::port::{PortMod, PortStatus};
@@ -76,10 +78,14 @@ pub enum Body<'a> {
     PacketOut(PacketOut<'a>),
     /// `OFPT_FLOW_MOD`.
     FlowMod(FlowMod<'a>),
+    /// `OFPT_GROUP_MOD`.
+    GroupMod(GroupMod<'a>),
     /// `OFPT_PORT_MOD`.
     PortMod(PortMod),
     /// `OFPT_TABLE_MOD`.
     TableMod(TableMod),
+    /// `OFPT_METER_MOD`.
+    MeterMod(MeterMod<'a>),
     /// `OFPT_MULTIPART_REQUEST`.
     MultipartRequest {
         /// `OFPMPF_REQ_MORE`, and what no one has defined yet.
@@ -188,6 +194,8 @@ impl<'a> Body<'a> {
             Kind::PortStatus => Self::PortStatus(PortStatus::decode(body)?),
             Kind::PacketOut => Self::PacketOut(PacketOut::decode(body)?),
             Kind::FlowMod => Self::FlowMod(FlowMod::decode(body)?),
+            Kind::GroupMod => Self::GroupMod(GroupMod::decode(body)?),
+            Kind::MeterMod => Self::MeterMod(MeterMod::decode(body)?),
             Kind::PortMod => Self::PortMod(PortMod::decode(body)?),
             Kind::TableMod => Self::TableMod(TableMod::decode(body)?),
             Kind::BarrierRequest => Self::BarrierRequest,
@@ -224,6 +232,8 @@ impl<'a> Body<'a> {
             Self::PortStatus(status) => status.encode(writer, xid)?,
             Self::PacketOut(packet) => packet.encode(writer, xid)?,
             Self::FlowMod(flow) => message(writer, MessageType::FLOW_MOD, xid, |w| flow.encode(w))?,
+            Self::GroupMod(group) => body(writer, MessageType::GROUP_MOD, xid, |w| group.encode(w))?,
+            Self::MeterMod(meter) => body(writer, MessageType::METER_MOD, xid, |w| meter.encode(w))?,
             Self::PortMod(change) => change.encode(writer, xid)?,
             Self::TableMod(change) => change.encode(writer, xid)?,
             Self::MultipartRequest { flags, request } => request.encode(writer, *flags, xid)?,
@@ -246,4 +256,17 @@ impl<'a> Body<'a> {
         }
         Ok(())
     }
+}
+
+/// Appends a message whose body `body` writes and always fits.
+fn body(
+    writer: &mut Writer,
+    message_type: MessageType,
+    xid: Xid,
+    body: impl FnOnce(&mut Writer),
+) -> Result<(), EncodeError> {
+    message(writer, message_type, xid, |w| {
+        body(w);
+        Ok(())
+    })
 }

@@ -4,10 +4,12 @@ use crate::openflow::desc::Desc;
 use crate::openflow::error::{NICIRA, ONF};
 use crate::openflow::flow_monitor::{FLOW_MONITOR, FlowMonitorRequest, FlowUpdate};
 use crate::openflow::flow_stats::{AggregateStats, FlowStatsRequest};
-use crate::openflow::group_stats::{GroupFeatures, GroupStats, GroupStatsRequest};
+use crate::openflow::group::{GroupDesc, GroupStats};
+use crate::openflow::group_features::{GroupFeatures, GroupStatsRequest};
 use crate::openflow::ipfix::{IPFIX_BRIDGE, IPFIX_FLOW, IpfixStats};
 use crate::openflow::kind::Kind;
-use crate::openflow::meter_stats::{MeterFeatures, MeterRequest, MeterStats};
+use crate::openflow::meter::{MeterConfig, MeterStats};
+use crate::openflow::meter_features::{MeterFeatures, MeterRequest};
 use crate::openflow::multipart::{Multipart, MultipartType};
 use crate::openflow::port::Port;
 use crate::openflow::port_stats::{PortStats, PortStatsRequest};
@@ -78,11 +80,15 @@ pub enum Reply<'a> {
     /// `OFPMP_QUEUE`.
     Queue(Vec<QueueStats>),
     /// `OFPMP_GROUP`.
-    Group(Vec<GroupStats>),
+    Group(Vec<GroupStats<'a>>),
+    /// `OFPMP_GROUP_DESC`.
+    GroupDesc(Vec<GroupDesc<'a>>),
     /// `OFPMP_GROUP_FEATURES`.
     GroupFeatures(GroupFeatures),
     /// `OFPMP_METER`.
-    Meter(Vec<MeterStats>),
+    Meter(Vec<MeterStats<'a>>),
+    /// `OFPMP_METER_CONFIG`.
+    MeterConfig(Vec<MeterConfig<'a>>),
     /// `OFPMP_METER_FEATURES`.
     MeterFeatures(MeterFeatures),
     /// `OFPMP_TABLE_FEATURES`.
@@ -210,8 +216,10 @@ impl<'a> Reply<'a> {
             Kind::PortStatsReply => Self::PortStats(entries(body)?),
             Kind::QueueStatsReply => Self::Queue(entries(body)?),
             Kind::GroupStatsReply => Self::Group(entries(body)?),
+            Kind::GroupDescReply => Self::GroupDesc(entries(body)?),
             Kind::GroupFeaturesReply => Self::GroupFeatures(GroupFeatures::decode(body)?),
             Kind::MeterStatsReply => Self::Meter(entries(body)?),
+            Kind::MeterConfigReply => Self::MeterConfig(entries(body)?),
             Kind::MeterFeaturesReply => Self::MeterFeatures(MeterFeatures::decode(body)?),
             Kind::TableFeaturesReply => Self::TableFeatures(entries(body)?),
             Kind::PortDescReply => Self::PortDesc(entries(body)?),
@@ -232,8 +240,10 @@ impl<'a> Reply<'a> {
             Self::PortStats(_) => MultipartType::PORT_STATS,
             Self::Queue(_) => MultipartType::QUEUE,
             Self::Group(_) => MultipartType::GROUP,
+            Self::GroupDesc(_) => MultipartType::GROUP_DESC,
             Self::GroupFeatures(_) => MultipartType::GROUP_FEATURES,
             Self::Meter(_) => MultipartType::METER,
+            Self::MeterConfig(_) => MultipartType::METER_CONFIG,
             Self::MeterFeatures(_) => MultipartType::METER_FEATURES,
             Self::TableFeatures(_) => MultipartType::TABLE_FEATURES,
             Self::PortDesc(_) => MultipartType::PORT_DESC,
@@ -259,8 +269,10 @@ impl<'a> Reply<'a> {
             Self::PortStats(ports) => put(ports, writer)?,
             Self::Queue(queues) => put(queues, writer)?,
             Self::Group(groups) => put(groups, writer)?,
+            Self::GroupDesc(groups) => put(groups, writer)?,
             Self::GroupFeatures(features) => features.encode(writer),
             Self::Meter(meters) => put(meters, writer)?,
+            Self::MeterConfig(meters) => put(meters, writer)?,
             Self::MeterFeatures(features) => features.encode(writer),
             Self::TableFeatures(tables) => put(tables, writer)?,
             Self::PortDesc(ports) => put(ports, writer)?,

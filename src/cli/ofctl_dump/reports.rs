@@ -1,0 +1,90 @@
+//! What a switch says of itself besides its flows: `ofctl-dump TARGET ports|tables|groups|meters|show|desc|queues`,
+//! in the words of `ovs-ofctl`.
+
+use std::io::Write;
+
+use super::Error;
+use crate::cli::client::Client;
+use crate::cli::{message_text, switch_text};
+use crate::openflow::features::{self, FeaturesReply, SwitchConfig};
+use crate::openflow::multipart::{Multipart, MultipartType};
+use crate::openflow::queue::ALL_QUEUES;
+use crate::openflow::{GroupId, MessageType, MeterId, PortNo, Writer, Xid};
+
+/// A question that one kind of multipart message answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Question {
+    Ports,
+    PortCounters,
+    Tables,
+    Groups,
+    GroupCounters,
+    Meters,
+    MeterCounters,
+    Queues,
+    Desc,
+}
+
+impl Question {
+    /// Its type, and the numbers in its body: all there are of the thing.
+    const fn body(self) -> (MultipartType, &'static [u32]) {
+        match self {
+            Self::Ports => (MultipartType::PORT_DESC, &[]),
+            Self::PortCounters => (MultipartType::PORT_STATS, &[PortNo::ANY.0, 0]),
+            Self::Tables => (MultipartType::TABLE, &[]),
+            Self::Groups => (MultipartType::GROUP_DESC, &[]),
+            Self::GroupCounters => (MultipartType::GROUP, &[GroupId::ALL.0, 0]),
+            Self::Meters => (MultipartType::METER_CONFIG, &[MeterId::ALL.0, 0]),
+            Self::MeterCounters => (MultipartType::METER, &[MeterId::ALL.0, 0]),
+            Self::Queues => (MultipartType::QUEUE, &[PortNo::ANY.0, ALL_QUEUES]),
+            Self::Desc => (MultipartType::DESC, &[]),
+        }
+    }
+}
+
+/// Asks, and prints the answer.
+pub(super) fn ask(client: &mut Client, question: Question, out: &mut impl Write) -> Result<(), Error> {
+    let (multipart_type, body) = question.body();
+    let mut text = Vec::new();
+    let mut failed = None;
+    client.multipart(
+        multipart_type,
+        |writer| {
+            body.iter().for_each(|number| writer.u32(*number));
+            Ok(())
+        },
+        |xid, part| {
+            if let Err(error) = reply(xid, part, &mut text) {
+                failed.get_or_insert(error);
+            }
+            Ok(())
+        },
+    )?;
+    out.write_all(&text)?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Appends the text of one message of an answer, which also says where it could not be read.
+pub(super) fn reply(xid: Xid, part: &Multipart<'_>, text: &mut Vec<u8>) -> Result<(), Error> {
+    let mut writer = Writer::new();
+    // It came in one message, so it fits one.
+    let _ = part.encode_reply(&mut writer, xid);
+    message_text::message(writer.as_slice(), text)?.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Prints features, ports and configuration.
+pub(super) fn show(client: &mut Client, out: &mut impl Write) -> Result<(), Error> {
+    let decode = FeaturesReply::decode;
+    let reply = client.transact("OFPT_FEATURES_REQUEST", MessageType::FEATURES_REPLY, features::encode_request, decode);
+    let (xid, features) = reply?;
+    let mut text = String::new();
+    switch_text::features(&mut text, xid, &features);
+    out.write_all(text.as_bytes())?;
+    ask(client, Question::Ports, out)?;
+    let encode = features::encode_config_request;
+    let reply = client.transact("OFPT_GET_CONFIG_REQUEST", MessageType::GET_CONFIG_REPLY, encode, SwitchConfig::decode);
+    let (xid, config) = reply?;
+    text.clear();
+    switch_text::config(&mut text, xid, &config);
+    Ok(out.write_all(text.as_bytes())?)
+}

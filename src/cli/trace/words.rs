@@ -1,0 +1,299 @@
+//! Packets, flows and notes of a trace in words.
+
+use crate::cli::explain::{Explainer, Objects, bridge_role};
+use crate::cli::ofctl_dump::names::NameTable;
+use crate::flow::Flow;
+use crate::flow::sim::{Bridge, BridgeId, Delivery, Destination, Hit, Leg, Network, Note, Packet, Start};
+use crate::flow::table_names::{BridgeRole, table_name};
+use crate::flow::text::{Names, Numbers, Printer};
+use crate::openflow::{Action, Instruction, PortNo, Reader, Subfield, TableId, Writer, oxm};
+
+/// The words of a trace: names where they are wanted, and what flows are for.
+pub(super) struct Words<'a> {
+    network: &'a Network,
+    names: &'a [NameTable],
+    objects: &'a Objects,
+    by_name: bool,
+}
+
+impl<'a> Words<'a> {
+    pub(super) const fn new(network: &'a Network, names: &'a [NameTable], objects: &'a Objects, by_name: bool) -> Self {
+        Self { network, names, objects, by_name }
+    }
+
+    fn bridge(&self, id: BridgeId) -> Option<&'a Bridge> {
+        self.network.bridge(id)
+    }
+
+    /// What a bridge is called.
+    pub(super) fn bridge_name(&self, id: BridgeId) -> &'a str {
+        self.bridge(id).map_or("", |bridge| bridge.name.as_str())
+    }
+
+    fn names(&self, id: BridgeId) -> &'a dyn Names {
+        match self.names.get(id) {
+            Some(names) if self.by_name || self.has_stand_ins(id) => names,
+            _ => &Numbers,
+        }
+    }
+
+    /// Numbers of ports that only stand for names are of no use to anybody.
+    fn has_stand_ins(&self, id: BridgeId) -> bool {
+        self.bridge(id).is_some_and(|bridge| !bridge.ports.complete)
+    }
+
+    fn printed(&self, id: BridgeId, print: impl FnOnce(&mut Printer<'a>, &mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        print(&mut Printer::new(self.names(id)), &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    fn matching(&self, id: BridgeId, tlvs: &[u8]) -> String {
+        // What was decoded once decodes again.
+        self.printed(id, |printer, out| drop(printer.matching(tlvs, out)))
+    }
+
+    /// A packet as ofproto/trace writes it.
+    pub(super) fn packet(&self, id: BridgeId, packet: &Packet) -> String {
+        let text = self.matching(id, &packet.to_match());
+        match packet.inner_tag() {
+            None => text,
+            Some(tci) => {
+                let inner = format!(",dl_vlan1={},dl_vlan_pcp1={}", tci & 0xfff, tci >> 13);
+                let at = text.find("dl_vlan_pcp=").map_or(text.len(), |at| at + "dl_vlan_pcp=0".len());
+                format!("{}{inner}{}", &text[..at], &text[at..])
+            }
+        }
+    }
+
+    /// The fields in which a packet differs from another; empty if it is the same.
+    pub(super) fn changes(&self, id: BridgeId, packet: &Packet, from: &Packet) -> String {
+        let text = self.matching(id, &packet.differences(from));
+        match packet.inner_tag().filter(|_| packet.inner_tag() != from.inner_tag()) {
+            Some(tci) => format!("{text},dl_vlan1={},dl_vlan_pcp1={}", tci & 0xfff, tci >> 13),
+            None => text,
+        }
+    }
+
+    /// `in_port=1, priority 100, cookie 0x77`.
+    pub(super) fn flow(&self, id: BridgeId, flow: &Flow) -> String {
+        let mut text = self.matching(id, flow.match_tlvs());
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&format!("priority {}", flow.priority));
+        if flow.cookie.0 != 0 {
+            text.push_str(&format!(", cookie {:#x}", flow.cookie.0));
+        }
+        text
+    }
+
+    pub(super) fn match_text(&self, id: BridgeId, flow: &Flow) -> String {
+        self.matching(id, flow.match_tlvs())
+    }
+
+    /// A flow's instructions.
+    pub(super) fn instructions(&self, id: BridgeId, flow: &Flow) -> String {
+        self.printed(id, |printer, out| drop(printer.instructions(Reader::new(flow.instructions()), out)))
+    }
+
+    pub(super) fn action(&self, id: BridgeId, action: &Action) -> String {
+        self.actions(id, std::slice::from_ref(action))
+    }
+
+    fn actions(&self, id: BridgeId, actions: &[Action]) -> String {
+        let mut writer = Writer::new();
+        for action in actions {
+            // It came out of a message, so it fits one.
+            let _ = action.encode(&mut writer);
+        }
+        self.printed(id, |printer, out| drop(printer.actions(Reader::new(writer.as_slice()), out)))
+    }
+
+    pub(super) fn instruction(&self, id: BridgeId, instruction: &Instruction) -> String {
+        let mut writer = Writer::new();
+        let _ = instruction.encode(&mut writer);
+        self.printed(id, |printer, out| drop(printer.instructions(Reader::new(writer.as_slice()), out)))
+    }
+
+    pub(super) fn port(&self, id: BridgeId, port: PortNo) -> String {
+        self.printed(id, |printer, out| printer.port(port, out))
+    }
+
+    fn role(&self, id: BridgeId) -> Option<BridgeRole> {
+        let bridge = self.bridge(id)?;
+        let ports = bridge.ports.known.values().map(|port| port.name.as_str());
+        let (_, name) = bridge.name.rsplit_once(':').unwrap_or(("", &bridge.name));
+        bridge_role(ports, name)
+    }
+
+    /// The name of a table of one of our bridges.
+    pub(super) fn table(&self, id: BridgeId, table: TableId) -> Option<&'static str> {
+        Some(table_name(self.role(id)?, table)?.name.as_str())
+    }
+
+    /// What a flow is for.
+    pub(super) fn reason(&self, id: BridgeId, flow: &Flow) -> Option<String> {
+        Explainer { role: self.role(id), objects: self.objects }.words(flow.cookie)
+    }
+
+    /// The lines that say more of a flow that is hit: what it is for, and why it is this one.
+    pub(super) fn remarks(&self, id: BridgeId, table: TableId, hit: &Hit) -> Vec<String> {
+        let reason = match (self.table(id, table), self.reason(id, &hit.flow)) {
+            (Some(table), Some(reason)) => Some(format!("{table}: {reason}")),
+            (None, Some(reason)) => Some(reason),
+            (Some(table), None) => Some(table.to_owned()),
+            (None, None) => None,
+        };
+        let clauses = hit.clauses.iter().map(|(clause, flow)| {
+            let (number, of) = (clause.clause + 1, clause.of);
+            format!("conjunction {}, {number}/{of}: {}", clause.id, self.flow(id, flow))
+        });
+        let rival = hit.rival.as_ref().map(|rival| {
+            format!(
+                "not defined which is hit: this one, or {} actions={}",
+                self.flow(id, rival),
+                self.instructions(id, rival)
+            )
+        });
+        reason.into_iter().chain(clauses).chain(rival).collect()
+    }
+
+    /// Why a leg begins.
+    pub(super) fn start(&self, leg: &Leg) -> Option<String> {
+        match leg.start {
+            Start::Received => None,
+            Start::Tracked { table, assumed } => {
+                let state = self.field(&leg.first, &oxm::CT_STATE);
+                let how = if assumed { " (assumed: --ct says otherwise)" } else { "" };
+                Some(format!("tracked - resume at table {table} with {state}{how}"))
+            }
+            Start::Arrived { from, .. } => {
+                let port = self.port(from.bridge, from.port);
+                Some(format!("at the other end of the tunnel {port} of {}", self.bridge_name(from.bridge)))
+            }
+        }
+    }
+
+    fn field(&self, packet: &Packet, field: &'static oxm::Field) -> String {
+        let mut writer = Writer::new();
+        oxm::FieldValue::new(field, packet.get(field)).encode(&mut writer);
+        self.matching(0, writer.as_slice())
+    }
+
+    /// Where a copy of the packet goes.
+    pub(super) fn destination(&self, delivery: &Delivery) -> String {
+        match &delivery.to {
+            Destination::Port(port) => format!("port {}", self.port(delivery.bridge, *port)),
+            Destination::Tunnel(port) => format!("tunnel {}", self.port(delivery.bridge, *port)),
+            Destination::Controller(reason) => format!("CONTROLLER (reason {reason})"),
+            Destination::Normal => "ports that NORMAL chooses".to_owned(),
+            Destination::Flood => "every other port (FLOOD)".to_owned(),
+        }
+    }
+
+    fn now(&self, subfield: &Subfield, value: u128) -> String {
+        let mut text = String::new();
+        if subfield.is_all() {
+            let value = Packet::default().with(subfield.field, value);
+            let field = self.field(&value, subfield.field);
+            text.push_str(field.split_once('=').map_or(&*field, |(_, value)| value));
+        } else {
+            text.push_str(&format!("{value:#x}"));
+        }
+        let range = match (subfield.is_all(), subfield.bits) {
+            (true, _) => "[]".to_owned(),
+            (false, 1) => format!("[{}]", subfield.offset),
+            (false, bits) => format!("[{}..{}]", subfield.offset, subfield.offset + bits - 1),
+        };
+        format!("{}{range} is now {text}", subfield.field.nxm.name)
+    }
+
+    /// A note about something on this bridge.
+    pub(super) fn note(&self, id: BridgeId, note: &Note) -> String {
+        let port = |port: &PortNo| self.port(id, *port);
+        match note {
+            Note::Now(subfield, value) => self.now(subfield, *value),
+            Note::OutputPort(number) => format!("output port is {number}"),
+            Note::OutOfRange(number) => format!("output port {number} is out of range"),
+            Note::ToInputPort => "skipping output to input port".to_owned(),
+            Note::NotEthernet => "no Ethernet frame any more: the port does not take it".to_owned(),
+            Note::NoSuchPort(number) => format!("there is no port {}", port(number)),
+            Note::Forbidden(number) => format!("the configuration of port {} forbids it", port(number)),
+            Note::Arrives(end) => {
+                let port = self.port(end.bridge, end.port);
+                format!("comes out of the tunnel at port {port} of {}: see below", self.bridge_name(end.bridge))
+            }
+            Note::BeyondBridge(name) => {
+                format!("{name} leads to another bridge, of which there are no flows here: --peer adds it")
+            }
+            Note::NotTracked => "resubmit(ct) of a packet that is not tracked, or no IP".to_owned(),
+            Note::MissingField(name) => format!("the packet has no {name}: set_field ignored"),
+            Note::StackUnderflow => "stack underflow".to_owned(),
+            Note::TtlExpired(name) => format!("{name} expired: the rest of these actions is skipped"),
+            Note::Forked(table) => {
+                format!("a clone of the packet goes on at table {table} once it was tracked: see below")
+            }
+            Note::Untracked => "the packet is untracked again, and all conntrack fields are clear".to_owned(),
+            Note::Learns(flow) => {
+                let actions = self.instructions(id, flow);
+                format!("would learn: table={} {} actions={actions}", flow.table, self.flow(id, flow))
+            }
+            Note::ActionSetIs(actions) => format!("action set is: {}", self.actions(id, actions)),
+            _ => self.group_note(id, note),
+        }
+    }
+
+    fn group_note(&self, id: BridgeId, note: &Note) -> String {
+        match note {
+            Note::NoSuchGroup(group) => format!("there is no group {group}: the rest of these actions is skipped"),
+            Note::UnknownGroup(group) => format!("not known: the buckets of group {group}"),
+            Note::UsesBucket(bucket) => format!("using bucket {bucket}"),
+            Note::OneOfBuckets(count) => format!("one of these {count} buckets: which one depends on a hash"),
+            Note::NoLiveBucket => "no live bucket".to_owned(),
+            Note::AssumedLive(bucket) => format!("not known whether bucket {bucket} is live: assumed"),
+            Note::ByHash(count) => format!("one of {count}, which depends on a hash"),
+            Note::BothLengths(length) => {
+                format!("depends on the length of the packet: more than {length} bytes or not")
+            }
+            _ => self.normal_note(id, note),
+        }
+    }
+
+    fn normal_note(&self, id: BridgeId, note: &Note) -> String {
+        let port = |port: &PortNo| self.port(id, *port);
+        match note {
+            Note::InVlan(0) => "switched without a VLAN".to_owned(),
+            Note::InVlan(vlan) => format!("switched in VLAN {vlan}"),
+            Note::TaggedOnAccess(vlan) => format!("a tag on an access port of VLAN {vlan}: dropped"),
+            Note::ReservedMulticast => "a reserved multicast address: dropped".to_owned(),
+            Note::Learnt(number) => format!("forwarding to learned port {}", port(number)),
+            Note::LearntOnInput => "learned port is input port: dropped".to_owned(),
+            Note::Floods => "no learned MAC for destination, flooding".to_owned(),
+            Note::UnknownVlan(number) => {
+                let port = port(number);
+                format!("not known: the VLAN of port {port}, which flows do not tell: --tag {port}=VLAN does")
+            }
+            Note::UnknownMacs => {
+                "not known: which addresses were learnt (--fdb tells): one of these, or all".to_owned()
+            }
+            Note::UnknownPorts => "not known: further ports, or their VLANs".to_owned(),
+            _ => self.other_note(id, note),
+        }
+    }
+
+    fn other_note(&self, id: BridgeId, note: &Note) -> String {
+        match note {
+            Note::InnerHeaders => "the packet is parsed anew here: what comes behind is not known".to_owned(),
+            Note::Paused => "waits for a controller to send it on".to_owned(),
+            Note::Sampled => "a sample of these packets is reported to a collector".to_owned(),
+            Note::IdleConjunction => "conjunction does nothing by itself".to_owned(),
+            Note::UnknownAction => "not known: what this action does; passed over".to_owned(),
+            Note::UnknownMatch(flow) => {
+                format!("not known whether it matches, passed over: table={} {}", flow.table, self.flow(id, flow))
+            }
+            Note::Fault(fault) => format!("{fault}: the packet is dropped, whatever was decided before"),
+            _ => String::new(),
+        }
+    }
+}

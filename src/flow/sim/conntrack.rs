@@ -1,0 +1,115 @@
+//! `ct`: the packet is tracked, and a copy of it goes on in another table with what is known of its connection.
+
+use super::packet::Packet;
+use super::rewrite::ports;
+use super::step::{Note, Start};
+use super::walk::{Pending, Walk};
+use crate::openflow::action::{Conntrack, CtZone, Nat, NatAddresses, NatFlags};
+use crate::openflow::oxm::{self, Field};
+use crate::openflow::{Action, TableId};
+
+/// What conntrack says of a packet (`ct_state` in `ovs-fields(7)`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CtState(pub u32);
+
+impl CtState {
+    /// `trk|new`: what `ofproto/trace` assumes where nobody says otherwise.
+    pub const NEW: Self = Self(0x21);
+
+    /// Reads flags by name, joined by `,`, `|` or `+`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let words = text.split([',', '|', '+']).map(str::trim).filter(|word| !word.is_empty());
+        let names = oxm::CT_STATE.format.flags()?.names;
+        let bits = words.map(|word| names.iter().position(|name| *name == word));
+        bits.map(|bit| Some(1 << bit?)).try_fold(0, |state, bit: Option<u32>| Some(state | bit?)).map(Self)
+    }
+}
+
+impl Walk<'_> {
+    pub(super) fn track(&mut self, ct: &Conntrack) {
+        let zone = match ct.zone {
+            CtZone::Number(zone) => zone.into(),
+            CtZone::Field(subfield) => self.packet.subfield(&subfield),
+        };
+        if !ct.actions.is_empty() {
+            self.actions(&ct.actions);
+        }
+        if ct.recirc_table != TableId::ALL {
+            let nat = ct.actions.iter().rev().find_map(|action| match action {
+                Action::Nat(nat) => Some(**nat),
+                _ => None,
+            });
+            self.postpone(Pending {
+                start: Start::Tracked { table: ct.recirc_table, assumed: true },
+                bridge: self.bridge,
+                packet: self.packet.clone().with(&oxm::CT_ZONE, zone),
+                action_set: self.action_set.clone(),
+                stack: self.stack(),
+                nat,
+                certain: true,
+            });
+            self.note(Note::Forked(ct.recirc_table));
+        }
+        self.untrack();
+        self.note(Note::Untracked);
+    }
+
+    pub(super) fn untrack(&mut self) {
+        self.packet.forget_connection();
+        self.tracked = false;
+    }
+}
+
+/// A leg behind `ct`, with what was said of the connection; translated addresses are the first of their range.
+pub(super) fn resumed(mut pending: Pending, told: Option<CtState>) -> Pending {
+    if let Start::Tracked { assumed, .. } = &mut pending.start {
+        *assumed = told.is_none();
+        pending.packet.set(&oxm::CT_STATE, told.unwrap_or(CtState::NEW).0.into());
+        if let Some(nat) = &pending.nat {
+            translate(&mut pending.packet, nat);
+        }
+    }
+    pending
+}
+
+fn translate(packet: &mut Packet, nat: &Nat) {
+    let ports = ports(packet);
+    let sides = [
+        (NatFlags::SRC, &oxm::IPV4_SRC, &oxm::IPV6_SRC, ports.map(|(src, _)| src)),
+        (NatFlags::DST, &oxm::IPV4_DST, &oxm::IPV6_DST, ports.map(|(_, dst)| dst)),
+    ];
+    for (side, ipv4, ipv6, port) in sides.into_iter().filter(|(side, ..)| nat.flags.contains(*side)) {
+        debug_assert!(side.0 != 0, "a side is a flag");
+        match nat.addresses {
+            Some(NatAddresses::Ipv4(first, _)) => packet.set(ipv4, u32::from(first).into()),
+            Some(NatAddresses::Ipv6(first, _)) => packet.set(ipv6, u128::from(first)),
+            None => continue,
+        }
+        if let (Some(range), Some(port)) = (nat.ports, port) {
+            packet.set(port, range.min.into());
+        }
+    }
+}
+
+/// The packet with the addresses and ports of its connection's first packet in place of its own, if both are
+/// known: what `resubmit(…,ct)` looks up.
+pub(super) fn original(packet: &Packet) -> Option<Packet> {
+    let protocol = packet.get(&oxm::CT_NW_PROTO);
+    if protocol == 0 || !packet.is_ip() {
+        return None;
+    }
+    let mut original = packet.clone().with(&oxm::IP_PROTO, protocol);
+    let mut swap = |field: &Field, tracked: &Field| original.set(field, packet.get(tracked));
+    if packet.get(&oxm::ETH_TYPE) == 0x86dd {
+        swap(&oxm::IPV6_SRC, &oxm::CT_IPV6_SRC);
+        swap(&oxm::IPV6_DST, &oxm::CT_IPV6_DST);
+    } else {
+        swap(&oxm::IPV4_SRC, &oxm::CT_NW_SRC);
+        swap(&oxm::IPV4_DST, &oxm::CT_NW_DST);
+    }
+    if let Some((src, dst)) = ports(&original) {
+        original.set(src, packet.get(&oxm::CT_TP_SRC));
+        original.set(dst, packet.get(&oxm::CT_TP_DST));
+    }
+    Some(original)
+}
