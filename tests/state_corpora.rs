@@ -139,6 +139,7 @@ fn bundles_become_the_messages_of_ovs_ofctl() {
 fn line_of(line: &str) -> Result<String, parse::ParseError> {
     let names = Ports::of_corpora();
     let of_bundle = ["flow ", "group ", "packet-out "].iter().any(|word| line.trim_start().starts_with(word));
-    let parsed = if of_bundle { parse::bundle(line, &names)? } else { ParsedMessage::Flow(parse::flow_mod(line, &names)?) };
+    let parsed =
+        if of_bundle { parse::bundle(line, &names)? } else { ParsedMessage::Flow(parse::flow_mod(line, &names)?) };
     Ok(bundle_body(&parsed))
 }

@@ -71,7 +71,7 @@ pub(super) fn group_at(text: Piece<'_>, names: &dyn Lookup) -> Result<ParsedGrou
     if let Some(buckets) = buckets.filter(|_| !command.takes_buckets()) {
         return Err(buckets.error("no buckets with this command"));
     }
-    let mut head = Head { command, text: start, ..Head::new(start) };
+    let mut head = Head::new(command, start);
     let mut pairs = head_text;
     while let Some((key, value)) = pairs.next_pair() {
         head.part(key, value, names)?;
@@ -99,24 +99,22 @@ struct Head<'t> {
     group_type: Option<GroupType>,
     bucket_id: Option<Piece<'t>>,
     method: Option<Piece<'t>>,
-    has_param: bool,
+    param: Option<Piece<'t>>,
     fields: Option<Piece<'t>>,
     /// What OpenFlow 1.3 has no place for, unless actions follow.
     later: Option<Piece<'t>>,
 }
 
 impl<'t> Head<'t> {
-    const fn new(text: Piece<'t>) -> Self {
-        let command = Command::GroupMod(GroupModCommand::ADD);
-        let (group_id, group_type, has_param) = (None, None, false);
+    const fn new(command: Command, text: Piece<'t>) -> Self {
         Self {
             command,
             text,
-            group_id,
-            group_type,
+            group_id: None,
+            group_type: None,
             bucket_id: None,
             method: None,
-            has_param,
+            param: None,
             fields: None,
             later: None,
         }
@@ -136,7 +134,8 @@ impl<'t> Head<'t> {
             }
             "selection_method" => (self.method, self.later) = (Some(value), Some(key)),
             "selection_method_param" => {
-                (self.has_param, self.later) = (values::number_u64(value)? != 0, Some(key));
+                let counts = values::number_u64(value)? != 0;
+                (self.param, self.later) = (Some(key).filter(|_| counts), Some(key));
             }
             "fields" => {
                 selection_fields(value, names)?;
@@ -227,7 +226,7 @@ impl<'t> Head<'t> {
         if let Some(fields) = self.fields.filter(|_| self.method.is_none_or(|method| method.text != "hash")) {
             return Err(fields.error("fields with selection_method=hash only"));
         }
-        if let Some(param) = self.later.or(Some(self.text)).filter(|_| self.has_param && self.method.is_none()) {
+        if let Some(param) = self.param.filter(|_| self.method.is_none()) {
             return Err(param.error("selection_method_param with a selection_method only"));
         }
         match self.command {
@@ -344,9 +343,9 @@ mod tests {
             ("group_id=1,type=all,bucket=", 28),
             ("group_id=1,type=indirect,bucket=output:1,bucket=output:2", 49),
             ("group_id=1,type=select,fields(eth_dst),bucket=output:1", 24),
-            ("group_id=1,type=select,selection_method_param=1,bucket=output:1", 1),
+            ("group_id=1,type=select,selection_method_param=1,bucket=output:1", 24),
             ("group_id=1,type=select,selection_method=dp_hash", 24),
-            ("group_id=1,type=select,selection_method=hash,fields(eth_dst,eth_dst),bucket=output:1", 60),
+            ("group_id=1,type=select,selection_method=hash,fields(eth_dst,eth_dst),bucket=output:1", 61),
             ("insert_bucket group_id=1,bucket=output:1", 1),
             ("insert_bucket group_id=1,command_bucket_id=first,bucket=output:1", 1),
             ("insert_bucket group_id=1,command_bucket_id=all,bucket=output:1", 44),

@@ -45,7 +45,7 @@ fn mapping(text: Piece<'_>) -> Result<(TlvMap, Piece<'_>), ParseError> {
         option_len: number_u8(cut(len))?,
         index: number_u16(index)?,
     };
-    if mapping.option_len % 4 != 0 || mapping.option_len > 124 {
+    if !mapping.option_len.is_multiple_of(4) || mapping.option_len > 124 {
         return Err(cut(len).error("a length that is a multiple of 4, at most 124"));
     }
     if mapping.index > 63 {
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn what_is_no_mapping_is_refused_with_its_column() {
         for (text, column) in [
-            ("{class=1,type=2}->tun_metadata0", 1),
+            ("{class=1,type=2}->tun_metadata0", 10),
             ("{class=x,type=2,len=4}->tun_metadata0", 8),
             ("{class=1,type=2,len=5}->tun_metadata0", 21),
             ("{class=1,type=2,len=4}->tun_metadata64", 37),
