@@ -4,8 +4,9 @@ use super::{Context, Out, Stop, known_port, packet_text};
 use crate::flow::check::verify;
 use crate::flow::text::{Numbers, Printer};
 use crate::openflow::kind::Kind;
+use crate::openflow::match_fields::{Form, MatchFields, Strictness};
 use crate::openflow::nx_packet_in::{NxPacketIn, PacketInFormat, SetPacketInFormat};
-use crate::openflow::oxm::{PACKET_TYPE, Tlvs};
+use crate::openflow::oxm::{PACKET_TYPE, Tlv, Tlvs};
 use crate::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason, PacketOut};
 use crate::openflow::packet_in2::{ContinuationProperty, PacketIn2};
 use crate::openflow::{Action, Cookie, DecodeError, Entries, ErrorCode, PortNo, Raw, Reader, TableId};
@@ -149,7 +150,7 @@ impl Told<'_> {
             put!(text, " cookie={:#x}", self.cookie.0);
         }
         put!(text, " total_len={} ", self.total_len);
-        Printer::new(&Numbers).matching(self.metadata.bytes(), text)?;
+        metadata(text, self.metadata)?;
         match self.reason.name() {
             Some(name) => put!(text, " (via {name})"),
             None => put!(text, " (via {})", self.reason.0),
@@ -170,6 +171,23 @@ impl Told<'_> {
         text.push(b'\n');
         Ok(())
     }
+}
+
+/// Fields of a packet: those that are not known or that take any value do not count, but the others must be right.
+fn metadata(text: &mut Out, fields: Raw<'_>) -> Result<(), DecodeError> {
+    MatchFields::decode(fields.reader(), Form::Oxm, Strictness::Loose)?;
+    let mut reader = fields.reader();
+    let mut known = Vec::new();
+    while !reader.is_empty() {
+        let start = reader.rest();
+        let length = start.len();
+        let tlv = Tlv::decode(&mut reader)?;
+        let matches_all = tlv.mask.is_some_and(|mask| mask.iter().all(|&byte| byte == 0));
+        if tlv.field().is_some_and(|field| !matches_all || field.is_variable()) {
+            known.extend_from_slice(start.get(..length - reader.remaining()).unwrap_or_default());
+        }
+    }
+    Printer::new(&Numbers).matching(&known, text)
 }
 
 /// What kind of packet the metadata says it is; without a word, an Ethernet frame.
