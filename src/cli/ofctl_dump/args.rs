@@ -10,6 +10,7 @@ use super::Error;
 use super::color::{self, Palette};
 use super::sort::{Direction, Order, SortKey};
 use super::source::Source;
+use super::table_names::TableNames;
 use crate::cli::decode::DecodeArgs;
 use crate::cli::filter::suggest::nearest;
 use crate::cli::{parse, trace};
@@ -44,6 +45,12 @@ pub struct Args {
     /// Ports and tables by number (the default elsewhere)
     #[arg(long)]
     no_names: bool,
+    /// Names of tables that the switch does not name: auto, none, the name of a set, or a FILE of names
+    ///
+    /// Sets: br-int, br-tun and br-phys (Heddle, Neutron), ovn-22.03, ovn-23.03 (also ovn), ovn-24.03, antrea. By
+    /// default the ports of the bridge tell which. A file has the form of Heddle's flows/tables.toml.
+    #[arg(long, value_name = "SET", default_value = "auto", hide_default_value = true)]
+    table_names: TableNames,
     /// Flows without duration and counters
     #[arg(long)]
     pub(super) no_stats: bool,
@@ -197,6 +204,11 @@ impl Args {
     /// The colours of flows, if they are to have any.
     pub(super) fn palette(&self) -> Option<Palette> {
         Palette::of_environment(self.color.unwrap_or_default())
+    }
+
+    /// Where names of tables come from that the switch does not name.
+    pub(super) const fn table_names(&self) -> &TableNames {
+        &self.table_names
     }
 
     /// Ports and tables by name?

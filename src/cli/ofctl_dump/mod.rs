@@ -14,6 +14,7 @@ mod reports;
 pub mod sort;
 pub mod source;
 mod stand_ins;
+pub mod table_names;
 pub mod text_dump;
 
 use std::io::{self, Write};
@@ -39,6 +40,9 @@ pub enum Error {
     /// The command line.
     #[error(transparent)]
     Word(#[from] WordError),
+    /// The names of tables.
+    #[error(transparent)]
+    TableNames(#[from] table_names::Error),
     /// The filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
