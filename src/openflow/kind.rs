@@ -5,7 +5,7 @@
 //! carry one; bodies are decoded for 1.3 alone.
 
 use super::error::{NICIRA, ONF};
-use super::header::MessageType;
+use super::header::{MessageType, VERSION};
 use super::message::Message;
 use super::multipart::MultipartType;
 use super::{DecodeError, ErrorCode, Reader};
@@ -384,6 +384,11 @@ const ROWS: &[Row] = &[
     (IpfixFlowReply, "NXST_IPFIX_FLOW reply", 1, 6, NiciraReply, 4, 0, 88),
 ];
 
+/// The names of all messages of OpenFlow 1.3.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().filter(|row| (row.2..=row.3).contains(&VERSION)).map(|row| row.1)
+}
+
 /// The form of one kind of message in one version.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
@@ -478,11 +483,12 @@ impl<'a> Number<'a> {
 fn experimenter(body: &mut Reader<'_>, known: &[u32]) -> Result<(u32, u32), DecodeError> {
     let at = *body;
     let experimenter = body.u32("experimenter.experimenter")?;
+    let exp_type = body.u32("experimenter.exp_type")?;
     if !known.contains(&experimenter) {
         let what = "experimenter.experimenter";
         return Err(at.error(what, experimenter.into(), "a known one", ErrorCode::BRC_BAD_EXPERIMENTER));
     }
-    Ok((experimenter, body.u32("experimenter.exp_type")?))
+    Ok((experimenter, exp_type))
 }
 
 #[cfg(test)]
