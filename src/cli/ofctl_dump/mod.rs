@@ -61,15 +61,27 @@ pub enum Error {
     /// Messages that could not be printed; each was told.
     #[error("messages that could not be printed: {0}")]
     NotDecoded(usize),
-    /// Lines that are no flows; each was told.
-    #[error("not every line is a flow")]
+    /// Lines that could not be parsed; each was told.
+    #[error("not every line could be parsed")]
     NotParsed,
+    /// Text that was to be parsed.
+    #[error(transparent)]
+    Parse(parse::Error),
     /// A trace.
     #[error(transparent)]
     Trace(#[from] trace::Error),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
+}
+
+impl From<parse::Error> for Error {
+    fn from(error: parse::Error) -> Self {
+        match error {
+            parse::Error::Output(error) => Self::Output(error),
+            error => Self::Parse(error),
+        }
+    }
 }
 
 impl From<ClientError> for Error {
