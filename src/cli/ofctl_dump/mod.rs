@@ -16,6 +16,7 @@ pub mod source;
 mod stand_ins;
 pub mod table_names;
 pub mod text_dump;
+mod views;
 
 use std::io::{self, Write};
 
@@ -28,7 +29,7 @@ use super::client::{Client, ClientError, ParseTargetError};
 use super::explain::TopologyError;
 use super::filter::FilterError;
 use super::message_text::NotPrinted;
-use super::{decode, parse, trace};
+use super::{decode, diff, monitor, parse, snoop, trace, watch};
 use crate::openflow::DecodeError;
 
 /// What `ofctl-dump` can fail with.
@@ -58,6 +59,9 @@ pub enum Error {
     /// A text, which only has flows.
     #[error("{0} is a text of flows: ask a switch for anything else")]
     OnlyFlows(String),
+    /// JSON of what has none.
+    #[error("--json prints flows, ports, tables, groups and meters without --stats: leave it out for anything else")]
+    NoJson,
     /// Messages that could not be printed; each was told.
     #[error("messages that could not be printed: {0}")]
     NotDecoded(usize),
@@ -67,21 +71,21 @@ pub enum Error {
     /// Text that was to be parsed.
     #[error(transparent)]
     Parse(parse::Error),
+    /// Comparing.
+    #[error(transparent)]
+    Diff(diff::Error),
+    /// Listening to a controller.
+    #[error(transparent)]
+    Snoop(snoop::Error),
+    /// Being told of changes.
+    #[error(transparent)]
+    Monitor(monitor::Error),
     /// A trace.
     #[error(transparent)]
     Trace(#[from] trace::Error),
     /// The output.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
-}
-
-impl From<parse::Error> for Error {
-    fn from(error: parse::Error) -> Self {
-        match error {
-            parse::Error::Output(error) => Self::Output(error),
-            error => Self::Parse(error),
-        }
-    }
 }
 
 impl From<ClientError> for Error {
@@ -96,6 +100,32 @@ impl From<ParseTargetError> for Error {
     }
 }
 
+/// A command's own error, but for that of the output, which is the same for all.
+macro_rules! error_of {
+    ($($command:ident in $variant:ident),*) => {$(
+        impl From<$command::Error> for Error {
+            fn from(error: $command::Error) -> Self {
+                match error {
+                    $command::Error::Output(error) => Self::Output(error),
+                    error => Self::$variant(error),
+                }
+            }
+        }
+    )*};
+}
+
+error_of!(parse in Parse, diff in Diff, snoop in Snoop, monitor in Monitor);
+
+impl From<watch::Error> for Error {
+    fn from(error: watch::Error) -> Self {
+        match error {
+            watch::Error::Client(error) => error.into(),
+            watch::Error::Filter(error) => error.into(),
+            watch::Error::Output(error) => Self::Output(error),
+        }
+    }
+}
+
 /// Does what `args` ask for. True: something was found.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     match &args.command {
@@ -107,6 +137,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
             true => Ok(true),
             false => Err(Error::NotParsed),
         },
+        Some(Command::Diff(args)) => Ok(diff::run(args, out)?),
+        Some(Command::Snoop(args)) => Ok(snoop::run(args, out).map(|()| true)?),
+        Some(Command::Monitor(args)) => Ok(monitor::run(args, out).map(|()| true)?),
         Some(Command::Trace(args)) => Ok(trace::run(args, out)?),
         None => print(args, out),
     }
@@ -120,7 +153,11 @@ fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
         Source::File(_) | Source::Stdin => Err(Error::OnlyFlows(request.source.name())),
     };
     let question = match (request.what, args.stats) {
+        (What::Flows, _) if views::asked_for(args) => {
+            return views::show(&request, args, out).map(|()| true).map_err(|error| request.explain(error));
+        }
         (What::Flows, _) => return flows::run(&request, args, out).map_err(|error| request.explain(error)),
+        (What::Aggregate | What::Show, _) if args.json => return Err(Error::NoJson),
         (What::Aggregate, _) => return aggregate::run(&request, args, out).map(|()| true),
         (What::Show, _) => return reports::show(&mut connect()?, out).map(|()| true),
         (What::Ports, false) => Question::Ports,
@@ -133,5 +170,6 @@ fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
         (What::Queues, _) => Question::Queues,
         (What::Desc, _) => Question::Desc,
     };
-    reports::ask(&mut connect()?, question, out).map(|()| true)
+    let ask = if args.json { reports::ask_json } else { reports::ask };
+    ask(&mut connect()?, question, out).map(|()| true)
 }
