@@ -8,6 +8,7 @@ pub mod filter;
 pub mod heddle;
 pub mod json;
 pub mod keyed;
+pub mod manual;
 pub mod message_text;
 pub mod ofctl_dump;
 pub mod parse;
