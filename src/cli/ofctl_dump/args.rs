@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -15,7 +16,7 @@ use super::table_names::TableNames;
 use crate::cli::decode::DecodeArgs;
 use crate::cli::filter::suggest::nearest;
 use crate::cli::manual::ManualArgs;
-use crate::cli::{parse, trace};
+use crate::cli::{diff, graph, monitor, parse, snoop, trace};
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
@@ -86,10 +87,33 @@ pub struct Args {
     /// Flows in colours; the environment variable OVS_COLORS changes them
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     color: Option<color::When>,
+    /// The tables and the flows between them, as a picture
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["explain", "no_stats", "unsorted", "json"])]
+    pub(super) graph: Option<graph::Format>,
+    /// Flows with their packets per second, flows never hit, and what changed: every SECS seconds, by default 1
+    #[arg(
+        long,
+        value_name = "SECS",
+        num_args = 0..=1,
+        default_missing_value = "1",
+        value_parser = seconds,
+        conflicts_with_all = ["input", "explain", "no_stats", "unsorted", "json", "graph"]
+    )]
+    pub(super) watch: Option<Duration>,
+    /// With --watch: stop after so many readings
+    #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
     #[command(flatten)]
     pub(super) about: ManualArgs,
     #[arg(skip)]
     order: Order,
+}
+
+/// A positive number of seconds, a day at the most.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const DAY: f64 = 86_400.0;
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=DAY).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a number of seconds, such as 2 or 0.5".to_owned())
 }
 
 /// Commands of a form of their own.
@@ -97,6 +121,9 @@ pub struct Args {
 pub(super) enum Command {
     Decode(DecodeArgs),
     Parse(parse::Args),
+    Diff(diff::Args),
+    Snoop(snoop::Args),
+    Monitor(monitor::Args),
     Trace(trace::Args),
 }
 

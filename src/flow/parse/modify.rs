@@ -128,7 +128,7 @@ fn loads(list: &mut List<'_>, text: Piece<'_>, field: &'static Field, found: Mas
         let value = if all { FieldValue::new(field, found.value) } else { masked() };
         return list.push(text, Action::Load2(value));
     }
-    consistency::has(&list.packet, field).map_err(|misfit| text.error(misfit.violation().expected))?;
+    list.fits(text, consistency::has(&list.packet, field))?;
     let mut at = 0_u16;
     while at < 128 && found.mask >> at != 0 {
         at += (found.mask >> at).trailing_zeros() as u16;
