@@ -401,7 +401,7 @@ fn explains_flows_by_cookie_table_and_topology() {
         format!("that port {number:08x} owns"),
         "physical network ".into(),
         "# table 24, arp_spoof: ".into(),
-        "not Heddle's".into(),
+        "everything is dropped".into(),
     ] {
         assert!(explained.contains(&words), "{words} in {explained}");
     }

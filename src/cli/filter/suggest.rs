@@ -53,8 +53,10 @@ fn did_you_mean(expected: String, found: &str, names: impl Iterator<Item = &'sta
 /// The name that `found` is a slip of, if there is one.
 pub(in crate::cli) fn nearest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let found = found.to_ascii_lowercase();
-    let near = names.map(|name| (distance(&found, name), name)).min_by_key(|(distance, _)| *distance);
-    near.filter(|(distance, _)| *distance <= 1 + found.len() / 5).map(|(_, name)| name)
+    // Of those as near, people get the first letter right.
+    let nearness = |name: &str| (distance(&found, name), found.chars().next() != name.chars().next());
+    let near = names.map(|name| (nearness(name), name)).min_by_key(|(nearness, _)| *nearness);
+    near.filter(|((distance, _), _)| *distance <= 1 + found.len() / 5).map(|(_, name)| name)
 }
 
 /// How many characters to insert, leave out, replace or swap to get from one word to the other.

@@ -215,6 +215,7 @@ fn a_filter_that_is_none_says_where_and_what_to_type() {
             "nw_scr=10.0.0.1",
             "column 1: found \"nw_scr\", expected a match field, an action, or one of table, cookie, duration, n_packets, n_bytes, priority: did you mean nw_src?",
         ),
+        ("n_packets>0 && drp", "did you mean drop?"),
         ("drop || NORMAL", "column 9: found \"NORMAL\", expected an action with an argument: output.port=NORMAL"),
         ("resubmit.tabel=7", "column 10: found \"tabel\", expected one of port, table, ct: did you mean table?"),
         ("resubmit=7", "column 10: found \"7\", expected a key behind resubmit, such as resubmit.port"),

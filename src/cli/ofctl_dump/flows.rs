@@ -12,7 +12,7 @@ use super::paint::paint;
 use super::sort::{Order, Place};
 use super::source::Source;
 use crate::cli::client::{Client, Target};
-use crate::cli::explain::{Explainer, Objects, TopologyError, bridge_role};
+use crate::cli::explain::{Bridge, Explainer, NotedFlow, Objects, TopologyError, bridge_role};
 use crate::cli::filter::{Filter, FilterError, Scratch};
 use crate::cli::json::Statistics::{Hidden, Shown};
 use crate::cli::json::{self, Printed};
@@ -65,7 +65,7 @@ fn of_switch(
             while !body.is_empty() {
                 lines.add(&FlowStats::decode(&mut body)?)?;
             }
-            if args.unsorted && failed.is_none() {
+            if args.unsorted && !args.explain && failed.is_none() {
                 failed = lines.flush(out).err();
             }
             Ok(())
@@ -73,6 +73,10 @@ fn of_switch(
     )?;
     match failed {
         Some(error) => Err(error.into()),
+        None if args.unsorted => {
+            lines.flush(out)?;
+            Ok(lines.found)
+        }
         None => Ok(lines.finish(out)?),
     }
 }
@@ -91,9 +95,10 @@ fn of_text((request, args): (&Request, &Args), objects: &Objects, out: &mut impl
     Ok(found)
 }
 
-fn explainer<'a>(names: &NameTable, objects: &'a Objects) -> Explainer<'a> {
-    let bridge = names.ports().find(|(port, _)| *port == PortNo::LOCAL).map_or("", |(_, name)| name);
-    Explainer { role: bridge_role(names.ports().map(|(_, name)| name), bridge), objects }
+/// What is known of the bridge whose names these are.
+fn bridge<'a>(names: &'a NameTable, objects: &'a Objects) -> Bridge<'a> {
+    let name = names.ports().find(|(port, _)| *port == PortNo::LOCAL).map_or("", |(_, name)| name);
+    Bridge { role: bridge_role(names.ports().map(|(_, name)| name), name), objects, names }
 }
 
 /// One flow in the text of all.
@@ -102,7 +107,7 @@ struct Line {
     priority: Reverse<u16>,
     match_text: Range<usize>,
     whole: Range<usize>,
-    cookie: Cookie,
+    noted: Option<NotedFlow>,
     place: Place,
 }
 
@@ -120,7 +125,7 @@ impl<'a> Style<'a> {
     /// What the command line says; `names` are those of the switch.
     fn new(
         (request, args): (&'a Request, &'a Args),
-        names: &NameTable,
+        names: &'a NameTable,
         objects: &'a Objects,
     ) -> Result<Self, FilterError> {
         Ok(Self {
@@ -129,7 +134,7 @@ impl<'a> Style<'a> {
             json: args.json,
             order: args.order(),
             palette: args.palette(),
-            explainer: args.explain.then(|| explainer(names, objects)),
+            explainer: args.explain.then(|| Explainer::new(bridge(names, objects))),
         })
     }
 }
@@ -159,7 +164,9 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Takes a flow, if the filter does. A rule may consist of flows that it does not take.
     fn add(&mut self, flow: &FlowStats<'_>) -> Result<(), DecodeError> {
+        let noted = self.style.explainer.as_mut().map(|explainer| explainer.note(flow)).transpose()?;
         if let Some(filter) = &self.style.filter
             && !filter.matches(flow, &mut self.scratch)?
         {
@@ -183,9 +190,9 @@ impl<'a> Lines<'a> {
             text.extend_from_slice(&self.json);
             start = end;
         }
-        let (table, priority, cookie) = (flow.table, Reverse(flow.priority), flow.cookie);
+        let (table, priority) = (flow.table, Reverse(flow.priority));
         let place = self.style.order.place(flow)?;
-        self.lines.push(Line { table, priority, match_text, whole: start..text.len(), cookie, place });
+        self.lines.push(Line { table, priority, match_text, whole: start..text.len(), noted, place });
         self.found = true;
         Ok(())
     }
@@ -222,8 +229,8 @@ impl<'a> Lines<'a> {
                 Some(palette) => paint(&String::from_utf8_lossy(text), palette, &mut words),
                 None => words.extend_from_slice(text),
             }
-            if let Some(explainer) = &self.style.explainer {
-                explainer.reason(line.cookie, &mut words);
+            if let (Some(explainer), Some(noted)) = (&self.style.explainer, line.noted) {
+                explainer.reason(noted, &mut words);
             }
             out.write_all(&words)?;
         }

@@ -107,7 +107,7 @@ fn hit_value(bridge: BridgeId, table: TableId, hit: &Hit, words: &Words<'_>) -> 
         "cookie": format!("{:#x}", hit.flow.cookie.0),
         "match": words.match_text(bridge, &hit.flow),
         "actions": words.instructions(bridge, &hit.flow),
-        "reason": words.reason(bridge, &hit.flow),
+        "reason": words.reason(&hit.flow),
         "remarks": words.remarks(bridge, table, hit),
     })
 }

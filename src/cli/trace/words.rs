@@ -1,6 +1,6 @@
 //! Packets, flows and notes of a trace in words.
 
-use crate::cli::explain::{Explainer, Objects, bridge_role};
+use crate::cli::explain::{Objects, bridge_role};
 use crate::cli::ofctl_dump::names::NameTable;
 use crate::flow::Flow;
 use crate::flow::sim::{Bridge, BridgeId, Delivery, Destination, Hit, Leg, Network, Note, Packet, Start};
@@ -133,13 +133,13 @@ impl<'a> Words<'a> {
     }
 
     /// What a flow is for.
-    pub(super) fn reason(&self, id: BridgeId, flow: &Flow) -> Option<String> {
-        Explainer { role: self.role(id), objects: self.objects }.words(flow.cookie)
+    pub(super) fn reason(&self, flow: &Flow) -> Option<String> {
+        self.objects.purpose(flow.cookie)
     }
 
     /// The lines that say more of a flow that is hit: what it is for, and why it is this one.
     pub(super) fn remarks(&self, id: BridgeId, table: TableId, hit: &Hit) -> Vec<String> {
-        let reason = match (self.table(id, table), self.reason(id, &hit.flow)) {
+        let reason = match (self.table(id, table), self.reason(&hit.flow)) {
             (Some(table), Some(reason)) => Some(format!("{table}: {reason}")),
             (None, Some(reason)) => Some(reason),
             (Some(table), None) => Some(table.to_owned()),

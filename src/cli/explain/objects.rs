@@ -1,11 +1,11 @@
-//! Why a flow exists, in words: from its cookie and its table.
+//! What the numbers in cookies stand for, and which of our bridges one is.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::flow::table_names::{BridgeRole, table_name};
-use crate::openflow::{Cookie, TableId};
+use crate::flow::table_names::BridgeRole;
+use crate::openflow::Cookie;
 use crate::pipeline::cookie::{self, ObjectKind};
 
 /// Which objects the numbers in cookies stand for: the names that stand in a topology file. Nothing else of
@@ -57,7 +57,22 @@ impl Objects {
         self.names.get(&(kind_word(kind), number)).map_or(&[], Vec::as_slice)
     }
 
-    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+    /// What a flow of ours is for; `None`: it is another's.
+    pub fn purpose(&self, cookie: Cookie) -> Option<String> {
+        Some(match cookie::decode(cookie)? {
+            (Err(code), _) => format!("Heddle's, of a kind that this version does not know ({code:#04x})"),
+            (Ok(kind), number) => kind.words().replace("{}", &self.object(kind.object_kind(), number)),
+        })
+    }
+
+    fn object(&self, kind: ObjectKind, number: u32) -> String {
+        match self.names(kind, number) {
+            [] => format!("{} {number:08x}", kind_word(kind)),
+            names => format!("{} {}", kind_word(kind), names.join(" or ")),
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let topology: toml::Table = text.parse()?;
         let mut objects = Self::default();
         for (section, kind) in
@@ -108,98 +123,9 @@ pub fn bridge_role<'a>(ports: impl IntoIterator<Item = &'a str>, bridge: &str) -
     })
 }
 
-/// Explains the flows of one bridge.
-pub struct Explainer<'a> {
-    /// Which bridge; unknown, tables have no names.
-    pub role: Option<BridgeRole>,
-    /// What object numbers stand for.
-    pub objects: &'a Objects,
-}
-
-impl Explainer<'_> {
-    /// A line of words about a table, with an empty one before it unless it is the first. Like
-    /// [`reason`](Self::reason) a comment to ovs-ofctl, so that the whole is still a file of flows.
-    pub fn heading(&self, table: TableId, first: bool, out: &mut Vec<u8>) {
-        if !first {
-            out.push(b'\n');
-        }
-        let words = match self.role.and_then(|role| table_name(role, table)) {
-            Some(named) => format!("# table {table}, {}: {}\n", named.name, named.meaning),
-            None => format!("# table {table}\n"),
-        };
-        out.extend_from_slice(words.as_bytes());
-    }
-
-    /// A line of words about a flow: what it is for.
-    pub fn reason(&self, cookie: Cookie, out: &mut Vec<u8>) {
-        let words = self.words(cookie).unwrap_or_else(|| "not Heddle's".to_owned());
-        out.extend_from_slice(format!("     # {words}\n").as_bytes());
-    }
-
-    /// What a flow of ours is for; `None`: it is another's.
-    pub fn words(&self, cookie: Cookie) -> Option<String> {
-        Some(match cookie::decode(cookie)? {
-            (Err(code), _) => format!("Heddle's, of a kind that this version does not know ({code:#04x})"),
-            (Ok(kind), number) => kind.words().replace("{}", &self.object(kind.object_kind(), number)),
-        })
-    }
-
-    fn object(&self, kind: ObjectKind, number: u32) -> String {
-        match self.objects.names(kind, number) {
-            [] => format!("{} {number:08x}", kind_word(kind)),
-            names => format!("{} {}", kind_word(kind), names.join(" or ")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::cookie::Kind;
-
-    fn reason(explainer: &Explainer<'_>, cookie: Cookie) -> String {
-        let mut out = Vec::new();
-        explainer.reason(cookie, &mut out);
-        String::from_utf8(out).unwrap().trim_start_matches([' ', '#']).trim_end().to_owned()
-    }
-
-    #[test]
-    fn a_flow_is_explained_by_name_if_the_topology_has_one() {
-        let topology =
-            "[networks.blue]\ntype = \"vlan\"\nphysical_network = \"physnet\"\n[ports.web1]\nnetwork = \"blue\"\n";
-        let objects = Objects::parse(topology).unwrap();
-        let explainer = Explainer { role: Some(BridgeRole::Integration), objects: &objects };
-        assert_eq!(
-            reason(&explainer, cookie::cookie(Kind::PortMacAllowed, "web1")),
-            "frames from a MAC address that port web1 owns"
-        );
-        assert!(
-            reason(&explainer, cookie::cookie(Kind::PhysicalGuard, "physnet")).contains("physical network physnet")
-        );
-        let explainer = Explainer { role: None, objects: &Objects::default() };
-        assert_eq!(
-            reason(&explainer, cookie::cookie(Kind::PortMacAllowed, "web1")),
-            format!("frames from a MAC address that port {:08x} owns", cookie::object_number("web1"))
-        );
-    }
-
-    #[test]
-    fn a_table_is_named_where_the_bridge_is_known() {
-        let heading = |role, first| {
-            let mut out = Vec::new();
-            Explainer { role, objects: &Objects::default() }.heading(TableId(25), first, &mut out);
-            String::from_utf8(out).unwrap()
-        };
-        assert!(heading(Some(BridgeRole::Integration), true).starts_with("# table 25, mac_spoof: "));
-        assert_eq!(heading(None, false), "\n# table 25\n");
-    }
-
-    #[test]
-    fn flows_of_others_are_not_ours() {
-        let explainer = Explainer { role: Some(BridgeRole::Tunnel), objects: &Objects::default() };
-        assert_eq!(reason(&explainer, Cookie(5)), "not Heddle's");
-        assert!(reason(&explainer, Cookie(0x4ed1_ff00_0000_0000)).ends_with("(0xff)"));
-    }
 
     #[test]
     fn a_bridge_is_known_by_its_ports_whatever_its_name() {

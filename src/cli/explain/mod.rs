@@ -1,0 +1,114 @@
+//! What a flow is for, in one sentence. Heddle's flows say it in their cookie; of others it follows from match and
+//! actions, whoever's they are. Conjunctions are joined back into rules.
+
+mod actions;
+mod conjunction;
+mod matching;
+mod objects;
+
+pub use objects::{Objects, TopologyError, bridge_role};
+
+use conjunction::Conjunctions;
+
+use crate::flow::table_names::{BridgeRole, table_name};
+use crate::flow::text::{Names, Printer};
+use crate::openflow::{Cookie, DecodeError, FlowStats, TableId};
+
+/// What is known of a bridge before its flows.
+#[derive(Clone, Copy)]
+pub struct Bridge<'a> {
+    /// Which of ours it is; if it is none, tables have no words.
+    pub role: Option<BridgeRole>,
+    /// What object numbers stand for.
+    pub objects: &'a Objects,
+    /// What its ports and tables are called.
+    pub names: &'a dyn Names,
+}
+
+/// Explains the flows of one bridge. A rule consists of several flows: all are [taken in](Self::note) first.
+pub struct Explainer<'a> {
+    bridge: Bridge<'a>,
+    printer: Printer<'a>,
+    flows: Vec<Noted>,
+    conjunctions: Conjunctions,
+}
+
+/// A flow that was taken in, as it prints with names.
+struct Noted {
+    table: TableId,
+    cookie: Cookie,
+    matching: String,
+    actions: String,
+}
+
+/// A flow that was taken in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotedFlow(usize);
+
+impl<'a> Explainer<'a> {
+    /// Knows no flows yet.
+    pub fn new(bridge: Bridge<'a>) -> Self {
+        let printer = Printer::new(bridge.names);
+        Self { bridge, printer, flows: Vec::new(), conjunctions: Conjunctions::default() }
+    }
+
+    /// Takes a flow in.
+    pub fn note(&mut self, flow: &FlowStats<'_>) -> Result<NotedFlow, DecodeError> {
+        let mut text = Vec::new();
+        let range = self.printer.without_stats(flow, &mut text)?;
+        let part = |part: &[u8]| String::from_utf8_lossy(part).trim_end_matches([',', ' ']).to_owned();
+        let matching = part(text.get(range.clone()).unwrap_or_default());
+        let actions = part(text.get(range.end..).unwrap_or_default());
+        let actions = actions.strip_prefix("actions=").unwrap_or_default().to_owned();
+        self.conjunctions.note(flow.table, &matching, &actions);
+        self.flows.push(Noted { table: flow.table, cookie: flow.cookie, matching, actions });
+        Ok(NotedFlow(self.flows.len() - 1))
+    }
+
+    /// A line of words about a table, with an empty one before it unless it is the first. Like
+    /// [`reason`](Self::reason) a comment to ovs-ofctl, so that the whole is still a file of flows.
+    pub fn heading(&self, table: TableId, first: bool, out: &mut Vec<u8>) {
+        if !first {
+            out.push(b'\n');
+        }
+        let words = match self.bridge.role.and_then(|role| table_name(role, table)) {
+            Some(named) => format!("# table {table}, {}: {}\n", named.name, named.meaning),
+            None => format!("# table {table}\n"),
+        };
+        out.extend_from_slice(words.as_bytes());
+    }
+
+    /// A line of words about a flow: what it is for.
+    pub fn reason(&self, flow: NotedFlow, out: &mut Vec<u8>) {
+        let words = self.flows.get(flow.0).map(|flow| self.sentence(flow)).unwrap_or_default();
+        out.extend_from_slice(format!("     # {words}\n").as_bytes());
+    }
+
+    fn sentence(&self, flow: &Noted) -> String {
+        self.bridge.objects.purpose(flow.cookie).unwrap_or_else(|| self.by_content(flow))
+    }
+
+    fn by_content(&self, flow: &Noted) -> String {
+        let deeds = actions::deeds(&flow.actions, &|table| self.table_words(table));
+        if let Some(id) = conjunction::id_of(&flow.matching) {
+            let packets = self.conjunctions.packets(flow.table, id, &flow.matching);
+            return format!("rule {id}: {packets}: {deeds}");
+        }
+        let packets = matching::packets(&matching::parts(&flow.matching));
+        let lacking = |(id, ..): &(u32, u64, u64)| self.conjunctions.lacks_effect(flow.table, *id);
+        match conjunction::met(&flow.actions).iter().find(|met| lacking(met)) {
+            Some((id, ..)) => format!("{packets} {deeds}; no flow has conj_id={id}, so that nothing follows"),
+            None => format!("{packets} {deeds}"),
+        }
+    }
+
+    /// `table 72 (rules_egress)`.
+    fn table_words(&self, table: &str) -> String {
+        let number = table.parse().map(TableId).ok();
+        let known = number.zip(self.bridge.role).and_then(|(table, role)| table_name(role, table));
+        known.map_or_else(|| format!("table {table}"), |known| format!("table {table} ({})", known.name))
+    }
+}
+
+#[cfg(test)]
+mod tests;
