@@ -50,6 +50,7 @@ pub mod port_stats;
 pub mod property;
 pub mod queue;
 pub mod raw;
+pub mod reassembly;
 pub mod request_forward;
 pub mod role;
 pub mod table_features;

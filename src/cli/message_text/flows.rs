@@ -1,14 +1,16 @@
 //! Flows: modifications, dumps, monitors, and what is told of removed ones.
 
 use super::{Context, NotPrinted, Out, Stop, bits, chomp, known_port};
+use crate::flow;
 use crate::flow::text::{Numbers, Printer, duration, flags};
 use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorCancel, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
 use crate::openflow::flow_removed::FlowRemoved;
 use crate::openflow::flow_stats::{AggregateStats, FlowStatsRequest};
 use crate::openflow::kind::Kind;
+use crate::openflow::match_fields::{Form, MatchFields, Strictness};
 use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
-    DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, PortNo, RawMatch, Reader, TableId,
+    DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, PortNo, RawMatch, Reader, TableId,
 };
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
@@ -40,24 +42,46 @@ fn standard_match(context: &Context<'_>, error: DecodeError) -> Stop {
 /// Priority of a flow for which none was asked.
 const DEFAULT_PRIORITY: u16 = 0x8000;
 
-fn flow_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let flow = FlowMod::decode(body)?;
-    let buffer_id = flow.buffer_id;
-    let out_port = known_port(&body, flow.out_port)?;
+/// Holds a flow against what Open vSwitch holds it against, in its order; the match was read before.
+fn check(flow: &FlowMod<'_>, body: &Reader<'_>) -> Result<(), DecodeError> {
+    let deletes = [FlowModCommand::DELETE, FlowModCommand::DELETE_STRICT].contains(&flow.command);
+    if flow.table == TableId::ALL && !deletes {
+        let expected = "0 to 254, but for a delete";
+        return Err(body.error("flow_mod.table_id", 255, expected, ErrorCode::FMFC_BAD_TABLE_ID));
+    }
+    known_port(body, flow.out_port)?;
+    if flow.command.0 > FlowModCommand::DELETE_STRICT.0 {
+        let found = flow.command.0.into();
+        return Err(body.error("flow_mod.command", found, "0 to 4", ErrorCode::FMFC_BAD_COMMAND));
+    }
+    let offset = body.offset() + (body.remaining() - flow.instructions.len());
+    flow::check::instructions(Reader::at(flow.instructions, offset))?;
     if flow.flags.0 & !0x1f != 0 {
         return Err(body.error("flow_mod.flags", flow.flags.0.into(), "known ones", ErrorCode::FMFC_BAD_FLAGS));
     }
+    flow::check::flow_mod(flow, offset).map(|_| ())
+}
+
+/// The match of a FLOW_MOD, with its place in the message.
+fn flow_match(mut body: Reader<'_>) -> Result<RawMatch<'_>, DecodeError> {
+    body.skip(40, "flow_mod")?;
+    RawMatch::decode(&mut body)
+}
+
+const COMMANDS: [&str; 5] = ["ADD", "MOD", "MOD_STRICT", "DEL", "DEL_STRICT"];
+
+fn flow_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let flow = FlowMod::decode(body)?;
+    let FlowMod { buffer_id, out_port, .. } = flow;
     let mut printer = Printer::new(&Numbers);
-    let mut text = b" ".to_vec();
-    match ["ADD", "MOD", "MOD_STRICT", "DEL", "DEL_STRICT"].get(usize::from(flow.command.0)) {
-        Some(name) => put!(text, "{name}"),
-        None => put!(text, "cmd:{}", flow.command.0),
-    }
+    let mut text = Vec::new();
+    put!(text, " {}", COMMANDS.get(usize::from(flow.command.0)).unwrap_or(&""));
     if flow.table != TableId(0) {
         put!(text, " table:{}", flow.table);
     }
     text.push(b' ');
-    printer.prioritized(flow.priority, flow.match_tlvs, &mut text)?;
+    printer.prioritized(flow.priority, &fields(&flow_match(body)?)?, &mut text)?;
+    check(&flow, &body)?;
     if text.last() != Some(&b' ') {
         text.push(b' ');
     }
@@ -96,7 +120,7 @@ fn reason_name(reason: u16) -> Option<&'static str> {
 fn removed(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let removed = FlowRemoved::decode(body)?;
     let mut text = b" ".to_vec();
-    Printer::new(&Numbers).prioritized(removed.priority, tlvs(&removed.flow_match)?, &mut text)?;
+    Printer::new(&Numbers).prioritized(removed.priority, &fields(&removed.flow_match)?, &mut text)?;
     match reason_name(removed.reason.0.into()) {
         Some(name) => put!(text, " reason={name}"),
         None => put!(text, " reason={}", removed.reason.0),
@@ -124,7 +148,7 @@ fn stats_request(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let mut text = Vec::new();
     table_and_port(request.table_id, out_port, &mut text);
     text.push(b' ');
-    Printer::new(&Numbers).matching(tlvs(&request.flow_match)?, &mut text)?;
+    Printer::new(&Numbers).matching(&fields(&request.flow_match)?, &mut text)?;
     out.append(&mut text);
     Ok(())
 }
@@ -166,7 +190,7 @@ fn monitor_requests(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> 
         bits(&mut text, request.flags.0.into(), &names, ',');
         table_and_port_of_monitor(&request, &mut text)?;
         text.push(b' ');
-        Printer::new(&Numbers).matching(tlvs(&request.flow_match)?, &mut text)?;
+        Printer::new(&Numbers).matching(&fields(&request.flow_match)?, &mut text)?;
         chomp(&mut text, b' ');
         out.append(&mut text);
     }
@@ -185,8 +209,9 @@ fn table_and_port_of_monitor(request: &FlowMonitorRequest<'_>, text: &mut Out) -
     Ok(())
 }
 
-fn tlvs<'a>(flow_match: &RawMatch<'a>) -> Result<&'a [u8], DecodeError> {
-    Match::decode_tlvs(&mut flow_match.whole().reader())
+/// The fields of a match in canonical order, each held against its prerequisites.
+fn fields(flow_match: &RawMatch<'_>) -> Result<Vec<u8>, DecodeError> {
+    Ok(MatchFields::decode(flow_match.oxm_fields(), Form::Oxm, Strictness::Strict)?.to_oxm())
 }
 
 fn updates(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
@@ -221,7 +246,7 @@ fn full_update(update: &FlowUpdateFull<'_>, text: &mut Out) -> Result<(), Decode
         cookie => put!(text, " cookie={cookie:#x} "),
     }
     let mut printer = Printer::new(&Numbers);
-    printer.prioritized(DEFAULT_PRIORITY, tlvs(&update.flow_match)?, text)?;
+    printer.prioritized(DEFAULT_PRIORITY, &fields(&update.flow_match)?, text)?;
     if !update.instructions.bytes().is_empty() {
         if text.last() != Some(&b' ') {
             text.push(b' ');

@@ -2,8 +2,8 @@
 
 use super::names::{self, Names, port_of_16};
 use super::put::{self, Out};
+use crate::openflow::PortNo;
 use crate::openflow::oxm::{EXPERIMENTER, Field, Flags, Format, Tlv};
-use crate::openflow::{DecodeError, PortNo, Reader};
 
 /// What a header on the wire names.
 #[derive(Clone, Copy)]
@@ -33,16 +33,6 @@ impl Known {
             Self::Field(field) if !field.has_width(tlv.value.len()) => Self::Unknown(header, tlv.experimenter),
             known => known,
         }
-    }
-
-    /// Reads a header: 4 bytes, or 8 for an experimenter's field.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let header = reader.u32("subfield.header")?;
-        let experimenter = match (header >> 16) as u16 {
-            EXPERIMENTER => reader.u32("subfield.experimenter")?,
-            _ => 0,
-        };
-        Ok(Self::new(header, experimenter))
     }
 
     /// Open vSwitch's name of the field.
@@ -89,11 +79,6 @@ impl Known {
 /// The flags of a format that has some.
 pub(super) fn flags(format: Format) -> Flags {
     format.flags().unwrap_or(Flags { names: &[], allowed: 0 })
-}
-
-/// The run of bits packed in 16: offset · (number of bits − 1).
-pub(super) const fn unpack(packed: u16) -> (u16, u16) {
-    (packed >> 6, (packed & 0x3f) + 1)
 }
 
 /// The value of a field, and its mask unless that is full, as `set_field` and `learn` show them.

@@ -1,133 +1,92 @@
 //! The `learn` action (`ovs-actions(7)`).
 
+use super::actions::{decimal, subfield};
 use super::field::{self, Known};
 use super::names::{self, Names};
 use super::put::{self, Out};
-use crate::openflow::{DecodeError, ErrorCode, Reader, TableId};
+use crate::openflow::Subfield;
+use crate::openflow::action::learn::{Learn, Source, Spec};
 
-const SEND_FLOW_REM: u16 = 1;
-const DELETE_LEARNED: u16 = 2;
-const WRITE_RESULT: u16 = 4;
 const DEFAULT_PRIORITY: u16 = 0x8000;
 
-const SRC_IMMEDIATE: u16 = 1 << 13;
-const DST_MASK: u16 = 3 << 11;
-const DST_LOAD: u16 = 1 << 11;
-const DST_OUTPUT: u16 = 2 << 11;
-const BITS_MASK: u16 = 0x7ff;
-
-/// `learn(…)`, from what follows the subtype; `extended` for `NXAST_LEARN2`.
-pub(super) fn learn(out: &mut Out, names: &dyn Names, extended: bool, mut body: Reader<'_>) -> Result<(), DecodeError> {
-    let timeouts = [body.u16("learn.idle_timeout")?, body.u16("learn.hard_timeout")?];
-    let priority = body.u16("learn.priority")?;
-    let cookie = body.u64("learn.cookie")?;
-    let flags = body.u16("learn.flags")?;
-    let table = TableId(body.u8("learn.table_id")?);
-    body.skip(1, "learn.pad")?;
-    let fin_timeouts = [body.u16("learn.fin_idle_timeout")?, body.u16("learn.fin_hard_timeout")?];
+/// `learn(…)`.
+pub(super) fn learn(out: &mut Out, names: &dyn Names, learn: &Learn) {
     put::text(out, "learn(table=");
-    names::table(out, names, table);
-    let timeout_names = [",idle_timeout=", ",hard_timeout=", ",fin_idle_timeout=", ",fin_hard_timeout="];
-    for (timeout, name) in timeouts.into_iter().chain(fin_timeouts).zip(timeout_names) {
+    names::table(out, names, learn.table);
+    for (name, timeout) in [
+        (",idle_timeout=", learn.idle_timeout),
+        (",hard_timeout=", learn.hard_timeout),
+        (",fin_idle_timeout=", learn.fin_idle_timeout),
+        (",fin_hard_timeout=", learn.fin_hard_timeout),
+    ] {
         if timeout != 0 {
-            put::text(out, name);
-            put::decimal(out, timeout.into());
+            decimal(out, name, timeout.into());
         }
     }
-    if priority != DEFAULT_PRIORITY {
-        put::text(out, ",priority=");
-        put::decimal(out, priority.into());
+    if learn.priority != DEFAULT_PRIORITY {
+        decimal(out, ",priority=", learn.priority.into());
     }
-    for (flag, name) in [(SEND_FLOW_REM, ",send_flow_rem"), (DELETE_LEARNED, ",delete_learned")] {
-        if flags & flag != 0 {
-            put::text(out, name);
-        }
-    }
-    if cookie != 0 {
-        put::text(out, ",cookie=");
-        put::hex(out, cookie);
-    }
-    if extended {
-        let limit = body.u32("learn.limit")?;
-        let offset = body.u16("learn.result_dst_ofs")?;
-        body.skip(2, "learn.pad2")?;
-        if limit != 0 {
-            put::text(out, ",limit=");
-            put::decimal(out, limit.into());
-        }
-        if flags & WRITE_RESULT != 0 {
-            put::text(out, ",result_dst=");
-            Known::read(&mut body)?.bits(out, offset, 1);
-        }
-    }
-    while body.remaining() >= 2 {
-        let start = body;
-        let header = body.u16("learn.spec")?;
-        if header == 0 {
-            break;
-        }
-        if header & 0xc000 != 0 || header & DST_MASK == DST_MASK || header & BITS_MASK == 0 {
-            return Err(start.error("learn.spec", header.into(), "a flow_mod spec", ErrorCode::BAC_BAD_ARGUMENT));
-        }
+    for name in learn.flags.names() {
         out.push(b',');
-        spec(out, names, header, &mut body)?;
+        put::text(out, name);
+    }
+    if learn.cookie.0 != 0 {
+        put::text(out, ",cookie=");
+        put::hex(out, learn.cookie.0);
+    }
+    if let Some(extension) = &learn.extension {
+        if extension.limit != 0 {
+            decimal(out, ",limit=", extension.limit.into());
+        }
+        if let Some(dst) = &extension.result_dst {
+            put::text(out, ",result_dst=");
+            subfield(out, dst);
+        }
+    }
+    for part in &learn.specs {
+        out.push(b',');
+        spec(out, names, part);
     }
     out.push(b')');
-    Ok(())
 }
 
-fn subfield(reader: &mut Reader<'_>) -> Result<(Known, u16), DecodeError> {
-    Ok((Known::read(reader)?, reader.u16("learn.ofs")?))
-}
-
-fn spec(out: &mut Out, names: &dyn Names, header: u16, body: &mut Reader<'_>) -> Result<(), DecodeError> {
-    let bits = header & BITS_MASK;
-    if header & DST_MASK == DST_OUTPUT {
-        let (src, offset) = subfield(body)?;
-        put::text(out, "output:");
-        src.bits(out, offset, bits);
-        return Ok(());
-    }
-    let load = header & DST_MASK == DST_LOAD;
-    if header & SRC_IMMEDIATE == 0 {
-        let (src, src_offset) = subfield(body)?;
-        let (dst, dst_offset) = subfield(body)?;
-        if load {
+fn spec(out: &mut Out, names: &dyn Names, part: &Spec) {
+    match part {
+        Spec::Output(src) => {
+            put::text(out, "output:");
+            subfield(out, src);
+        }
+        Spec::Load { src, dst } => {
             put::text(out, "load:");
-            src.bits(out, src_offset, bits);
+            match src {
+                Source::Field(src) => subfield(out, src),
+                Source::Immediate(words) => put::hex_bytes(out, value_of(words, dst)),
+            }
             put::text(out, "->");
+            subfield(out, dst);
         }
-        dst.bits(out, dst_offset, bits);
-        let itself = same(src, dst) && src_offset == dst_offset;
-        if !load && !itself {
+        Spec::Match { src: Source::Field(src), dst } => {
+            subfield(out, dst);
+            if src != dst {
+                out.push(b'=');
+                subfield(out, src);
+            }
+        }
+        Spec::Match { src: Source::Immediate(words), dst } if dst.is_all() => {
+            put::text(out, dst.field.name);
             out.push(b'=');
-            src.bits(out, src_offset, bits);
+            field::value(out, names, Known::Field(dst.field), value_of(words, dst), None);
         }
-        return Ok(());
+        Spec::Match { src: Source::Immediate(words), dst } => {
+            subfield(out, dst);
+            out.push(b'=');
+            put::hex_bytes(out, value_of(words, dst));
+        }
     }
-    let words = body.bytes(usize::from(bits).div_ceil(16) * 2, "learn.immediate")?;
-    let (dst, offset) = subfield(body)?;
-    let value = words.get(words.len() - usize::from(bits).div_ceil(8)..).unwrap_or_default();
-    if load {
-        put::text(out, "load:");
-        put::hex_bytes(out, value);
-        put::text(out, "->");
-        dst.bits(out, offset, bits);
-    } else if dst.is_all(offset, bits) {
-        dst.name(out);
-        out.push(b'=');
-        field::value(out, names, dst, value, None);
-    } else {
-        dst.bits(out, offset, bits);
-        out.push(b'=');
-        put::hex_bytes(out, value);
-    }
-    Ok(())
 }
 
-fn same(a: Known, b: Known) -> bool {
-    match (a, b) {
-        (Known::Field(a), Known::Field(b)) => a == b,
-        _ => false,
-    }
+/// The bytes that count of a constant, which stands in whole 16-bit words.
+fn value_of<'a>(words: &'a [u8], dst: &Subfield) -> &'a [u8] {
+    let length = usize::from(dst.bits).div_ceil(8);
+    words.get(words.len().saturating_sub(length)..).unwrap_or_default()
 }

@@ -1,8 +1,7 @@
 //! Flows as text: what `ovs-ofctl -O OpenFlow13` 3.1 prints for the same bytes.
 //!
-//! Printing goes straight from the TLVs of the wire to a byte buffer that the caller keeps; nothing
-//! is decoded into values first. What this version does not know prints as hexadecimal and loses
-//! nothing. `tests/flow_text.rs` and `tests/ofctl_dump.rs` hold the texts against those of the
+//! Printing goes to a byte buffer that the caller keeps: of a match straight from the TLVs of the wire, of
+//! actions from their values. What this version does not know prints as hexadecimal and loses nothing. `tests/flow_text.rs` and `tests/ofctl_dump.rs` hold the texts against those of the
 //! real programs.
 
 mod actions;
@@ -27,7 +26,7 @@ pub(crate) use put::{flags as flag_names, ipv6 as ipv6_address};
 use std::ops::Range;
 
 use super::entry::Flow;
-use crate::openflow::{Cookie, DecodeError, FlowFlags, FlowStats, PortNo, Reader, TableId};
+use crate::openflow::{Action, Cookie, DecodeError, FlowFlags, FlowStats, PortNo, Reader, TableId};
 
 /// Priority of a flow for which none was asked; not printed.
 const DEFAULT_PRIORITY: u16 = 0x8000;
@@ -134,7 +133,8 @@ impl<'n> Printer<'n> {
 
     /// A list of actions; none is `drop`.
     pub fn actions(&self, list: Reader<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-        actions::list_or_drop(out, self.names, list)
+        actions::list_or_drop(out, self.names, &Action::decode_list(list)?);
+        Ok(())
     }
 
     fn cookie(&self, cookie: Cookie, out: &mut Vec<u8>) {
