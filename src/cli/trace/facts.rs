@@ -92,7 +92,7 @@ fn end(bridges: &Bridges, option: &'static str, text: &str) -> Result<End, FactE
 fn end_on(bridges: &Bridges, bridge: BridgeId, option: &'static str, text: &str) -> Result<End, FactError> {
     let number = text.parse().ok().map(PortNo).filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     let local = (text == "LOCAL").then_some(PortNo::LOCAL);
-    let named = || bridges.names.get(bridge).and_then(|names| Lookup::port(names, text));
+    let named = || bridges.dumps.get(bridge).and_then(|dump| Lookup::port(&dump.names, text));
     match number.or(local).or_else(named) {
         Some(port) => Ok(End { bridge, port }),
         None => {

@@ -151,11 +151,24 @@ impl Packet {
 
     /// With one tag, or without.
     #[must_use]
-    pub fn with_vlan(mut self, vlan: Option<u16>) -> Self {
+    pub fn with_vlan(self, vlan: Option<u16>) -> Self {
+        self.with_tags([vlan.map_or(0, |vid| vid & 0xfff | VLAN_PRESENT), 0])
+    }
+
+    /// With tags of these TCIs, the outermost first; what lacks [`VLAN_PRESENT`] is no tag.
+    #[must_use]
+    pub fn with_tags(mut self, tcis: [u16; MAX_TAGS]) -> Self {
         self.tags = [Tag::default(); MAX_TAGS];
-        if let Some(vid) = vlan {
-            self.push_tag(ETHERTYPE_VLAN, vid & 0xfff | VLAN_PRESENT);
+        for tci in tcis.into_iter().rev().filter(|tci| tci & VLAN_PRESENT != 0) {
+            self.push_tag(ETHERTYPE_VLAN, tci);
         }
+        self
+    }
+
+    /// With these label stack entries, the outermost first.
+    #[must_use]
+    pub const fn with_labels(mut self, entries: [u32; MAX_LABELS]) -> Self {
+        self.labels = entries;
         self
     }
 
@@ -390,7 +403,9 @@ impl Packet {
     /// addresses of a tunnel, in the same form.
     pub fn differences(&self, other: &Self) -> Vec<u8> {
         let mut writer = Writer::new();
-        let leaves = |field: &&Field| is_header(field.rank) && self.shows(field) || is_tunnel(field.rank);
+        let leaves = |field: &&Field| {
+            is_header(field.rank) && self.shows(field) || is_tunnel(field.rank) && self.get(field) != 0
+        };
         for field in FIELDS.iter().copied().filter(leaves).filter(|field| self.get(field) != other.get(field)) {
             FieldValue::new(field, self.get(field)).encode(&mut writer);
         }
