@@ -164,6 +164,10 @@ fn prints_line_by_line_what_ovs_ofctl_prints() {
     assert!(switch.dumped("br-int").lines().count() > 90);
     for options in ["", " --no-stats", " --names", " --names --no-stats", " --no-names"] {
         let ofctl = switch.ofctl(&format!("dump-flows br-int{options}"));
+        // Its tables have names that ovs-ofctl does not know.
+        let options = options
+            .replace("--names", "--names --table-names none")
+            .replace("--no-names --table-names none", "--no-names");
         assert_eq!(masked(&switch.dumped(&format!("br-int{options}"))), masked(&ofctl), "{options}");
         let unsorted = switch.dumped(&format!("br-int{options} --unsorted"));
         assert_eq!(masked(&unsorted), masked(&ofctl), "{options}");
@@ -285,7 +289,7 @@ fn colours_are_those_of_ovs_ofctl() {
     for options in ["--no-stats", "--no-stats --names"] {
         let expected = flows(&switch.ofctl(&format!("--color=always {options} dump-flows br-int")));
         assert!(expected.len() > 90);
-        let printed = flows(&switch.dumped(&format!("br-int --color=always {options}")));
+        let printed = flows(&switch.dumped(&format!("br-int --color=always --table-names none {options}")));
         let different = printed.symmetric_difference(&expected).collect::<Vec<_>>();
         assert!(different.is_empty(), "{different:#?}");
     }
@@ -381,6 +385,36 @@ fn reports_on_a_switch_are_those_of_ovs_ofctl() {
         assert!(!expected.is_empty());
         assert_eq!(steady(&switch.dumped(&format!("br-int {ours}"))), expected, "{ours}");
     }
+}
+
+#[test]
+fn tables_have_the_names_that_the_bridge_or_the_user_gives_them() {
+    let Some(switch) = Switch::start() else { return };
+    switch.add_flows("br-int", "table=25,priority=7,in_port=tap1 actions=goto_table:60\n");
+    let line = |options: &str| {
+        let text = switch.dumped(&format!("br-int --no-stats priority=7 {options}"));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        text
+    };
+    assert_eq!(line("--names"), " table=\"mac_spoof\", priority=7,in_port=tap1 actions=goto_table:transient\n");
+    assert_eq!(line("--names --table-names none"), " table=25, priority=7,in_port=tap1 actions=goto_table:60\n");
+    assert!(line("--names --table-names antrea").contains("goto_table:EgressDefaultRule"));
+    assert!(line("--names --table-names ovn").starts_with(" table=\"ls_in_acl_after_lb/lr_in_arp_resolve\", "));
+    assert_eq!(line("--no-names --table-names ovn"), line(""));
+
+    let file = switch.path().join("tables.toml");
+    std::fs::write(&file, "[br-int]\n25 = { name = \"mine\" }\n[br-phys]\n0 = { name = \"wire\" }\n").unwrap();
+    assert!(line(&format!("--names --table-names {}", file.display())).contains("table=mine, priority=7"));
+    let output = switch.dump("br-int --names --table-names nowhere");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && told.contains("nowhere") && told.contains("ovn-23.03"), "{told}");
+
+    // What was printed with names is read again.
+    let dump = switch.path().join("named.txt");
+    std::fs::write(&dump, line("--names")).unwrap();
+    let again = switch.dumped(&format!("{} --no-names", dump.display()));
+    assert_eq!(again, line("--names"));
+    assert_eq!(switch.dumped(&format!("{} --json", dump.display())).matches("\"table\":25").count(), 1);
 }
 
 #[test]

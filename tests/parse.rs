@@ -4,39 +4,17 @@
 
 #[path = "support/corpora.rs"]
 mod corpora;
+#[path = "support/ports.rs"]
+mod ports;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use corpora::{folder, rows};
+use corpora::rows;
 use heddle::flow::parse::{self, Lookup, NoNames, ParsedFlow};
 use heddle::flow::text::{Numbers, Printer};
 use heddle::openflow::{MessageType, PortNo, TableId, Writer, Xid, message};
+use ports::Ports;
 use serde_json::Value;
-
-/// Ports by name.
-#[derive(Default)]
-struct Ports(HashMap<String, u32>);
-
-impl Ports {
-    fn of_corpora() -> Self {
-        let Some(folder) = folder() else { return Self::default() };
-        let text = std::fs::read_to_string(folder.join("flows-context.json")).unwrap();
-        let context: Value = serde_json::from_str(&text).unwrap();
-        let ports = context["ports"].as_object().unwrap();
-        Self(ports.iter().map(|(name, number)| (name.clone(), number.as_u64().unwrap() as u32)).collect())
-    }
-}
-
-impl Lookup for Ports {
-    fn port(&self, name: &str) -> Option<PortNo> {
-        self.0.get(name).map(|number| PortNo(if *number == 65534 { PortNo::LOCAL.0 } else { *number }))
-    }
-
-    fn table(&self, _: &str) -> Option<TableId> {
-        None
-    }
-}
 
 fn printed(flow: &ParsedFlow) -> String {
     let mut out = Vec::new();

@@ -1,10 +1,14 @@
 //! A blocking OpenFlow 1.3 client for one switch: ask, and read the answer as it arrives.
 
+mod listen;
+
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use listen::Peer;
 
 use crate::openflow::echo::Echo;
 use crate::openflow::error_msg::ErrorMsg;
@@ -64,6 +68,18 @@ impl Target {
         }
         let directory = std::env::var_os("OVS_RUNDIR").map_or_else(|| PathBuf::from(RUN_DIRECTORY), PathBuf::from);
         Ok(Self::Socket(directory.join(format!("{text}.mgmt"))))
+    }
+
+    /// The socket through which one hears what this switch and its controller say to each other
+    /// (`ovs-ofctl(8)`, snoop). Only a switch of this host has one.
+    pub fn snoop(&self) -> Option<Self> {
+        match self {
+            Self::Socket(path) if path.extension().is_some_and(|end| end == "mgmt") => {
+                Some(Self::Socket(path.with_extension("snoop")))
+            }
+            Self::Socket(path) => Some(Self::Socket(path.clone())),
+            Self::Tcp(_) | Self::Listen(_) => None,
+        }
     }
 
     /// The bridge that the socket is named after.
@@ -138,8 +154,8 @@ pub enum ClientError {
     Encode(#[from] EncodeError),
 }
 
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
 
 /// A connection that has exchanged HELLOs.
 pub struct Client {
@@ -215,17 +231,23 @@ impl Client {
             if let Some(found) = found {
                 return Ok(found);
             }
-            let count = loop {
-                match self.stream.read(self.frames.spare()) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    result => break result.map_err(|error| self.io(error))?,
-                }
-            };
-            if count == 0 {
-                return Err(ClientError::Closed(self.target.to_string()));
-            }
-            self.frames.filled(count);
+            self.read()?;
         }
+    }
+
+    /// Waits for more bytes.
+    fn read(&mut self) -> Result<(), ClientError> {
+        let count = loop {
+            match self.stream.read(self.frames.spare()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result.map_err(|error| self.io(error))?,
+            }
+        };
+        if count == 0 {
+            return Err(ClientError::Closed(self.target.to_string()));
+        }
+        self.frames.filled(count);
+        Ok(())
     }
 
     /// Sends what `encode` writes, and hands answers of type `answer` to `read` until it returns

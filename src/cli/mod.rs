@@ -2,18 +2,25 @@
 //! and how the programs exit is decided here.
 
 pub mod client;
+mod clock;
 pub mod decode;
+pub mod diff;
 pub mod explain;
 pub mod filter;
+pub mod graph;
 pub mod heddle;
 pub mod json;
 pub mod keyed;
 pub mod message_text;
+pub mod monitor;
 pub mod ofctl_dump;
 pub mod parse;
+pub mod snoop;
 mod status_text;
 pub mod switch_text;
+mod tables;
 pub mod trace;
+pub mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

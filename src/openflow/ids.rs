@@ -22,6 +22,11 @@ impl fmt::Display for TableId {
 pub struct PortNo(pub u32);
 
 impl PortNo {
+    /// The port that a 16-bit number of OpenFlow 1.0 and of Nicira's actions means.
+    pub const fn of_16(port: u16) -> Self {
+        if port >= 0xff00 { Self(port as u32 | 0xffff_0000) } else { Self(port as u32) }
+    }
+
     /// The highest number of a physical or logical port.
     pub const MAX: Self = Self(0xffff_ff00);
     /// `OFPP_IN_PORT`: back where the packet came from.

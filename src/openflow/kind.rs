@@ -5,7 +5,7 @@
 //! carry one; bodies are decoded for 1.3 alone.
 
 use super::error::{NICIRA, ONF};
-use super::header::MessageType;
+use super::header::{MessageType, VERSION};
 use super::message::Message;
 use super::multipart::MultipartType;
 use super::{DecodeError, ErrorCode, Reader};
@@ -383,6 +383,11 @@ const ROWS: &[Row] = &[
     (IpfixFlowRequest, "NXST_IPFIX_FLOW request", 1, 6, NiciraRequest, 4, 0, 0),
     (IpfixFlowReply, "NXST_IPFIX_FLOW reply", 1, 6, NiciraReply, 4, 0, 88),
 ];
+
+/// The names of all messages of OpenFlow 1.3.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().filter(|row| (row.2..=row.3).contains(&VERSION)).map(|row| row.1)
+}
 
 /// The form of one kind of message in one version.
 #[derive(Clone, Copy, Debug)]

@@ -8,19 +8,10 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::IpNetwork;
 
+pub use super::numbers::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_VLAN, IP_PROTO_ICMPV6};
 use super::oxm::{self, FieldValue, Tlv};
 use super::{DecodeError, EncodeError, ErrorCode, MacAddr, PortNo, Reader, Writer};
 
-/// EtherType of ARP.
-pub const ETH_TYPE_ARP: u16 = 0x0806;
-/// EtherType of IPv4.
-pub const ETH_TYPE_IPV4: u16 = 0x0800;
-/// EtherType of IPv6.
-pub const ETH_TYPE_IPV6: u16 = 0x86dd;
-/// EtherType of an 802.1Q tag.
-pub const ETH_TYPE_VLAN: u16 = 0x8100;
-/// IP protocol number of ICMPv6.
-pub const IP_PROTO_ICMPV6: u8 = 58;
 /// `OFPVID_PRESENT`: there is a VLAN tag.
 pub const VLAN_PRESENT: u16 = 0x1000;
 

@@ -41,6 +41,7 @@ pub mod meter;
 pub mod meter_features;
 pub mod multipart;
 pub mod nicira;
+pub mod numbers;
 pub mod nx_packet_in;
 pub mod oxm;
 pub mod packet;

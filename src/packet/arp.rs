@@ -4,12 +4,10 @@ use std::net::Ipv4Addr;
 
 use super::{PacketError, Payload};
 use crate::openflow::MacAddr;
+use crate::openflow::numbers::ETH_TYPE_IPV4;
 
 /// `ar_hrd` of Ethernet.
 const HARDWARE_ETHERNET: u16 = 1;
-/// `ar_pro` of IPv4.
-const PROTOCOL_IPV4: u16 = 0x0800;
-
 /// An ARP or RARP packet, 28 bytes.
 ///
 /// | byte | field          |                     |
@@ -47,7 +45,7 @@ impl Arp {
         let [h0, h1, p0, p1, hlen, plen, o0, o1, rest @ ..] = packet;
         for (what, found, wanted, expected) in [
             ("arp.hrd", u16::from_be_bytes([h0, h1]), HARDWARE_ETHERNET, "1 (Ethernet)"),
-            ("arp.pro", u16::from_be_bytes([p0, p1]), PROTOCOL_IPV4, "2048 (IPv4)"),
+            ("arp.pro", u16::from_be_bytes([p0, p1]), ETH_TYPE_IPV4, "2048 (IPv4)"),
             ("arp.hln", hlen.into(), 6, "6 (an Ethernet address)"),
             ("arp.pln", plen.into(), 4, "4 (an IPv4 address)"),
         ] {

@@ -2,18 +2,8 @@
 
 use super::{PacketError, Payload};
 use crate::openflow::MacAddr;
-pub use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_VLAN};
+use crate::openflow::numbers::{ETH_TYPE_SERVICE_VLAN, ETH_TYPE_VLAN};
 
-/// EtherType of RARP.
-pub const ETH_TYPE_RARP: u16 = 0x8035;
-/// EtherType of MPLS.
-pub const ETH_TYPE_MPLS: u16 = 0x8847;
-/// EtherType of MPLS with an upstream-assigned label, once "multicast".
-pub const ETH_TYPE_MPLS_MULTICAST: u16 = 0x8848;
-/// EtherType of an 802.1ad service tag, the outer one of QinQ.
-pub const ETH_TYPE_SERVICE_VLAN: u16 = 0x88a8;
-/// EtherType of NSH.
-pub const ETH_TYPE_NSH: u16 = 0x894f;
 /// What OpenFlow has for the type of a frame that has none (`OFP_DL_TYPE_NOT_ETH_TYPE`): 802.2 without SNAP.
 pub const ETH_TYPE_NONE: u16 = 0x05ff;
 

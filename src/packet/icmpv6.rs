@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::{PacketError, Payload};
 use crate::openflow::MacAddr;
+use crate::openflow::numbers::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 
 /// An ICMPv6 message: type, code, checksum (2 bytes), and 4 bytes that the type explains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,11 +22,6 @@ pub struct Icmpv6<'a> {
 }
 
 impl<'a> Icmpv6<'a> {
-    /// Type of a neighbor solicitation.
-    pub const NEIGHBOR_SOLICITATION: u8 = 135;
-    /// Type of a neighbor advertisement.
-    pub const NEIGHBOR_ADVERTISEMENT: u8 = 136;
-
     /// Reads a message. Errors: a header that is cut off.
     pub fn decode(mut message: Payload<'a>) -> Result<Self, PacketError> {
         let [icmp_type, code, c0, c1, a, b, c, d] = message.array("icmpv6")?;
@@ -35,7 +31,7 @@ impl<'a> Icmpv6<'a> {
 
     /// True for a neighbor solicitation or advertisement.
     pub const fn is_neighbor_discovery(&self) -> bool {
-        matches!(self.icmp_type, Self::NEIGHBOR_SOLICITATION | Self::NEIGHBOR_ADVERTISEMENT) && self.code == 0
+        matches!(self.icmp_type, NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT) && self.code == 0
     }
 
     /// What a neighbor solicitation or advertisement says; `None` for another message. Errors: a target that

@@ -7,11 +7,14 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::ethernet::{self, MAX_TAGS, is_vlan};
-use super::{
-    Arp, Fragment, Icmp, Icmpv6, Igmp, Ipv4, Ipv6, Label, LabelStack, Nsh, Payload, Sctp, Tcp, Udp, VlanTag, ip_proto,
-};
+use super::{Arp, Fragment, Icmp, Icmpv6, Igmp, Ipv4, Ipv6, Label, LabelStack, Nsh, Payload, Sctp, Tcp, Udp, VlanTag};
 use crate::openflow::MacAddr;
 use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{
+    ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_MPLS, ETH_TYPE_MPLS_MULTICAST, ETH_TYPE_NSH, ETH_TYPE_RARP,
+    IP_PROTO_ICMP, IP_PROTO_ICMPV6, IP_PROTO_IGMP, IP_PROTO_SCTP, IP_PROTO_TCP, IP_PROTO_UDP, NEIGHBOR_ADVERTISEMENT,
+    NEIGHBOR_SOLICITATION,
+};
 
 /// Labels of a stack that are told apart.
 pub const MAX_LABELS: usize = 3;
@@ -141,11 +144,11 @@ impl<'a> Key<'a> {
 impl<'a> Network<'a> {
     fn of(eth_type: u16, rest: Payload<'a>) -> Self {
         match eth_type {
-            ethernet::ETH_TYPE_IPV4 => Self::Ip(Ip::of_ipv4(rest)),
-            ethernet::ETH_TYPE_IPV6 => Self::Ip(Ip::of_ipv6(rest)),
-            ethernet::ETH_TYPE_ARP | ethernet::ETH_TYPE_RARP => Self::Arp(Arp::decode(rest).ok()),
-            ethernet::ETH_TYPE_NSH => Self::Nsh(Nsh::decode(rest).ok()),
-            ethernet::ETH_TYPE_MPLS | ethernet::ETH_TYPE_MPLS_MULTICAST => {
+            ETH_TYPE_IPV4 => Self::Ip(Ip::of_ipv4(rest)),
+            ETH_TYPE_IPV6 => Self::Ip(Ip::of_ipv6(rest)),
+            ETH_TYPE_ARP | ETH_TYPE_RARP => Self::Arp(Arp::decode(rest).ok()),
+            ETH_TYPE_NSH => Self::Nsh(Nsh::decode(rest).ok()),
+            ETH_TYPE_MPLS | ETH_TYPE_MPLS_MULTICAST => {
                 let mut labels = [Label::default(); MAX_LABELS];
                 for (place, label) in labels.iter_mut().zip(LabelStack::new(rest).flatten()) {
                     *place = label;
@@ -200,15 +203,15 @@ impl<'a> Ip<'a> {
             return self;
         }
         let ports = match self.proto {
-            ip_proto::TCP => Tcp::decode(segment).map(|tcp| {
+            IP_PROTO_TCP => Tcp::decode(segment).map(|tcp| {
                 self.tcp_flags = tcp.flags;
                 (tcp.src, tcp.dst)
             }),
-            ip_proto::UDP => Udp::decode(segment).map(|udp| (udp.src, udp.dst)),
-            ip_proto::SCTP => Sctp::decode(segment).map(|sctp| (sctp.src, sctp.dst)),
-            ip_proto::ICMP => Icmp::decode(segment).map(|icmp| (icmp.icmp_type.into(), icmp.code.into())),
-            ip_proto::IGMP => Igmp::decode(segment).map(|igmp| (igmp.igmp_type.into(), igmp.code.into())),
-            ip_proto::ICMPV6 => Icmpv6::decode(segment).map(|icmp| {
+            IP_PROTO_UDP => Udp::decode(segment).map(|udp| (udp.src, udp.dst)),
+            IP_PROTO_SCTP => Sctp::decode(segment).map(|sctp| (sctp.src, sctp.dst)),
+            IP_PROTO_ICMP => Icmp::decode(segment).map(|icmp| (icmp.icmp_type.into(), icmp.code.into())),
+            IP_PROTO_IGMP => Igmp::decode(segment).map(|igmp| (igmp.igmp_type.into(), igmp.code.into())),
+            IP_PROTO_ICMPV6 => Icmpv6::decode(segment).map(|icmp| {
                 self.neighbor = Neighbor::of(&icmp).unwrap_or_default();
                 (icmp.icmp_type.into(), icmp.code.into())
             }),
@@ -220,10 +223,9 @@ impl<'a> Ip<'a> {
 
     /// True for a neighbor solicitation or advertisement.
     pub const fn is_neighbor_discovery(&self) -> bool {
-        let (solicitation, advertisement) = (Icmpv6::NEIGHBOR_SOLICITATION, Icmpv6::NEIGHBOR_ADVERTISEMENT);
         matches!(self.addresses, Addresses::V6(..))
-            && self.proto == ip_proto::ICMPV6
-            && (self.tp_src == solicitation as u16 || self.tp_src == advertisement as u16)
+            && self.proto == IP_PROTO_ICMPV6
+            && (self.tp_src == NEIGHBOR_SOLICITATION as u16 || self.tp_src == NEIGHBOR_ADVERTISEMENT as u16)
             && self.tp_dst == 0
     }
 
@@ -232,11 +234,11 @@ impl<'a> Ip<'a> {
     pub fn checksum(&self) -> Option<u32> {
         let mut segment = self.segment?;
         let bytes = match self.proto {
-            ip_proto::TCP => segment.array::<20>("tcp").map(|[.., a, b, _, _]| [0, 0, a, b]),
-            ip_proto::UDP => segment.array::<8>("udp").map(|[.., a, b]| [0, 0, a, b]),
-            ip_proto::SCTP => segment.array::<12>("sctp").map(|[.., a, b, c, d]| [a, b, c, d]),
-            ip_proto::ICMP => segment.array::<8>("icmp").map(|[_, _, a, b, ..]| [0, 0, a, b]),
-            ip_proto::ICMPV6 => segment.array::<4>("icmpv6").map(|[_, _, a, b]| [0, 0, a, b]),
+            IP_PROTO_TCP => segment.array::<20>("tcp").map(|[.., a, b, _, _]| [0, 0, a, b]),
+            IP_PROTO_UDP => segment.array::<8>("udp").map(|[.., a, b]| [0, 0, a, b]),
+            IP_PROTO_SCTP => segment.array::<12>("sctp").map(|[.., a, b, c, d]| [a, b, c, d]),
+            IP_PROTO_ICMP => segment.array::<8>("icmp").map(|[_, _, a, b, ..]| [0, 0, a, b]),
+            IP_PROTO_ICMPV6 => segment.array::<4>("icmpv6").map(|[_, _, a, b]| [0, 0, a, b]),
             _ => return None,
         };
         bytes.ok().map(u32::from_be_bytes)

@@ -43,22 +43,6 @@ pub use nsh::Nsh;
 pub use payload::{PacketError, Payload};
 pub use transport::{Sctp, Tcp, Udp};
 
-/// IP protocol numbers (IANA, Assigned Internet Protocol Numbers) of which there is a view.
-pub mod ip_proto {
-    /// ICMP.
-    pub const ICMP: u8 = 1;
-    /// IGMP.
-    pub const IGMP: u8 = 2;
-    /// TCP.
-    pub const TCP: u8 = 6;
-    /// UDP.
-    pub const UDP: u8 = 17;
-    /// ICMPv6.
-    pub const ICMPV6: u8 = crate::openflow::matching::IP_PROTO_ICMPV6;
-    /// SCTP.
-    pub const SCTP: u8 = 132;
-}
-
 /// Which part of a datagram a packet holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Fragment {

@@ -4,11 +4,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
-use super::ethernet::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_MPLS, ETH_TYPE_NONE, ETH_TYPE_NSH};
+use super::ethernet::ETH_TYPE_NONE;
 use super::key::{Addresses, Network};
 use super::nsh::Metadata;
 use super::*;
 use crate::openflow::MacAddr;
+use crate::openflow::numbers::{
+    ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_MPLS, ETH_TYPE_NSH, IP_PROTO_ICMP, IP_PROTO_ICMPV6,
+    IP_PROTO_IGMP, IP_PROTO_SCTP, IP_PROTO_TCP, IP_PROTO_UDP,
+};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -72,12 +76,12 @@ fn segment(proto: u8, fragment: Fragment, payload: Payload<'_>) -> Result<(), Pa
         return Ok(());
     }
     match proto {
-        ip_proto::TCP => Tcp::decode(payload).map(drop),
-        ip_proto::UDP => Udp::decode(payload).map(drop),
-        ip_proto::SCTP => Sctp::decode(payload).map(drop),
-        ip_proto::ICMP => Icmp::decode(payload).map(drop),
-        ip_proto::IGMP => Igmp::decode(payload).map(drop),
-        ip_proto::ICMPV6 => match Icmpv6::decode(payload)?.neighbor_discovery()? {
+        IP_PROTO_TCP => Tcp::decode(payload).map(drop),
+        IP_PROTO_UDP => Udp::decode(payload).map(drop),
+        IP_PROTO_SCTP => Sctp::decode(payload).map(drop),
+        IP_PROTO_ICMP => Icmp::decode(payload).map(drop),
+        IP_PROTO_IGMP => Igmp::decode(payload).map(drop),
+        IP_PROTO_ICMPV6 => match Icmpv6::decode(payload)?.neighbor_discovery()? {
             Some(mut discovery) => discovery.options.try_for_each(|option| option.map(drop)),
             None => Ok(()),
         },
@@ -135,7 +139,7 @@ fn ip_ends_where_it_says_and_not_where_the_frame_does() {
     assert_eq!((udp.src, udp.dst, udp.length, udp.checksum, udp.payload.len()), (68, 67, 8, 0xabcd, 0));
     let bytes = frame(TCP_WITH_OPTIONS);
     let packet = Ipv4::decode(ethernet(&bytes).payload).unwrap();
-    assert_eq!((packet.options.len(), packet.proto), (4, ip_proto::TCP));
+    assert_eq!((packet.options.len(), packet.proto), (4, IP_PROTO_TCP));
     let tcp = Tcp::decode(packet.payload).unwrap();
     assert_eq!((tcp.dst, tcp.flags, tcp.checksum, tcp.options), (8080, 0x12, 0xbeef, &hex("020405b4")[..]));
 }
@@ -146,7 +150,7 @@ fn extension_headers_are_passed_over() {
     let packet = Ipv6::decode(ethernet(&bytes).payload).unwrap();
     assert_eq!((packet.label, packet.tos, packet.hop_limit), (0x12345, 0xab, 64));
     let upper = packet.upper_layer().unwrap();
-    assert_eq!((upper.proto, upper.fragment), (ip_proto::SCTP, Fragment::First));
+    assert_eq!((upper.proto, upper.fragment), (IP_PROTO_SCTP, Fragment::First));
     let sctp = Sctp::decode(upper.payload).unwrap();
     assert_eq!((sctp.src, sctp.dst, sctp.tag, sctp.checksum), (80, 81, 1, 0xdead_beef));
 }

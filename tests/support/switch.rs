@@ -69,7 +69,8 @@ impl Switch {
         self.daemons[1].id()
     }
 
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+    /// A program in the switch's directory, which asks this switch.
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let folder = self.folder.path();
         let mut command = Command::new(program);
         command.args(arguments).current_dir(folder).stdin(Stdio::null());

@@ -111,6 +111,8 @@ pub fn bridge_role<'a>(ports: impl IntoIterator<Item = &'a str>, bridge: &str) -
     let by_port = ports.into_iter().find_map(|port| match port {
         "patch-int" => Some(BridgeRole::Tunnel),
         "patch-tun" => Some(BridgeRole::Integration),
+        "antrea-gw0" | "antrea-tun0" => Some(BridgeRole::Antrea),
+        _ if is_of_ovn(port) => Some(BridgeRole::Ovn),
         _ if port.starts_with("int-") => Some(BridgeRole::Integration),
         _ if port.starts_with("phy-") => Some(BridgeRole::Physical),
         _ => None,
@@ -123,6 +125,12 @@ pub fn bridge_role<'a>(ports: impl IntoIterator<Item = &'a str>, bridge: &str) -
     })
 }
 
+/// A tunnel that ovn-controller made, as `ovn-9f3b2c-0`, or its patch to a physical network.
+fn is_of_ovn(port: &str) -> bool {
+    let tunnel = port.strip_prefix("ovn-").and_then(|rest| rest.rsplit_once('-'));
+    port.starts_with("patch-br-int-to-") || tunnel.is_some_and(|(_, number)| number.parse::<u8>().is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +140,9 @@ mod tests {
         assert_eq!(bridge_role(["tap1", "int-ext"], "mine"), Some(BridgeRole::Integration));
         assert_eq!(bridge_role(["eth0", "phy-ext"], "br-int"), Some(BridgeRole::Physical));
         assert_eq!(bridge_role(["vxlan-c0000202"], "br-tun"), Some(BridgeRole::Tunnel));
-        assert_eq!(bridge_role(["eth0"], "lan"), None);
+        assert_eq!(bridge_role(["ovn-9f3b2c-0"], "br-int"), Some(BridgeRole::Ovn));
+        assert_eq!(bridge_role(["patch-br-int-to-provnet-1", "tap1"], "br-int"), Some(BridgeRole::Ovn));
+        assert_eq!(bridge_role(["antrea-gw0"], "br-int"), Some(BridgeRole::Antrea));
+        assert_eq!(bridge_role(["eth0", "ovn-nbctl"], "lan"), None);
     }
 }

@@ -3,7 +3,7 @@
 use super::Out;
 
 /// Sixteen bytes a line: offset, hexadecimal digits, printable characters.
-pub(super) fn dump(out: &mut Out, bytes: &[u8]) {
+pub fn dump(out: &mut Out, bytes: &[u8]) {
     for (line, chunk) in bytes.chunks(16).enumerate() {
         put!(out, "{:08x}  ", line * 16);
         for (i, byte) in chunk.iter().enumerate() {

@@ -27,6 +27,8 @@ mod table_features;
 mod tests;
 mod tlv_table;
 
+pub use dump::dump as hex_dump;
+
 use crate::openflow::header::VERSION;
 use crate::openflow::kind::{Form, Kind};
 use crate::openflow::{DecodeError, ErrorCode, Header, Message, MessageType, PortNo, Reader};

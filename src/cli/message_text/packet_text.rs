@@ -5,13 +5,15 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Out;
-use crate::flow::text::{flag_names, ipv6_address, packet_type};
-use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, VLAN_PRESENT};
+use crate::flow::text::{flag_names, ipv6_address, keyword, packet_type};
+use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{
+    IP_PROTO_ICMP, IP_PROTO_ICMPV6, IP_PROTO_IGMP, IP_PROTO_SCTP, IP_PROTO_TCP, IP_PROTO_UDP,
+};
 use crate::openflow::oxm::Format;
-use crate::packet::ethernet::{ETH_TYPE_MPLS, ETH_TYPE_MPLS_MULTICAST, ETH_TYPE_RARP};
 use crate::packet::key::{Addresses, Ip, Network};
 use crate::packet::nsh::Metadata;
-use crate::packet::{Arp, Fragment, Key, Label, Nsh, ip_proto};
+use crate::packet::{Arp, Fragment, Key, Label, Nsh};
 
 /// The line of a packet of this `packet_type`, and its end.
 pub(super) fn packet(out: &mut Out, packet_type: u32, bytes: &[u8]) {
@@ -47,8 +49,12 @@ fn link(out: &mut Out, key: &Key<'_>) -> Keyword {
         out.push(b',');
         return Keyword::Type;
     }
-    let (name, said) = keyword(key).unwrap_or(("", Keyword::Type));
-    if !name.is_empty() {
+    let ip_proto = match &key.network {
+        Network::Ip(packet) => Some(packet.proto),
+        _ => None,
+    };
+    let keyword = keyword(key.eth_type, ip_proto);
+    if let Some((name, _)) = keyword {
         put!(out, "{name},");
     }
     for (i, tci) in key.vlan_tci.into_iter().enumerate() {
@@ -61,34 +67,10 @@ fn link(out: &mut Out, key: &Key<'_>) -> Keyword {
         put!(out, "dl_vlan{suffix}={},dl_vlan_pcp{suffix}={},", tci & 0x0fff, tci >> 13);
     }
     put!(out, "dl_src={},dl_dst={},", key.eth_src, key.eth_dst);
-    if name.is_empty() {
+    if keyword.is_none() {
         put!(out, "dl_type={:#06x},", key.eth_type);
     }
-    said
-}
-
-fn keyword(key: &Key<'_>) -> Option<(&'static str, Keyword)> {
-    let proto = match &key.network {
-        Network::Ip(packet) => packet.proto,
-        _ => 0,
-    };
-    Some(match (key.eth_type, proto) {
-        (ETH_TYPE_IPV4, ip_proto::ICMP) => ("icmp", Keyword::Protocol),
-        (ETH_TYPE_IPV4, ip_proto::TCP) => ("tcp", Keyword::Protocol),
-        (ETH_TYPE_IPV4, ip_proto::UDP) => ("udp", Keyword::Protocol),
-        (ETH_TYPE_IPV4, ip_proto::SCTP) => ("sctp", Keyword::Protocol),
-        (ETH_TYPE_IPV4, _) => ("ip", Keyword::Type),
-        (ETH_TYPE_IPV6, ip_proto::ICMPV6) => ("icmp6", Keyword::Protocol),
-        (ETH_TYPE_IPV6, ip_proto::TCP) => ("tcp6", Keyword::Protocol),
-        (ETH_TYPE_IPV6, ip_proto::UDP) => ("udp6", Keyword::Protocol),
-        (ETH_TYPE_IPV6, ip_proto::SCTP) => ("sctp6", Keyword::Protocol),
-        (ETH_TYPE_IPV6, _) => ("ipv6", Keyword::Type),
-        (ETH_TYPE_ARP, _) => ("arp", Keyword::Type),
-        (ETH_TYPE_RARP, _) => ("rarp", Keyword::Type),
-        (ETH_TYPE_MPLS, _) => ("mpls", Keyword::Type),
-        (ETH_TYPE_MPLS_MULTICAST, _) => ("mplsm", Keyword::Type),
-        _ => return None,
-    })
+    if keyword.is_some_and(|(_, says_protocol)| says_protocol) { Keyword::Protocol } else { Keyword::Type }
 }
 
 /// The first label by its parts, those behind it as numbers, to the bottom of the stack.
@@ -154,10 +136,10 @@ fn ip(out: &mut Out, packet: &Ip<'_>, keyword: Keyword) {
 }
 
 fn segment(out: &mut Out, packet: &Ip<'_>) {
-    use ip_proto::{ICMP, ICMPV6, IGMP, SCTP, TCP, UDP};
     let (src, dst) = match (packet.addresses, packet.proto) {
-        (Addresses::V4(..), ICMP) | (Addresses::V6(..), ICMPV6) => ("icmp_type", "icmp_code"),
-        (_, ICMP | IGMP | TCP | UDP | ICMPV6 | SCTP) => ("tp_src", "tp_dst"),
+        (Addresses::V4(..), IP_PROTO_ICMP) | (Addresses::V6(..), IP_PROTO_ICMPV6) => ("icmp_type", "icmp_code"),
+        (_, IP_PROTO_ICMP | IP_PROTO_IGMP | IP_PROTO_ICMPV6) => ("tp_src", "tp_dst"),
+        (_, IP_PROTO_TCP | IP_PROTO_UDP | IP_PROTO_SCTP) => ("tp_src", "tp_dst"),
         _ => return,
     };
     put!(out, "{src}={},{dst}={},", packet.tp_src, packet.tp_dst);
@@ -166,7 +148,7 @@ fn segment(out: &mut Out, packet: &Ip<'_>) {
         named_ipv6(out, "nd_target", neighbor.target);
         put!(out, "nd_sll={},nd_tll={},", neighbor.source, neighbor.link_target);
     }
-    if packet.proto == TCP {
+    if packet.proto == IP_PROTO_TCP {
         put!(out, "tcp_flags=");
         flag_names(out, Format::TcpFlags.flags().map_or(&[], |flags| flags.names), packet.tcp_flags.into());
         out.push(b',');
@@ -181,11 +163,11 @@ fn named_ipv6(out: &mut Out, name: &str, address: Ipv6Addr) {
 
 fn checksum(out: &mut Out, packet: &Ip<'_>) {
     let name = match packet.proto {
-        ip_proto::TCP => "tcp",
-        ip_proto::UDP => "udp",
-        ip_proto::SCTP => "sctp",
-        ip_proto::ICMP => "icmp",
-        ip_proto::ICMPV6 => "icmp6",
+        IP_PROTO_TCP => "tcp",
+        IP_PROTO_UDP => "udp",
+        IP_PROTO_SCTP => "sctp",
+        IP_PROTO_ICMP => "icmp",
+        IP_PROTO_ICMPV6 => "icmp6",
         _ => return,
     };
     if let Some(checksum) = packet.checksum() {

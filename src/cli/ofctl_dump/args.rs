@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -10,9 +11,10 @@ use super::Error;
 use super::color::{self, Palette};
 use super::sort::{Direction, Order, SortKey};
 use super::source::Source;
+use super::table_names::TableNames;
 use crate::cli::decode::DecodeArgs;
 use crate::cli::filter::suggest::nearest;
-use crate::cli::{parse, trace};
+use crate::cli::{diff, graph, monitor, parse, snoop, trace};
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
@@ -44,6 +46,12 @@ pub struct Args {
     /// Ports and tables by number (the default elsewhere)
     #[arg(long)]
     no_names: bool,
+    /// Names of tables that the switch does not name: auto, none, the name of a set, or a FILE of names
+    ///
+    /// Sets: br-int, br-tun and br-phys (Heddle, Neutron), ovn-22.03, ovn-23.03 (also ovn), ovn-24.03, antrea. By
+    /// default the ports of the bridge tell which. A file has the form of Heddle's flows/tables.toml.
+    #[arg(long, value_name = "SET", default_value = "auto", hide_default_value = true)]
+    table_names: TableNames,
     /// Flows without duration and counters
     #[arg(long)]
     pub(super) no_stats: bool,
@@ -77,8 +85,31 @@ pub struct Args {
     /// Flows in colours; the environment variable OVS_COLORS changes them
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     color: Option<color::When>,
+    /// The tables and the flows between them, as a picture
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["explain", "no_stats", "unsorted", "json"])]
+    pub(super) graph: Option<graph::Format>,
+    /// Flows with their packets per second, flows never hit, and what changed: every SECS seconds, by default 1
+    #[arg(
+        long,
+        value_name = "SECS",
+        num_args = 0..=1,
+        default_missing_value = "1",
+        value_parser = seconds,
+        conflicts_with_all = ["input", "explain", "no_stats", "unsorted", "json", "graph"]
+    )]
+    pub(super) watch: Option<Duration>,
+    /// With --watch: stop after so many readings
+    #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
     #[arg(skip)]
     order: Order,
+}
+
+/// A positive number of seconds, a day at the most.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const DAY: f64 = 86_400.0;
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=DAY).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a number of seconds, such as 2 or 0.5".to_owned())
 }
 
 /// Commands of a form of their own.
@@ -86,6 +117,9 @@ pub struct Args {
 pub(super) enum Command {
     Decode(DecodeArgs),
     Parse(parse::Args),
+    Diff(diff::Args),
+    Snoop(snoop::Args),
+    Monitor(monitor::Args),
     Trace(trace::Args),
 }
 
@@ -197,6 +231,11 @@ impl Args {
     /// The colours of flows, if they are to have any.
     pub(super) fn palette(&self) -> Option<Palette> {
         Palette::of_environment(self.color.unwrap_or_default())
+    }
+
+    /// Where names of tables come from that the switch does not name.
+    pub(super) const fn table_names(&self) -> &TableNames {
+        &self.table_names
     }
 
     /// Ports and tables by name?

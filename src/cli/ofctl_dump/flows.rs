@@ -19,7 +19,7 @@ use crate::cli::json::{self, Printed};
 use crate::flow::text::{Names, Numbers, Printer};
 use crate::openflow::flow_mod::encode_flow_stats_request;
 use crate::openflow::multipart::MultipartType;
-use crate::openflow::{Cookie, DecodeError, FlowStats, PortNo, TableId};
+use crate::openflow::{Cookie, DecodeError, FlowStats, TableId};
 
 /// Prints the flows that `request` asks for. True: some were found, or all were asked for.
 pub(super) fn run(request: &Request, args: &Args, out: &mut impl Write) -> Result<bool, Error> {
@@ -52,6 +52,7 @@ fn of_switch(
     }
     if named || request.filter.is_some() {
         names.read_tables(&mut client)?;
+        args.table_names().apply(&mut names, &request.source.name())?;
     }
     let style = Style::new((request, args), &names, objects)?;
     let mut lines = Lines::new(if named { &names } else { &Numbers }, style);
@@ -84,9 +85,13 @@ fn of_switch(
 fn of_text((request, args): (&Request, &Args), objects: &Objects, out: &mut impl Write) -> Result<bool, Error> {
     let reading = request.source.read(&NameTable::default())?;
     let dump = &reading.dump;
-    let mut style = Style::new((request, args), &dump.names, objects)?;
+    let mut names = dump.names.clone();
+    if args.by_name() {
+        args.table_names().apply(&mut names, &dump.name)?;
+    }
+    let mut style = Style::new((request, args), &names, objects)?;
     style.stats &= dump.has_stats;
-    let mut lines = Lines::new(&dump.names, style);
+    let mut lines = Lines::new(&names, style);
     for flow in dump.flows.iter().filter(|flow| args.table.is_none_or(|table| flow.table.0 == table)) {
         lines.add(&flow)?;
     }
@@ -97,8 +102,8 @@ fn of_text((request, args): (&Request, &Args), objects: &Objects, out: &mut impl
 
 /// What is known of the bridge whose names these are.
 fn bridge<'a>(names: &'a NameTable, objects: &'a Objects) -> Bridge<'a> {
-    let name = names.ports().find(|(port, _)| *port == PortNo::LOCAL).map_or("", |(_, name)| name);
-    Bridge { role: bridge_role(names.ports().map(|(_, name)| name), name), objects, names }
+    let role = bridge_role(names.ports().map(|(_, name)| name), names.bridge().unwrap_or_default());
+    Bridge { role, objects, names }
 }
 
 /// One flow in the text of all.

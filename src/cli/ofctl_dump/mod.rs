@@ -14,7 +14,9 @@ mod reports;
 pub mod sort;
 pub mod source;
 mod stand_ins;
+pub mod table_names;
 pub mod text_dump;
+mod views;
 
 use std::io::{self, Write};
 
@@ -27,7 +29,7 @@ use super::client::{Client, ClientError, ParseTargetError};
 use super::explain::TopologyError;
 use super::filter::FilterError;
 use super::message_text::NotPrinted;
-use super::{decode, parse, trace};
+use super::{decode, diff, monitor, parse, snoop, trace, watch};
 use crate::openflow::DecodeError;
 
 /// What `ofctl-dump` can fail with.
@@ -39,6 +41,9 @@ pub enum Error {
     /// The command line.
     #[error(transparent)]
     Word(#[from] WordError),
+    /// The names of tables.
+    #[error(transparent)]
+    TableNames(#[from] table_names::Error),
     /// The filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -60,6 +65,15 @@ pub enum Error {
     /// Lines that are no flows; each was told.
     #[error("not every line is a flow")]
     NotParsed,
+    /// Comparing.
+    #[error(transparent)]
+    Diff(diff::Error),
+    /// Listening to a controller.
+    #[error(transparent)]
+    Snoop(snoop::Error),
+    /// Being told of changes.
+    #[error(transparent)]
+    Monitor(monitor::Error),
     /// A trace.
     #[error(transparent)]
     Trace(#[from] trace::Error),
@@ -80,6 +94,32 @@ impl From<ParseTargetError> for Error {
     }
 }
 
+/// A command's own error, but for that of the output, which is the same for all.
+macro_rules! error_of {
+    ($($command:ident in $variant:ident),*) => {$(
+        impl From<$command::Error> for Error {
+            fn from(error: $command::Error) -> Self {
+                match error {
+                    $command::Error::Output(error) => Self::Output(error),
+                    error => Self::$variant(error),
+                }
+            }
+        }
+    )*};
+}
+
+error_of!(diff in Diff, snoop in Snoop, monitor in Monitor);
+
+impl From<watch::Error> for Error {
+    fn from(error: watch::Error) -> Self {
+        match error {
+            watch::Error::Client(error) => error.into(),
+            watch::Error::Filter(error) => error.into(),
+            watch::Error::Output(error) => Self::Output(error),
+        }
+    }
+}
+
 /// Does what `args` ask for. True: something was found.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     match &args.command {
@@ -91,6 +131,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
             true => Ok(true),
             false => Err(Error::NotParsed),
         },
+        Some(Command::Diff(args)) => Ok(diff::run(args, out)?),
+        Some(Command::Snoop(args)) => Ok(snoop::run(args, out).map(|()| true)?),
+        Some(Command::Monitor(args)) => Ok(monitor::run(args, out).map(|()| true)?),
         Some(Command::Trace(args)) => Ok(trace::run(args, out)?),
         None => print(args, out),
     }
@@ -104,6 +147,9 @@ fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
         Source::File(_) | Source::Stdin => Err(Error::OnlyFlows(request.source.name())),
     };
     let question = match (request.what, args.stats) {
+        (What::Flows, _) if views::asked_for(args) => {
+            return views::show(&request, args, out).map(|()| true).map_err(|error| request.explain(error));
+        }
         (What::Flows, _) => return flows::run(&request, args, out).map_err(|error| request.explain(error)),
         (What::Aggregate, _) => return aggregate::run(&request, args, out).map(|()| true),
         (What::Show, _) => return reports::show(&mut connect()?, out).map(|()| true),

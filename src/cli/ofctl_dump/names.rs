@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::cli::client::{Client, ClientError};
 use crate::flow::parse::Lookup;
+use crate::flow::table_names::TableSet;
 use crate::flow::text::Names;
 use crate::openflow::multipart::MultipartType;
 use crate::openflow::port::Port;
@@ -61,6 +62,18 @@ impl NameTable {
     /// Names a table.
     pub fn add_table(&mut self, table: TableId, name: String) {
         self.tables.insert(table, name);
+    }
+
+    /// Names the tables that have no name yet.
+    pub fn name_tables(&mut self, set: &TableSet) {
+        for (table, known) in set.iter() {
+            self.tables.entry(table).or_insert_with(|| known.name.clone());
+        }
+    }
+
+    /// The name of the bridge, as far as its own port tells.
+    pub fn bridge(&self) -> Option<&str> {
+        self.ports.get(&PortNo::LOCAL).map(String::as_str)
     }
 
     /// All ports, by number. A name may be that of several.

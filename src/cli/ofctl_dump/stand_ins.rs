@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::names::NameTable;
 use crate::flow::parse::Lookup;
+use crate::flow::table_names::{TableSet, built_in, built_in_names};
 use crate::openflow::{PortNo, TableId};
 
 /// The highest number of a port: stand-ins count down from here, real ones up from 1.
@@ -25,14 +26,30 @@ pub(super) fn stand_ins(text: &str, known: &NameTable) -> NameTable {
     text.lines().for_each(|line| used.scan(line));
     let mut names = known.clone();
     let mut number = LAST_PORT;
-    for name in used.ports {
+    for name in std::mem::take(&mut used.ports) {
         if Lookup::port(known, &name).is_none() {
             names.add_port(PortNo(number), name);
             number -= 1;
         }
     }
+    name_known_tables(&mut names, &used);
     add_tables(&mut names, &used.home_tables, &used.next_tables);
     names
+}
+
+/// Takes the numbers of a built-in set that has all the names, if there is one.
+fn name_known_tables(names: &mut NameTable, used: &Used) {
+    let tables = used.home_tables.iter().chain(&used.next_tables);
+    let unknown: Vec<_> =
+        tables.filter(|table| table.parse::<u8>().is_err() && Lookup::table(names, table).is_none()).collect();
+    let has_all = |set: &&TableSet| unknown.iter().all(|name| set.iter().any(|(_, table)| table.name == **name));
+    if !unknown.is_empty()
+        && let Some(set) = built_in_names().filter_map(built_in).find(has_all)
+    {
+        for (table, known) in set.iter().filter(|(_, table)| unknown.contains(&&table.name)) {
+            names.add_table(table, known.name.clone());
+        }
+    }
 }
 
 fn add_tables(names: &mut NameTable, home: &[String], next: &[String]) {
@@ -173,6 +190,14 @@ mod tests {
         let names = stand_ins("table=transient,in_port=tap1 actions=output:tap2", &known);
         assert_eq!(names.ports().collect::<Vec<_>>(), [(PortNo(3), "tap1"), (PortNo(LAST_PORT), "tap2")]);
         assert_eq!(names.tables().count(), 1);
+    }
+
+    #[test]
+    fn tables_that_a_built_in_set_names_have_its_numbers() {
+        let text = "table=local_switching actions=goto_table:transient\ntable=transient actions=NORMAL\n";
+        let expected = [(0, "local_switching"), (60, "transient")];
+        let names = stand_ins(text, &NameTable::default());
+        assert_eq!(names.tables().map(|(table, name)| (table.0, name)).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -3,18 +3,13 @@
 use super::Violation;
 use crate::openflow::action::learn::{Learn, Source, Spec};
 use crate::openflow::action::{CtFlags, CtZone, NatAddresses, PT_ETH, PT_NSH};
-use crate::openflow::matching::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, VLAN_PRESENT};
+use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{
+    ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_NSH, IP_PROTO_SCTP as SCTP, IP_PROTO_TCP as TCP, IP_PROTO_UDP as UDP,
+};
 use crate::openflow::oxm::{self, Field, FieldValue, Packet, Tlv, Tlvs};
 use crate::openflow::{Action, DecodeError, ErrorCode, Instruction, Reader, Subfield, TableId};
 
-/// EtherType of a network service header.
-const ETH_TYPE_NSH: u16 = 0x894f;
-/// IP protocol number of TCP.
-pub const TCP: u8 = 6;
-/// IP protocol number of UDP.
-pub const UDP: u8 = 17;
-/// IP protocol number of SCTP.
-pub const SCTP: u8 = 132;
 /// Ports of the protocols that `alg` names.
 const FTP: u16 = 21;
 const TFTP: u16 = 69;

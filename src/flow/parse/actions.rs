@@ -17,10 +17,20 @@ pub(super) struct List<'n> {
     /// The packets as the actions so far leave them.
     pub(super) packet: Packet,
     outer: Outer,
-    /// Within `write_actions`: what the packets are when they are carried out is not known.
-    of_action_set: bool,
+    held: Held,
     depth: u8,
     pub(super) actions: Vec<Action>,
+}
+
+/// How actions are held against the packets that they are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// Those of a flow.
+    Strictly,
+    /// Within `write_actions`: what the packets are when they are carried out is not known.
+    ActionSet,
+    /// Those of a bucket or a packet-out: a switch looks at them.
+    Freely,
 }
 
 /// What was said so far, as far as it may not stand beside everything.
@@ -75,7 +85,7 @@ fn step_of(key: &str) -> Step {
 
 /// Reads what stands behind `actions=` into the bytes of the instructions.
 pub(super) fn instructions(text: Piece<'_>, names: &dyn Lookup, packet: Packet) -> Result<Vec<u8>, ParseError> {
-    let mut list = List { names, packet, outer: Outer::None, of_action_set: false, depth: 0, actions: Vec::new() };
+    let mut list = List { names, packet, outer: Outer::None, held: Held::Strictly, depth: 0, actions: Vec::new() };
     let mut out = Writer::new();
     let (mut rest, mut company) = (text, Company::default());
     let mut last = None;
@@ -99,6 +109,20 @@ pub(super) fn instructions(text: Piece<'_>, names: &dyn Lookup, packet: Packet) 
     }
     list.finish(text, &mut out)?;
     company.check()?;
+    Ok(out.into_vec())
+}
+
+/// Reads actions that are for packets of any kind into their bytes.
+pub(super) fn list(pairs: &[(Piece<'_>, Piece<'_>)], names: &dyn Lookup) -> Result<Vec<u8>, ParseError> {
+    let packet = Packet::default();
+    let mut list = List { names, packet, outer: Outer::None, held: Held::Freely, depth: 0, actions: Vec::new() };
+    list.read(pairs.iter().copied())?;
+    let mut out = Writer::new();
+    for action in &list.actions {
+        action
+            .encode(&mut out)
+            .map_err(|_| pairs.first().map_or_else(|| too_long(Piece::new("")), |(key, _)| too_long(*key)))?;
+    }
     Ok(out.into_vec())
 }
 
@@ -146,24 +170,39 @@ impl List<'_> {
             return Err(text.error("actions less deep within actions"));
         }
         let mut list = self.within(outer);
-        let (mut rest, mut company) = (text, Company::default());
-        while let Some((key, value)) = rest.next_pair() {
+        let mut rest = text;
+        list.read(std::iter::from_fn(|| rest.next_pair()))?;
+        Ok(list.actions)
+    }
+
+    /// Appends actions that stand one after the other.
+    fn read<'t>(&mut self, pairs: impl Iterator<Item = (Piece<'t>, Piece<'t>)>) -> Result<(), ParseError> {
+        let mut company = Company::default();
+        for (key, value) in pairs {
             company.add(key);
             if step_of(key.text) != Step::Apply {
                 return Err(key.error("an action: instructions stand in a flow only"));
             }
             if !key.text.eq_ignore_ascii_case("drop") {
-                list.action(key, value)?;
+                self.action(key, value)?;
             }
         }
-        company.check()?;
-        Ok(list.actions)
+        company.check()
     }
 
     /// An empty list within this one.
     pub(super) fn within(&self, outer: Outer) -> Self {
-        let of_action_set = self.of_action_set || outer == Outer::WriteActions;
-        Self { outer, of_action_set, depth: self.depth + 1, actions: Vec::new(), ..*self }
+        let to_action_set = outer == Outer::WriteActions && self.held == Held::Strictly;
+        let held = if to_action_set { Held::ActionSet } else { self.held };
+        Self { outer, held, depth: self.depth + 1, actions: Vec::new(), ..*self }
+    }
+
+    /// What `checked` says of the actions at `text`, if it counts here.
+    pub(super) fn fits(&self, text: Piece<'_>, checked: Result<(), Misfit>) -> Result<(), ParseError> {
+        match (checked, self.held) {
+            (Err(Misfit::Pointless(_)), Held::ActionSet) | (_, Held::Freely) => Ok(()),
+            (checked, _) => checked.map_err(|misfit| text.error(misfit.violation().expected)),
+        }
     }
 
     /// Appends an action that stands at `text`, if it may stand there.
@@ -173,9 +212,7 @@ impl List<'_> {
         match consistency::step(&mut self.packet, &action) {
             // Whether the actions of a connection fit is for `ct` to say, once its zone is known.
             _ if self.outer == Outer::Ct => {}
-            Err(Misfit::Pointless(_)) if self.of_action_set => {}
-            Err(misfit) => return Err(text.error(misfit.violation().expected)),
-            Ok(()) => {}
+            checked => self.fits(text, checked)?,
         }
         self.actions.push(in_openflow13.unwrap_or(action));
         Ok(())

@@ -28,7 +28,7 @@ pub(super) fn learn(list: &List<'_>, value: Piece<'_>) -> Result<Action, ParseEr
         };
         let checked = consistency::spec(&list.packet, &mut learnt, &part);
         let text = if value.is_empty() { name } else { value };
-        checked.map_err(|misfit| text.error(misfit.violation().expected))?;
+        list.fits(text, checked)?;
         learn.specs.push(part);
     }
     Ok(Action::Learn(Box::new(learn)))

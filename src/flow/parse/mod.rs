@@ -7,26 +7,36 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
 
 mod actions;
+mod bundle;
 mod ct;
 mod encap;
 mod fields;
 mod forward;
+mod group;
 mod learn;
 mod matching;
+mod meter;
 mod modify;
 mod oxm;
+mod packet_out;
 mod piece;
 mod select;
 mod special;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tlv_map;
 mod values;
 
+pub use bundle::{ParsedMessage, bundle};
+pub use group::{ParsedGroup, group};
 pub use matching::{has_keyword, protocol, protocol_names};
-pub use stats::{ParsedStats, flow_stats};
-
+pub use meter::{ParsedMeter, meter};
 pub use oxm::oxm;
+pub use packet_out::{ParsedPacketOut, packet_out};
+pub use stats::{ParsedStats, flow_stats};
+pub use tlv_map::tlv_map;
+
 use piece::Piece;
 use values::{number_u16, number_u32, number_u64};
 
@@ -109,24 +119,27 @@ pub fn flow(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
     command(FlowModCommand::ADD, Piece::new(text), names)
 }
 
+const COMMANDS: [(&str, FlowModCommand); 5] = [
+    ("delete", FlowModCommand::DELETE),
+    ("delete_strict", FlowModCommand::DELETE_STRICT),
+    ("modify", FlowModCommand::MODIFY),
+    ("modify_strict", FlowModCommand::MODIFY_STRICT),
+    ("add", FlowModCommand::ADD),
+];
+
 /// Reads a line of `ovs-ofctl add-flows FILE`: a flow, behind `add`, `modify`, `modify_strict`, `delete` or
 /// `delete_strict`, without which it is added.
 pub fn flow_mod(text: &str, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
-    let start = Piece::new(text).trim_start();
+    flow_mod_at(Piece::new(text), names)
+}
+
+fn flow_mod_at(text: Piece<'_>, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
+    let start = text.trim_start();
     let (word, _) = start.word(", \t\r\n");
-    let found = match word.text {
-        "add" => FlowModCommand::ADD,
-        "modify" => FlowModCommand::MODIFY,
-        "modify_strict" => FlowModCommand::MODIFY_STRICT,
-        "delete" => FlowModCommand::DELETE,
-        "delete_strict" => FlowModCommand::DELETE_STRICT,
-        _ => return flow(text, names),
-    };
-    let rest = start.split(word.text.len()).1;
-    if rest.trim().is_empty() {
-        return Err(word.error("what it concerns behind the command"));
+    match word.command(&COMMANDS) {
+        Some(found) => command(found, start.split(word.text.len()).1, names),
+        None => command(FlowModCommand::ADD, text, names),
     }
-    command(found, rest, names)
 }
 
 /// Reads a match into its OXM TLVs.

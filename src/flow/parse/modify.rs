@@ -7,8 +7,9 @@ use super::actions::List;
 use super::fields::{by_name, subfield};
 use super::piece::Piece;
 use super::values::{self, Masked, number_of, number_u8, number_u16, ones};
-use crate::flow::check::consistency::{self, SCTP, TCP, UDP};
+use crate::flow::check::consistency;
 use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{IP_PROTO_SCTP as SCTP, IP_PROTO_TCP as TCP, IP_PROTO_UDP as UDP};
 use crate::openflow::oxm::{self, Field, FieldValue, Packet};
 use crate::openflow::{Action, Subfield};
 
@@ -127,7 +128,7 @@ fn loads(list: &mut List<'_>, text: Piece<'_>, field: &'static Field, found: Mas
         let value = if all { FieldValue::new(field, found.value) } else { masked() };
         return list.push(text, Action::Load2(value));
     }
-    consistency::has(&list.packet, field).map_err(|misfit| text.error(misfit.violation().expected))?;
+    list.fits(text, consistency::has(&list.packet, field))?;
     let mut at = 0_u16;
     while at < 128 && found.mask >> at != 0 {
         at += (found.mask >> at).trailing_zeros() as u16;

@@ -1,8 +1,8 @@
 //! Matches as lists of headers with their bytes, `OXM_OF_ETH_TYPE(0800), OXM_OF_IPV4_SRC_W(0a000000/ff000000)`,
 //! as `ovs-ofctl parse-oxm` and `parse-nx-match` take them.
 
-use super::ParseError;
 use super::piece::Piece;
+use super::{ParseError, values};
 use crate::openflow::Writer;
 use crate::openflow::oxm::{EXPERIMENTER, Field};
 
@@ -74,8 +74,8 @@ fn tlv(header: &Header, body: Piece<'_>, writer: &mut Writer) -> Result<(), Pars
         None if !header.masked => (body, None),
         _ => return Err(body.error("a mask behind a slash where the header ends in _W, and only there")),
     };
-    let bytes = bytes(value)?;
-    let mask = mask.map(|mask| self::bytes(mask).map(|bytes| (mask, bytes))).transpose()?;
+    let bytes = values::bytes(value)?;
+    let mask = mask.map(|mask| values::bytes(mask).map(|bytes| (mask, bytes))).transpose()?;
     if bytes.len() != header.bytes.unwrap_or(bytes.len().min(124)) {
         return Err(value.error("as many bytes as the field has"));
     }
@@ -93,17 +93,6 @@ fn tlv(header: &Header, body: Piece<'_>, writer: &mut Writer) -> Result<(), Pars
     writer.bytes(&bytes);
     writer.bytes(mask.as_ref().map_or(&[], |(_, mask)| mask));
     Ok(())
-}
-
-/// Pairs of hexadecimal digits.
-fn bytes(piece: Piece<'_>) -> Result<Vec<u8>, ParseError> {
-    let digits: Vec<u32> = piece.text.chars().filter(|c| !c.is_whitespace()).map_while(|c| c.to_digit(16)).collect();
-    let count = piece.text.chars().filter(|c| !c.is_whitespace()).count();
-    if digits.len() != count || count % 2 == 1 {
-        return Err(piece.error("pairs of hexadecimal digits"));
-    }
-    let pairs = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | *digit) as u8);
-    Ok(pairs.collect())
 }
 
 #[cfg(test)]

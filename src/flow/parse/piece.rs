@@ -74,6 +74,20 @@ impl<'t> Piece<'t> {
         (word, rest.split(1).1)
     }
 
+    /// Which of `commands` the word is; as for Open vSwitch its first letters are enough.
+    pub(super) fn command<C: Copy>(&self, commands: &[(&str, C)]) -> Option<C> {
+        let named = |(name, _): &&(&str, C)| !self.is_empty() && name.starts_with(self.text);
+        commands.iter().find(named).map(|(_, command)| *command)
+    }
+
+    /// What stands before `actions=…`, and what stands behind the `=`.
+    pub(super) fn split_actions(&self) -> (Self, Option<Self>) {
+        match self.text.find("action").map(|at| self.split(at)) {
+            Some((head, rest)) => (head, rest.split_once("=").map(|(_, actions)| actions)),
+            None => (*self, None),
+        }
+    }
+
     /// Takes the next `key`, `key=value`, `key:value` or `key(value)`; `None` at the end.
     pub(super) fn next_pair(&mut self) -> Option<(Self, Self)> {
         let start = self.take(|text| take_while(is_separator).parse(text)).1;

@@ -220,6 +220,17 @@ fn packet_type(piece: Piece<'_>) -> Result<u128, ParseError> {
     Ok(u128::from(number_u16(space)?) << 16 | u128::from(number_u16(kind.trim())?))
 }
 
+/// Pairs of hexadecimal digits.
+pub(super) fn bytes(piece: Piece<'_>) -> Result<Vec<u8>, ParseError> {
+    let digits: Vec<u32> = piece.text.chars().filter(|c| !c.is_whitespace()).map_while(|c| c.to_digit(16)).collect();
+    let count = piece.text.chars().filter(|c| !c.is_whitespace()).count();
+    if digits.len() != count || count % 2 == 1 {
+        return Err(piece.error("pairs of hexadecimal digits"));
+    }
+    let pairs = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | *digit) as u8);
+    Ok(pairs.collect())
+}
+
 /// A number of any length in hexadecimal or, if it is short, as C writes it; without zeros in front.
 fn long_number(piece: Piece<'_>) -> Result<Vec<u8>, ParseError> {
     let too_long = || piece.error("a number of at most 124 bytes");

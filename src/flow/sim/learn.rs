@@ -49,5 +49,5 @@ fn load(value: u128, dst: Subfield) -> Action {
 
 /// The port that a field of 16 or 32 bits names.
 fn output(number: u128) -> Action {
-    Action::output(u16::try_from(number).map_or(PortNo(number as u32), super::walk::port_of_16))
+    Action::output(u16::try_from(number).map_or(PortNo(number as u32), PortNo::of_16))
 }

@@ -3,7 +3,7 @@
 use super::network::{Bridge, Bucket, Cable, End, Group, PortVlan, is_patch, peer_address};
 use super::set;
 use super::step::{Destination, Fault, Note, Reason, Start, Step};
-use super::walk::{Going, Pending, Rest, Walk, port_of_16};
+use super::walk::{Going, Pending, Rest, Walk};
 use crate::openflow::action::Bundle;
 use crate::openflow::group::GroupType;
 use crate::openflow::matching::VLAN_PRESENT;
@@ -21,13 +21,13 @@ impl<'n> Walk<'n> {
     pub(super) fn send(&mut self, action: &Action) {
         match action {
             Action::Output { port, .. } => self.output(*port),
-            Action::OutputTrunc { port, .. } => self.output(port_of_16(*port)),
+            Action::OutputTrunc { port, .. } => self.output(PortNo::of_16(*port)),
             Action::OutputReg { src, .. } | Action::OutputReg2 { src, .. } => {
                 let number = self.packet.subfield(src);
                 match u16::try_from(number) {
                     Ok(port) => {
                         self.note(Note::OutputPort(number));
-                        self.output(port_of_16(port));
+                        self.output(PortNo::of_16(port));
                     }
                     Err(_) => self.note(Note::OutOfRange(number)),
                 }
@@ -118,7 +118,7 @@ impl<'n> Walk<'n> {
 
     fn bundle(&mut self, bundle: &Bundle) {
         let live: Vec<PortNo> =
-            bundle.members.iter().map(|port| port_of_16(*port)).filter(|port| self.port_lives(*port)).collect();
+            bundle.members.iter().map(|port| PortNo::of_16(*port)).filter(|port| self.port_lives(*port)).collect();
         if live.len() > 1 {
             self.note(Note::ByHash(live.len() as u32));
         }

@@ -449,7 +449,7 @@ impl<'n> Walk<'n> {
     }
 
     fn resubmit_from(&mut self, in_port: u16, table: TableId, resubmit: fn(&mut Self, PortNo, TableId)) {
-        let in_port = match port_of_16(in_port) {
+        let in_port = match PortNo::of_16(in_port) {
             PortNo::IN_PORT => self.packet.in_port(),
             port => port,
         };
@@ -532,11 +532,6 @@ pub(super) enum Rest {
 
 /// `OFPP_UNSET`: the action set has no output.
 const UNSET: u128 = 0xffff_fff7;
-
-/// The port number of OpenFlow 1.3 that a 16-bit number means.
-pub(super) const fn port_of_16(port: u16) -> PortNo {
-    if port >= 0xff00 { PortNo(port as u32 | 0xffff_0000) } else { PortNo(port as u32) }
-}
 
 fn hit(found: &Found<'_>) -> Option<Box<Hit>> {
     let flow = |entry: &Entry| Arc::clone(&entry.flow);

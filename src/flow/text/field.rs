@@ -1,6 +1,6 @@
 //! Fields where actions name them: by header, with a run of bits, with a value.
 
-use super::names::{self, Names, port_of_16};
+use super::names::{self, Names};
 use super::put::{self, Out};
 use crate::openflow::PortNo;
 use crate::openflow::oxm::{EXPERIMENTER, Field, Flags, Format, Tlv};
@@ -96,7 +96,7 @@ pub(super) fn value(out: &mut Out, names: &dyn Names, known: Known, value: &[u8]
     let (number, mask_number) = (put::number(value), mask.map_or(u128::MAX, put::number));
     match format {
         Format::Port if mask.is_none() => {
-            let port = if value.len() == 2 { port_of_16(number as u16) } else { PortNo(number as u32) };
+            let port = if value.len() == 2 { PortNo::of_16(number as u16) } else { PortNo(number as u32) };
             names::port(out, names, port);
         }
         Format::Decimal | Format::Port => {

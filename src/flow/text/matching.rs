@@ -3,7 +3,11 @@
 use super::field::{self, Known};
 use super::names::{self, Names};
 use super::put::{self, Out};
-use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, VLAN_PRESENT};
+use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{
+    ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_MPLS, ETH_TYPE_MPLS_MULTICAST, ETH_TYPE_RARP, IP_PROTO_ICMP,
+    IP_PROTO_ICMPV6, IP_PROTO_SCTP, IP_PROTO_TCP, IP_PROTO_UDP,
+};
 use crate::openflow::oxm::{self, FIELDS, Field, Flags, Format, Tlv};
 use crate::openflow::{DecodeError, PortNo, Reader};
 
@@ -206,24 +210,29 @@ impl Whole {
     fn keyword(&self) -> Option<(&'static str, bool)> {
         let in_name_space_1 = self.packet_type.filter(|packet_type| packet_type >> 16 == 1);
         let eth_type = in_name_space_1.map_or(self.eth_type?, |packet_type| packet_type as u16);
-        Some(match (eth_type, self.ip_proto) {
-            (ETH_TYPE_IPV4, Some(1)) => ("icmp", true),
-            (ETH_TYPE_IPV4, Some(6)) => ("tcp", true),
-            (ETH_TYPE_IPV4, Some(17)) => ("udp", true),
-            (ETH_TYPE_IPV4, Some(132)) => ("sctp", true),
-            (ETH_TYPE_IPV4, _) => ("ip", false),
-            (ETH_TYPE_IPV6, Some(IP_PROTO_ICMPV6)) => ("icmp6", true),
-            (ETH_TYPE_IPV6, Some(6)) => ("tcp6", true),
-            (ETH_TYPE_IPV6, Some(17)) => ("udp6", true),
-            (ETH_TYPE_IPV6, Some(132)) => ("sctp6", true),
-            (ETH_TYPE_IPV6, _) => ("ipv6", false),
-            (ETH_TYPE_ARP, _) => ("arp", false),
-            (0x8035, _) => ("rarp", false),
-            (0x8847, _) => ("mpls", false),
-            (0x8848, _) => ("mplsm", false),
-            _ => return None,
-        })
+        keyword(eth_type, self.ip_proto)
     }
+}
+
+/// The keyword for packets of this Ethernet type and IP protocol, and whether it says the latter too.
+pub(crate) const fn keyword(eth_type: u16, ip_proto: Option<u8>) -> Option<(&'static str, bool)> {
+    Some(match (eth_type, ip_proto) {
+        (ETH_TYPE_IPV4, Some(IP_PROTO_ICMP)) => ("icmp", true),
+        (ETH_TYPE_IPV4, Some(IP_PROTO_TCP)) => ("tcp", true),
+        (ETH_TYPE_IPV4, Some(IP_PROTO_UDP)) => ("udp", true),
+        (ETH_TYPE_IPV4, Some(IP_PROTO_SCTP)) => ("sctp", true),
+        (ETH_TYPE_IPV4, _) => ("ip", false),
+        (ETH_TYPE_IPV6, Some(IP_PROTO_ICMPV6)) => ("icmp6", true),
+        (ETH_TYPE_IPV6, Some(IP_PROTO_TCP)) => ("tcp6", true),
+        (ETH_TYPE_IPV6, Some(IP_PROTO_UDP)) => ("udp6", true),
+        (ETH_TYPE_IPV6, Some(IP_PROTO_SCTP)) => ("sctp6", true),
+        (ETH_TYPE_IPV6, _) => ("ipv6", false),
+        (ETH_TYPE_ARP, _) => ("arp", false),
+        (ETH_TYPE_RARP, _) => ("rarp", false),
+        (ETH_TYPE_MPLS, _) => ("mpls", false),
+        (ETH_TYPE_MPLS_MULTICAST, _) => ("mplsm", false),
+        _ => return None,
+    })
 }
 
 /// Prints a match with a comma behind each part. `places` is memory to reuse.

@@ -19,6 +19,7 @@ mod put;
 mod tests;
 
 pub(crate) use field::packet_type;
+pub(crate) use matching::keyword;
 pub use names::{Names, Numbers};
 pub use oxm::oxm;
 pub(crate) use put::{flags as flag_names, ipv6 as ipv6_address};

@@ -25,11 +25,6 @@ impl Names for Numbers {
     }
 }
 
-/// The port number of OpenFlow 1.3 that a 16-bit number of OpenFlow 1.0 and of Nicira's actions means.
-pub(super) const fn port_of_16(port: u16) -> PortNo {
-    if port >= 0xff00 { PortNo(port as u32 | 0xffff_0000) } else { PortNo(port as u32) }
-}
-
 const fn reserved(port: PortNo) -> Option<&'static str> {
     Some(match port.0 {
         0xffff_fff7 => "UNSET",

@@ -4,7 +4,7 @@ use super::actions::{decimal, list_or_drop, subfield, write_metadata};
 use super::controller;
 use super::field;
 use super::learn::learn;
-use super::names::{self, Names, port_of_16};
+use super::names::{self, Names};
 use super::nicira_ct;
 use super::put::{self, Out};
 use crate::openflow::action::{
@@ -73,7 +73,7 @@ pub(super) fn print(out: &mut Out, names: &dyn Names, action: &Action) {
         Action::Nat(nat) => nicira_ct::nat(out, nat),
         Action::OutputTrunc { port, max_len } => {
             put::text(out, "output(port=");
-            names::port(out, names, port_of_16(*port));
+            names::port(out, names, PortNo::of_16(*port));
             decimal(out, ",max_len=", u64::from(*max_len));
             out.push(b')');
         }
@@ -132,7 +132,7 @@ fn with_subfield(out: &mut Out, name: &str, place: &Subfield) {
 }
 
 fn resubmit(out: &mut Out, names: &dyn Names, (in_port, table): (u16, TableId), ending: &str) {
-    let port = port_of_16(in_port);
+    let port = PortNo::of_16(in_port);
     let this_table = table == TableId::ALL;
     if port != PortNo::IN_PORT && this_table {
         put::text(out, "resubmit:");
@@ -182,7 +182,7 @@ fn bundle(out: &mut Out, names: &dyn Names, wanted: &Bundle) {
         if i > 0 {
             out.push(b',');
         }
-        names::port(out, names, port_of_16(*member));
+        names::port(out, names, PortNo::of_16(*member));
     }
     out.push(b')');
 }
@@ -195,8 +195,8 @@ fn sample(out: &mut Out, names: &dyn Names, wanted: &Sample) {
     parameter(out, "obs_point_id=", wanted.obs_point_id.into());
     let (port, direction) = match wanted.port {
         SamplePort::Unsaid => (PortNo::ANY, Direction::Default),
-        SamplePort::At(port) => (port_of_16(port), Direction::Default),
-        SamplePort::Directed(port, direction) => (port_of_16(port), direction),
+        SamplePort::At(port) => (PortNo::of_16(port), Direction::Default),
+        SamplePort::Directed(port, direction) => (PortNo::of_16(port), direction),
     };
     if port != PortNo::ANY {
         put::text(out, "sampling_port=");

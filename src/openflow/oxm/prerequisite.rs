@@ -1,20 +1,15 @@
 //! Prerequisites: what a packet has to be, to have a field (OpenFlow 1.3.5 §7.2.3.6, `ovs-fields(7)`).
 
 use super::{Field, Prerequisite as P};
-use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, VLAN_PRESENT};
+use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{
+    ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_MPLS, ETH_TYPE_MPLS_MULTICAST, ETH_TYPE_NSH, ETH_TYPE_RARP,
+    IP_PROTO_ICMP, IP_PROTO_ICMPV6, IP_PROTO_SCTP, IP_PROTO_TCP, IP_PROTO_UDP, NEIGHBOR_ADVERTISEMENT,
+    NEIGHBOR_SOLICITATION,
+};
 
-const ETH_TYPE_RARP: u16 = 0x8035;
-const ETH_TYPE_MPLS: u16 = 0x8847;
-const ETH_TYPE_MPLS_MULTICAST: u16 = 0x8848;
-const ETH_TYPE_NSH: u16 = 0x894f;
-const IP_PROTO_ICMP: u8 = 1;
-const IP_PROTO_TCP: u8 = 6;
-const IP_PROTO_UDP: u8 = 17;
-const IP_PROTO_SCTP: u8 = 132;
 /// Bit of `ip_frag`: not the first fragment.
 const FRAGMENT_LATER: u8 = 2;
-const NEIGHBOUR_SOLICITATION: u8 = 135;
-const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 /// Bits of `ct_state`.
 const CT_INVALID: u32 = 0x10;
 const CT_TRACKED: u32 = 0x20;
@@ -152,7 +147,7 @@ impl Packet {
     pub const fn is_neighbour_discovery(&self) -> bool {
         self.is_icmpv6()
             && self.icmp_code == 0
-            && matches!(self.icmp_type, NEIGHBOUR_SOLICITATION | NEIGHBOUR_ADVERTISEMENT)
+            && matches!(self.icmp_type, NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)
     }
 
     /// Known to be tracked and valid.
@@ -181,8 +176,8 @@ impl Packet {
             P::Icmpv4 => dl_type == ETH_TYPE_IPV4 && self.ip_proto == IP_PROTO_ICMP,
             P::Icmpv6 => self.is_icmpv6(),
             P::NeighbourDiscovery => self.is_neighbour_discovery(),
-            P::NeighbourSolicitation => self.is_neighbour_discovery() && self.icmp_type == NEIGHBOUR_SOLICITATION,
-            P::NeighbourAdvertisement => self.is_neighbour_discovery() && self.icmp_type == NEIGHBOUR_ADVERTISEMENT,
+            P::NeighbourSolicitation => self.is_neighbour_discovery() && self.icmp_type == NEIGHBOR_SOLICITATION,
+            P::NeighbourAdvertisement => self.is_neighbour_discovery() && self.icmp_type == NEIGHBOR_ADVERTISEMENT,
         }
     }
 

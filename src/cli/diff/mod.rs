@@ -1,0 +1,201 @@
+//! `ofctl-dump diff`: the flows of two switches, of two texts, or of one of each.
+
+mod compare;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+
+use clap::Args as ClapArgs;
+
+pub use compare::{Aspect, Difference, Rules, compare};
+
+use super::client::ParseTargetError;
+use super::ofctl_dump::dump::Dump;
+use super::ofctl_dump::names::NameTable;
+use super::ofctl_dump::source::{Source, SourceError};
+use super::tables::name_known_tables;
+use crate::flow::text::{Cookies, Names, Numbers, Printer};
+use crate::flow::{Flow, FlowTable};
+use crate::openflow::{DecodeError, TableId};
+
+/// Two switches, two texts, or one of each: exit code 0 if they have the same flows, 1 if not
+#[derive(ClapArgs, Debug)]
+pub struct Args {
+    /// A bridge, a management socket, tcp:HOST:PORT, ptcp:[PORT[:HOST]], a file of flows, or - for the standard input
+    a: String,
+    /// Likewise
+    b: String,
+    /// Flows that differ in nothing but their cookies are equal
+    #[arg(long)]
+    ignore_cookie: bool,
+    /// Leave out flows that the switch has learnt by itself
+    #[arg(long)]
+    ignore_learnt: bool,
+    /// Ports and tables by name (the default on a terminal)
+    #[arg(long, overrides_with = "no_names")]
+    names: bool,
+    /// Ports and tables by number (the default elsewhere)
+    #[arg(long)]
+    no_names: bool,
+}
+
+/// Why there is no comparison.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// One of the sides.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// What one of the sides is.
+    #[error(transparent)]
+    Target(#[from] ParseTargetError),
+    /// There is one standard input.
+    #[error("only one side can be the standard input")]
+    TwiceStdin,
+    /// A flow that is none.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The output.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Prints the differences; true if there is none. How many there are goes to the standard error.
+pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
+    let (a, b) = read(&Source::parse_any(&args.a)?, &Source::parse_any(&args.b)?)?;
+    let rules = Rules { ignore_cookie: args.ignore_cookie, ignore_learnt: args.ignore_learnt };
+    let (before, after) = (table(&a), table(&b));
+    let differences = compare(&before, &after, rules)?;
+    let mut names = names(&a, &b).clone();
+    name_known_tables(&mut names);
+    let by_name = !args.no_names && (args.names || io::stdout().is_terminal());
+    // Numbers that stand in for names are nobody's.
+    let invented = [&a, &b].into_iter().any(|dump| !dump.live && dump.names.ports().count() > live_ports(&a, &b));
+    let cookies = if args.ignore_cookie { Cookies::Hidden } else { Cookies::Shown };
+    let mut report =
+        Report { printer: Printer::new(if by_name || invented { &names } else { &Numbers }), titles: &names, cookies };
+    if !differences.is_empty() {
+        writeln!(out, "--- {}\n+++ {}", a.name, b.name)?;
+    }
+    for differences in differences.chunk_by(|a, b| a.flow().table == b.flow().table) {
+        report.table(differences, out)?;
+    }
+    out.flush()?;
+    let counts = Counts::of(&differences);
+    let alike = after.len().saturating_sub(counts.added + counts.changed);
+    eprintln!("ofctl-dump: {} and {}: {counts}, {alike} alike", a.name, b.name);
+    Ok(differences.is_empty())
+}
+
+/// Reads a switch first: its names give a text its numbers.
+fn read(a: &Source, b: &Source) -> Result<(Dump, Dump), Error> {
+    if (a, b) == (&Source::Stdin, &Source::Stdin) {
+        return Err(Error::TwiceStdin);
+    }
+    let read = |source: &Source, known: &NameTable| {
+        let reading = source.read(known)?;
+        reading.finish()?;
+        Ok::<_, SourceError>(reading.dump)
+    };
+    let unknown = NameTable::default();
+    if matches!(b, Source::Switch(_)) && !matches!(a, Source::Switch(_)) {
+        let b = read(b, &unknown)?;
+        return Ok((read(a, &b.names)?, b));
+    }
+    let a = read(a, &unknown)?;
+    let b = read(b, &a.names)?;
+    Ok((a, b))
+}
+
+/// The side that knows the names of both.
+fn names<'a>(a: &'a Dump, b: &'a Dump) -> &'a NameTable {
+    match (a.live, b.live) {
+        // What was read second knows what the first did.
+        (true, false) | (false, false) => &b.names,
+        _ => &a.names,
+    }
+}
+
+/// Ports of the switch that one side is.
+fn live_ports(a: &Dump, b: &Dump) -> usize {
+    [a, b].into_iter().find(|dump| dump.live).map_or(0, |dump| dump.names.ports().count())
+}
+
+/// By identity; of two flows of one identity in a text the second counts, as when both are added.
+fn table(dump: &Dump) -> FlowTable {
+    let mut table = FlowTable::new();
+    table.reserve(dump.flows.len());
+    for flow in dump.flows.iter() {
+        table.insert(Arc::new(Flow::from_stats(&flow)));
+    }
+    table
+}
+
+/// How many flows differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Counts {
+    removed: usize,
+    added: usize,
+    changed: usize,
+}
+
+impl Counts {
+    fn of(differences: &[Difference]) -> Self {
+        let mut counts = Self::default();
+        for difference in differences {
+            *match difference {
+                Difference::Removed(_) => &mut counts.removed,
+                Difference::Added(_) => &mut counts.added,
+                Difference::Changed { .. } => &mut counts.changed,
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} removed, {} added, {} changed", self.removed, self.added, self.changed)
+    }
+}
+
+/// Differences as text that programs which show patches take.
+struct Report<'n> {
+    printer: Printer<'n>,
+    titles: &'n NameTable,
+    cookies: Cookies,
+}
+
+impl Report<'_> {
+    /// Those of one table.
+    fn table(&mut self, differences: &[Difference], out: &mut impl Write) -> Result<(), Error> {
+        let Some(first) = differences.first() else { return Ok(()) };
+        writeln!(out, "@@ {}: {} @@", self.title(first.flow().table), Counts::of(differences))?;
+        for difference in differences {
+            match difference {
+                Difference::Removed(flow) => self.flow('-', flow, out)?,
+                Difference::Added(flow) => self.flow('+', flow, out)?,
+                Difference::Changed { before, after, aspects } => {
+                    let words: Vec<&str> = aspects.iter().map(|aspect| aspect.word()).collect();
+                    writeln!(out, " # changed: {}", words.join(", "))?;
+                    self.flow('-', before, out)?;
+                    self.flow('+', after, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn title(&self, table: TableId) -> String {
+        match Names::table(self.titles, table) {
+            Some(name) => format!("table {table}, {name}"),
+            None => format!("table {table}"),
+        }
+    }
+
+    fn flow(&mut self, sign: char, flow: &Flow, out: &mut impl Write) -> Result<(), Error> {
+        let mut text = sign.to_string().into_bytes();
+        self.printer.wanted(flow, self.cookies, &mut text)?;
+        text.push(b'\n');
+        Ok(out.write_all(&text)?)
+    }
+}
