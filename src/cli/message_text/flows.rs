@@ -2,13 +2,12 @@
 
 use super::{Context, NotPrinted, Out, Stop, bits, chomp, known_port};
 use crate::flow;
-use crate::flow::text::{Numbers, Printer, duration, flags};
+use crate::flow::text::{Numbers, Printer, duration};
 use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorCancel, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
 use crate::openflow::flow_removed::FlowRemoved;
 use crate::openflow::flow_stats::{AggregateStats, FlowStatsRequest};
 use crate::openflow::kind::Kind;
 use crate::openflow::match_fields::{Form, MatchFields, Strictness};
-use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
     DecodeError, Entries, ErrorCode, FlowMod, FlowModCommand, FlowStats, PortNo, RawMatch, Reader, TableId,
 };
@@ -68,47 +67,12 @@ fn flow_match(mut body: Reader<'_>) -> Result<RawMatch<'_>, DecodeError> {
     RawMatch::decode(&mut body)
 }
 
-const COMMANDS: [&str; 5] = ["ADD", "MOD", "MOD_STRICT", "DEL", "DEL_STRICT"];
-
 fn flow_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let flow = FlowMod::decode(body)?;
-    let FlowMod { buffer_id, out_port, .. } = flow;
-    let mut printer = Printer::new(&Numbers);
-    let mut text = Vec::new();
-    put!(text, " {}", COMMANDS.get(usize::from(flow.command.0)).unwrap_or(&""));
-    if flow.table != TableId(0) {
-        put!(text, " table:{}", flow.table);
-    }
-    text.push(b' ');
-    printer.prioritized(flow.priority, &fields(&flow_match(body)?)?, &mut text)?;
+    let match_tlvs = fields(&flow_match(body)?)?;
     check(&flow, &body)?;
-    if text.last() != Some(&b' ') {
-        text.push(b' ');
-    }
-    if flow.command == FlowModCommand::ADD {
-        if ![0, u64::MAX].contains(&flow.cookie.0) {
-            put!(text, "cookie:{:#x} ", flow.cookie.0);
-        }
-    } else if flow.cookie_mask != 0 {
-        put!(text, "cookie:{:#x}/{:#x} ", flow.cookie.0, flow.cookie_mask);
-    }
-    for (name, timeout) in [("idle", flow.idle_timeout), ("hard", flow.hard_timeout)] {
-        if timeout != 0 {
-            put!(text, "{name}:{timeout} ");
-        }
-    }
-    if buffer_id != NO_BUFFER {
-        put!(text, "buf:{buffer_id:#x} ");
-    }
-    if out_port != PortNo::ANY {
-        put!(text, "out_port:");
-        printer.port(out_port, &mut text);
-        text.push(b' ');
-    }
-    flags(&mut text, flow.flags);
-    put!(text, "actions=");
-    let offset = body.offset() + (body.remaining() - flow.instructions.len());
-    printer.instructions(Reader::at(flow.instructions, offset), &mut text)?;
+    let mut text = b" ".to_vec();
+    Printer::new(&Numbers).flow_mod(&FlowMod { match_tlvs: &match_tlvs, ..flow }, &mut text)?;
     out.append(&mut text);
     Ok(())
 }

@@ -57,7 +57,7 @@ pub(super) fn modification(body: Reader<'_>, out: &mut Out) -> Result<(), Decode
 }
 
 fn group_type(out: &mut Out, group_type: GroupType) {
-    let name = ["all", "select", "indirect", "ff"].get(usize::from(group_type.0)).unwrap_or(&"unknown");
+    let name = group_type.name().unwrap_or("unknown");
     put!(out, ",type={name}");
 }
 
