@@ -2,9 +2,10 @@
 
 use crate::flow::sim::Packet;
 use crate::openflow::matching::mac_number;
+use crate::openflow::numbers::{IP_PROTO_ICMP, IP_PROTO_ICMPV6, IP_PROTO_SCTP, IP_PROTO_TCP, IP_PROTO_UDP};
 use crate::openflow::oxm::{self, Field};
 use crate::packet::key::{Addresses, Ip, Network};
-use crate::packet::{Arp, Fragment, Key, Label, Nsh, ip_proto};
+use crate::packet::{Arp, Fragment, Key, Label, Nsh};
 
 /// Bytes in hexadecimal, with or without blanks and colons between them. `None`: not that.
 pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
@@ -79,11 +80,11 @@ fn ip_fields(ip: &Ip<'_>) -> [(&'static Field, u128); 8] {
 
 fn with_transport(packet: Packet, ip: &Ip<'_>) -> Packet {
     let (src, dst) = match (ip.proto, ip.addresses) {
-        (ip_proto::TCP, _) => (&oxm::TCP_SRC, &oxm::TCP_DST),
-        (ip_proto::UDP, _) => (&oxm::UDP_SRC, &oxm::UDP_DST),
-        (ip_proto::SCTP, _) => (&oxm::SCTP_SRC, &oxm::SCTP_DST),
-        (ip_proto::ICMP, Addresses::V4(..)) => (&oxm::ICMPV4_TYPE, &oxm::ICMPV4_CODE),
-        (ip_proto::ICMPV6, Addresses::V6(..)) => (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE),
+        (IP_PROTO_TCP, _) => (&oxm::TCP_SRC, &oxm::TCP_DST),
+        (IP_PROTO_UDP, _) => (&oxm::UDP_SRC, &oxm::UDP_DST),
+        (IP_PROTO_SCTP, _) => (&oxm::SCTP_SRC, &oxm::SCTP_DST),
+        (IP_PROTO_ICMP, Addresses::V4(..)) => (&oxm::ICMPV4_TYPE, &oxm::ICMPV4_CODE),
+        (IP_PROTO_ICMPV6, Addresses::V6(..)) => (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE),
         _ => return packet,
     };
     let fields = [

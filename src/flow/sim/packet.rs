@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{ETH_TYPE_IPV6, ETH_TYPE_VLAN};
 use crate::openflow::oxm::{self, FIELDS, Field, FieldValue, Format, Tlvs};
 use crate::openflow::{DecodeError, PortNo, Reader, Subfield, Writer};
 
@@ -12,7 +13,6 @@ const MAX_TAGS: usize = 2;
 /// Labels that Open vSwitch looks at.
 pub(super) const MAX_LABELS: usize = 3;
 
-const ETHERTYPE_VLAN: u16 = 0x8100;
 /// Bits of a label stack entry besides the label.
 const LABEL_SHIFT: u32 = 12;
 const TC_SHIFT: u32 = 9;
@@ -160,7 +160,7 @@ impl Packet {
     pub fn with_tags(mut self, tcis: [u16; MAX_TAGS]) -> Self {
         self.tags = [Tag::default(); MAX_TAGS];
         for tci in tcis.into_iter().rev().filter(|tci| tci & VLAN_PRESENT != 0) {
-            self.push_tag(ETHERTYPE_VLAN, tci);
+            self.push_tag(ETH_TYPE_VLAN, tci);
         }
         self
     }
@@ -213,7 +213,7 @@ impl Packet {
 
     fn known(&self) -> oxm::Packet {
         let small = |field: &Field| self.get(field) as u8;
-        let ipv6 = self.get(&oxm::ETH_TYPE) == 0x86dd;
+        let ipv6 = self.get(&oxm::ETH_TYPE) == u128::from(ETH_TYPE_IPV6);
         let (icmp_type, icmp_code) =
             if ipv6 { (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE) } else { (&oxm::ICMPV4_TYPE, &oxm::ICMPV4_CODE) };
         oxm::Packet {
@@ -292,7 +292,7 @@ impl Packet {
     fn set_tci(&mut self, tci: u16) {
         let ethertype = match (tci & VLAN_PRESENT != 0, self.tags[0].ethertype) {
             (false, _) => 0,
-            (true, 0) => ETHERTYPE_VLAN,
+            (true, 0) => ETH_TYPE_VLAN,
             (true, ethertype) => ethertype,
         };
         self.tags[0] = Tag { ethertype, tci };
@@ -334,7 +334,7 @@ impl Packet {
     }
 
     fn first_label(&self) -> u32 {
-        let label = if self.get(&oxm::ETH_TYPE) == 0x86dd { 2 } else { 0 };
+        let label = if self.get(&oxm::ETH_TYPE) == u128::from(ETH_TYPE_IPV6) { 2 } else { 0 };
         let (tc, ttl) =
             if self.is_ip() { (self.get(&oxm::IP_TOS) as u32 >> 2 & 7, self.get(&oxm::IP_TTL) as u32) } else { (0, 0) };
         label << LABEL_SHIFT | tc << TC_SHIFT | BOTTOM | if ttl == 0 { 64 } else { ttl }
