@@ -18,7 +18,6 @@ pub mod parse;
 pub mod snoop;
 mod status_text;
 pub mod switch_text;
-mod tables;
 pub mod trace;
 pub mod watch;
 

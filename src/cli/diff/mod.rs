@@ -13,7 +13,7 @@ use super::client::ParseTargetError;
 use super::ofctl_dump::dump::Dump;
 use super::ofctl_dump::names::NameTable;
 use super::ofctl_dump::source::{Source, SourceError};
-use super::tables::name_known_tables;
+use super::ofctl_dump::table_names::{self, TableNames};
 use crate::flow::text::{Cookies, Names, Numbers, Printer};
 use crate::flow::{Flow, FlowTable};
 use crate::openflow::{DecodeError, TableId};
@@ -48,6 +48,9 @@ pub enum Error {
     /// What one of the sides is.
     #[error(transparent)]
     Target(#[from] ParseTargetError),
+    /// Names of tables.
+    #[error(transparent)]
+    TableNames(#[from] table_names::Error),
     /// There is one standard input.
     #[error("only one side can be the standard input")]
     TwiceStdin,
@@ -66,7 +69,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     let (before, after) = (table(&a), table(&b));
     let differences = compare(&before, &after, rules)?;
     let mut names = names(&a, &b).clone();
-    name_known_tables(&mut names);
+    TableNames::Auto.apply(&mut names, &a.name)?;
     let by_name = !args.no_names && (args.names || io::stdout().is_terminal());
     // Numbers that stand in for names are nobody's.
     let invented = [&a, &b].into_iter().any(|dump| !dump.live && dump.names.ports().count() > live_ports(&a, &b));
