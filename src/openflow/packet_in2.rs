@@ -11,8 +11,9 @@
 
 use super::error::NICIRA;
 use super::experimenter::experimenter_message;
+use super::nx_packet_in::NxPacketIn;
 use super::oxm::Tlvs;
-use super::packet::{NO_BUFFER, PacketInReason};
+use super::packet::{NO_BUFFER, PacketIn, PacketInReason};
 use super::property::{Property, aligned_property, property};
 use super::{Cookie, DecodeError, EncodeError, Entries, Entry, ErrorCode, Raw, Reader, TableId, Writer, Xid};
 
@@ -20,6 +21,9 @@ use super::{Cookie, DecodeError, EncodeError, Entries, Entry, ErrorCode, Raw, Re
 pub const PACKET_IN2: u32 = 30;
 /// `NXT_RESUME`: the `exp_type` of a packet on its way back.
 pub const RESUME: u32 = 28;
+
+/// The cookie of a packet-in that no flow sent.
+pub const NO_COOKIE: Cookie = Cookie(u64::MAX);
 
 /// One property of either message (`enum nx_packet_in2_prop_type`). Those that are not known survive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,7 +167,8 @@ fn stack_value<'a>(property: &Property<'a>) -> Result<&'a [u8], DecodeError> {
 }
 
 /// What the properties of a message say together. Encoded, they stand in the order in which Open vSwitch 3.1
-/// has them, and properties that are not known are gone: to pass a message on, pass its properties on.
+/// has them, and properties that are not known are gone: to pass a message on, pass its properties on. The other
+/// forms of a packet-in say less of the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PacketIn2<'a> {
     /// The packet, from its Ethernet header, or its beginning.
@@ -174,7 +179,7 @@ pub struct PacketIn2<'a> {
     pub buffer_id: u32,
     /// The table of the flow that sent it.
     pub table_id: TableId,
-    /// The flow's cookie; all ones if there is none.
+    /// The flow's cookie, or [`NO_COOKIE`].
     pub cookie: Cookie,
     /// Why it was sent.
     pub reason: PacketInReason,
@@ -184,6 +189,38 @@ pub struct PacketIn2<'a> {
     pub userdata: &'a [u8],
     /// Properties that say where the packet waits; empty if it does not.
     pub continuation: Raw<'a>,
+}
+
+impl<'a> From<PacketIn<'a>> for PacketIn2<'a> {
+    fn from(message: PacketIn<'a>) -> Self {
+        Self {
+            packet: message.data,
+            full_len: message.total_len.into(),
+            buffer_id: message.buffer_id,
+            table_id: message.table_id,
+            cookie: message.cookie,
+            reason: message.reason,
+            metadata: Raw::rest(&mut message.flow_match.oxm_fields()),
+            userdata: &[],
+            continuation: Raw::default(),
+        }
+    }
+}
+
+impl<'a> From<NxPacketIn<'a>> for PacketIn2<'a> {
+    fn from(message: NxPacketIn<'a>) -> Self {
+        Self {
+            packet: message.data,
+            full_len: message.total_len.into(),
+            buffer_id: message.buffer_id,
+            table_id: message.table_id,
+            cookie: message.cookie,
+            reason: message.reason,
+            metadata: message.fields,
+            userdata: &[],
+            continuation: Raw::default(),
+        }
+    }
 }
 
 impl<'a> PacketIn2<'a> {
@@ -196,7 +233,7 @@ impl<'a> PacketIn2<'a> {
             full_len: 0,
             buffer_id: NO_BUFFER,
             table_id: TableId(0),
-            cookie: Cookie(u64::MAX),
+            cookie: NO_COOKIE,
             reason: PacketInReason::NO_MATCH,
             metadata: Raw::default(),
             userdata: &[],
@@ -270,7 +307,7 @@ impl<'a> PacketIn2<'a> {
             PacketInProperty::BufferId(self.buffer_id).encode(writer)?;
         }
         PacketInProperty::TableId(self.table_id).encode(writer)?;
-        if self.cookie.0 != u64::MAX {
+        if self.cookie != NO_COOKIE {
             PacketInProperty::Cookie(self.cookie).encode(writer)?;
         }
         PacketInProperty::Reason(self.reason).encode(writer)?;
@@ -324,6 +361,18 @@ mod tests {
         let mut inner = Writer::new();
         continuation.iter().for_each(|property| property.encode(&mut inner).unwrap());
         assert_eq!(inner.as_slice(), packet_in.continuation.bytes());
+    }
+
+    #[test]
+    fn a_packet_in_of_another_form_says_the_same() {
+        let bytes = hex("040a0030 12345678 ffffffff 0036 01 14 00000000000000ab
+             0001000c 80000004 00000002 00000000 0000 505400000007");
+        let standard = PacketIn2::from(PacketIn::decode(Message::decode(&bytes).unwrap().body).unwrap());
+        let bytes = hex("ffffffff 0036 01 14 00000000000000ab 0008 000000000000 8000000400000002 0000 505400000007");
+        let nicira = PacketIn2::from(NxPacketIn::decode(Reader::new(&bytes)).unwrap());
+        assert_eq!(standard, nicira);
+        let again = encoded(|w| standard.encode(w, XID));
+        assert_eq!(PacketIn2::decode(body(&again)).unwrap(), standard);
     }
 
     #[test]

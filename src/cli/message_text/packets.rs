@@ -7,17 +7,17 @@ use crate::openflow::kind::Kind;
 use crate::openflow::match_fields::{Form, MatchFields, Strictness};
 use crate::openflow::nx_packet_in::{NxPacketIn, PacketInFormat, SetPacketInFormat};
 use crate::openflow::oxm::{PACKET_TYPE, Tlv, Tlvs};
-use crate::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason, PacketOut};
-use crate::openflow::packet_in2::{ContinuationProperty, PacketIn2};
-use crate::openflow::{Action, Cookie, DecodeError, Entries, ErrorCode, PortNo, Raw, Reader, TableId};
+use crate::openflow::packet::{NO_BUFFER, PacketIn, PacketOut};
+use crate::openflow::packet_in2::{ContinuationProperty, NO_COOKIE, PacketIn2};
+use crate::openflow::{Action, Cookie, DecodeError, ErrorCode, PortNo, Raw, Reader, TableId};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
     let result = match context.kind() {
-        Kind::PacketIn => PacketIn::decode(body).and_then(|packet| Told::from(packet).print(out)),
+        Kind::PacketIn => PacketIn::decode(body).and_then(|packet| packet_in(&packet.into(), out)),
         Kind::PacketOut => packet_out(body, out),
         Kind::SetPacketInFormat => format(body, out),
-        Kind::NxPacketIn => NxPacketIn::decode(body).and_then(|packet| Told::from(packet).print(out)),
-        Kind::NxPacketIn2 | Kind::Resume => PacketIn2::decode(body).and_then(|packet| Told::from(packet).print(out)),
+        Kind::NxPacketIn => NxPacketIn::decode(body).and_then(|packet| packet_in(&packet.into(), out)),
+        Kind::NxPacketIn2 | Kind::Resume => PacketIn2::decode(body).and_then(|packet| packet_in(&packet, out)),
         _ => return None,
     };
     Some(result.map_err(Stop::from))
@@ -65,112 +65,48 @@ fn packet_out(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// What a switch tells of a packet, in whichever form.
-struct Told<'a> {
-    table_id: TableId,
-    cookie: Cookie,
-    total_len: u32,
-    /// OXM or NXM fields.
-    metadata: Raw<'a>,
-    reason: PacketInReason,
-    buffer_id: u32,
-    userdata: &'a [u8],
-    continuation: Raw<'a>,
-    packet: &'a [u8],
+/// A packet-in of any form: everything, or nothing where a part of it is wrong.
+fn packet_in(message: &PacketIn2<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let mut text = Vec::new();
+    summary(message, &mut text)?;
+    if !message.userdata.is_empty() {
+        let bytes: Vec<String> = message.userdata.iter().map(|byte| format!("{byte:02x}")).collect();
+        put!(text, " userdata={}\n", bytes.join("."));
+    }
+    Continuation::decode(message)?.print(&mut text);
+    packet_text::packet(&mut text, packet_type(message.metadata)?, message.packet);
+    out.append(&mut text);
+    Ok(())
 }
 
-impl<'a> From<PacketIn<'a>> for Told<'a> {
-    fn from(message: PacketIn<'a>) -> Self {
-        Self {
-            table_id: message.table_id,
-            cookie: message.cookie,
-            total_len: message.total_len.into(),
-            metadata: Raw::rest(&mut message.flow_match.oxm_fields()),
-            reason: message.reason,
-            buffer_id: message.buffer_id,
-            userdata: &[],
-            continuation: Raw::default(),
-            packet: message.data,
+fn summary(message: &PacketIn2<'_>, text: &mut Out) -> Result<(), DecodeError> {
+    if message.table_id != TableId(0) {
+        put!(text, " table_id={}", message.table_id);
+    }
+    if message.cookie != NO_COOKIE {
+        put!(text, " cookie={:#x}", message.cookie.0);
+    }
+    put!(text, " total_len={} ", message.full_len);
+    metadata(text, message.metadata)?;
+    match message.reason.name() {
+        Some(name) => put!(text, " (via {name})"),
+        None => put!(text, " (via {})", message.reason.0),
+    }
+    let (total, held) = (message.full_len as usize, message.packet.len());
+    put!(text, " data_len={held}");
+    if message.buffer_id == NO_BUFFER {
+        put!(text, " (unbuffered)");
+        if total != held {
+            put!(text, " (***total_len != data_len***)");
+        }
+    } else {
+        put!(text, " buffer={:#010x}", message.buffer_id);
+        if total < held {
+            put!(text, " (***total_len < data_len***)");
         }
     }
-}
-
-impl<'a> From<NxPacketIn<'a>> for Told<'a> {
-    fn from(message: NxPacketIn<'a>) -> Self {
-        Self {
-            table_id: message.table_id,
-            cookie: message.cookie,
-            total_len: message.total_len.into(),
-            metadata: message.fields,
-            reason: message.reason,
-            buffer_id: message.buffer_id,
-            userdata: &[],
-            continuation: Raw::default(),
-            packet: message.data,
-        }
-    }
-}
-
-impl<'a> From<PacketIn2<'a>> for Told<'a> {
-    fn from(message: PacketIn2<'a>) -> Self {
-        Self {
-            table_id: message.table_id,
-            cookie: message.cookie,
-            total_len: message.full_len,
-            metadata: message.metadata,
-            reason: message.reason,
-            buffer_id: message.buffer_id,
-            userdata: message.userdata,
-            continuation: message.continuation,
-            packet: message.packet,
-        }
-    }
-}
-
-impl Told<'_> {
-    /// Everything, or nothing where a part of it is wrong.
-    fn print(&self, out: &mut Out) -> Result<(), DecodeError> {
-        let mut text = Vec::new();
-        self.summary(&mut text)?;
-        if !self.userdata.is_empty() {
-            let bytes: Vec<String> = self.userdata.iter().map(|byte| format!("{byte:02x}")).collect();
-            put!(text, " userdata={}\n", bytes.join("."));
-        }
-        Continuation::decode(self.continuation)?.print(&mut text);
-        packet_text::packet(&mut text, packet_type(self.metadata)?, self.packet);
-        out.append(&mut text);
-        Ok(())
-    }
-
-    fn summary(&self, text: &mut Out) -> Result<(), DecodeError> {
-        if self.table_id != TableId(0) {
-            put!(text, " table_id={}", self.table_id);
-        }
-        if self.cookie != Cookie(u64::MAX) {
-            put!(text, " cookie={:#x}", self.cookie.0);
-        }
-        put!(text, " total_len={} ", self.total_len);
-        metadata(text, self.metadata)?;
-        match self.reason.name() {
-            Some(name) => put!(text, " (via {name})"),
-            None => put!(text, " (via {})", self.reason.0),
-        }
-        let (total, held) = (self.total_len as usize, self.packet.len());
-        put!(text, " data_len={held}");
-        if self.buffer_id == NO_BUFFER {
-            put!(text, " (unbuffered)");
-            if total != held {
-                put!(text, " (***total_len != data_len***)");
-            }
-        } else {
-            put!(text, " buffer={:#010x}", self.buffer_id);
-            if total < held {
-                put!(text, " (***total_len < data_len***)");
-            }
-        }
-        text.push(b'\n');
-        Ok(())
-    }
+    text.push(b'\n');
+    Ok(())
 }
 
 /// Fields of a packet: those that are not known or that take any value do not count, but the others must be right.
@@ -216,10 +152,10 @@ struct Continuation {
 }
 
 impl Continuation {
-    fn decode(properties: Raw<'_>) -> Result<Self, DecodeError> {
+    fn decode(message: &PacketIn2<'_>) -> Result<Self, DecodeError> {
         let mut found = Self::default();
         let mut of = (TableId(0), Cookie(0));
-        for property in Entries::new(properties.reader()) {
+        for property in message.continuation() {
             match property? {
                 ContinuationProperty::Bridge(uuid) => found.bridge = uuid,
                 ContinuationProperty::Stack(value) => found.push(value),
