@@ -107,3 +107,50 @@ fn flows_are_json_in_the_order_of_the_text() {
     assert_eq!(object["match"], serde_json::json!({"priority": 73, "conj_id": 5, "ip": true}));
     assert_eq!(object["actions"][1], serde_json::json!({"output": {"port": "LOCAL"}}));
 }
+
+#[test]
+fn ports_tables_groups_and_meters_are_json_too() {
+    let Some(switch) = start() else { return };
+    for words in [
+        "add-group br0 group_id=7,type=select,bucket=weight:5,actions=output:1,bucket=weight:1,actions=set_field:1->reg0,NORMAL",
+        "add-group br0 group_id=8,type=ff,bucket=watch_port:1,actions=output:1",
+        "add-meter br0 meter=3,kbps,burst,band=type=drop,rate=1000,burst_size=100",
+    ] {
+        switch.run("ovs-ofctl", &["-O", "OpenFlow13"].into_iter().chain(words.split(' ')).collect::<Vec<_>>());
+    }
+    let objects = |what: &str| -> Vec<Value> {
+        printed(&switch, &[what, "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let port = &objects("ports")[0];
+    assert_eq!((&port["port"], &port["name"]), (&"LOCAL".into(), &"br0".into()));
+    let tables = objects("tables");
+    assert_eq!((tables.len(), &tables[82]["active"], &tables[82]["table"]), (254, &6.into(), &82.into()));
+    let mut groups = objects("groups");
+    groups.sort_unstable_by_key(|group| std::cmp::Reverse(group["group_id"].as_u64()));
+    assert_eq!(
+        groups,
+        [
+            serde_json::json!({"group_id": 8, "type": "ff", "buckets": [
+                {"weight": 0, "watch_port": 1, "actions": [{"output": {"port": 1}}]},
+            ]}),
+            serde_json::json!({"group_id": 7, "type": "select", "buckets": [
+                {"weight": 5, "actions": [{"output": {"port": 1}}]},
+                {"weight": 1, "actions": [
+                    {"set_field": {"value": {"reg0": {"value": 1, "mask": 0xffff_ffff_u32}}, "dst": {"field": "reg0"}}},
+                    {"output": {"port": "NORMAL"}},
+                ]},
+            ]}),
+        ]
+    );
+    assert_eq!(
+        objects("meters"),
+        [serde_json::json!({
+            "meter": 3,
+            "flags": ["kbps", "burst"],
+            "bands": [{"type": "drop", "rate": 1000, "burst_size": 100}],
+        })]
+    );
+    let refused = ofctl_dump(&switch, &["desc", "--json"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("--json prints flows, ports,"));
+}

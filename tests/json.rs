@@ -55,7 +55,7 @@ fn each_action_has_the_arguments_that_the_documentation_gives_it() {
         ("actions=output:NXM_NX_REG0[16..31]", json!([{"output": {"port": "NXM_NX_REG0[16..31]"}}])),
         ("actions=resubmit:1", json!([{"resubmit": {"port": 1}}])),
         (
-            "ip,actions=ct_clear,ct(commit,force,table=4,zone=5,alg=ftp,nat)",
+            "tcp,actions=ct_clear,ct(commit,force,table=4,zone=5,alg=ftp,nat)",
             json!([{"ct_clear": true}, {"ct": {"commit": true, "force": true, "table": 4, "zone": 5, "alg": "ftp", "nat": true}}]),
         ),
         (

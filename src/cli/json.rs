@@ -1,6 +1,9 @@
 //! Flows as JSON lines, in the schema of `docs/OFCTL-DUMP.md`: the keys of `ovs-flowviz openflow json`.
 
+pub mod report;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use super::keyed::{Node, View};
 use crate::flow::text;
@@ -147,6 +150,13 @@ fn node(out: &mut Vec<u8>, found: Node<'_>) {
         }),
         View::Values => list(out, found, |out, _, child| node(out, child)),
     }
+}
+
+/// The same as a value of its own.
+fn node_value(found: Node<'_>) -> Value {
+    let mut text = Vec::new();
+    node(&mut text, found);
+    serde_json::from_slice(&text).expect("what node() writes is JSON")
 }
 
 fn list(out: &mut Vec<u8>, found: Node<'_>, item: impl Fn(&mut Vec<u8>, &str, Node<'_>)) {

@@ -34,6 +34,17 @@ impl GroupType {
     pub const INDIRECT: Self = Self(2);
     /// `OFPGT_FF`: the first bucket that is alive.
     pub const FAST_FAILOVER: Self = Self(3);
+
+    /// The word for it in the text of a group.
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::ALL => "all",
+            Self::SELECT => "select",
+            Self::INDIRECT => "indirect",
+            Self::FAST_FAILOVER => "ff",
+            _ => return None,
+        })
+    }
 }
 
 /// `struct ofp_bucket` (OpenFlow 1.3.5 §7.3.4.2).

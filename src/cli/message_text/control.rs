@@ -36,7 +36,6 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         | Kind::TableStatsRequest
         | Kind::GroupFeaturesRequest
         | Kind::MeterFeaturesRequest
-        | Kind::PortDescRequest
         | Kind::IpfixBridgeRequest
         | Kind::IpfixFlowRequest
         | Kind::FlowMonitorPaused
@@ -46,9 +45,15 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         Kind::FeaturesReply => {
             switch(out, |text| FeaturesReply::decode(body).map(|features| switch_text::features_body(text, &features)))
         }
-        Kind::GetConfigReply | Kind::SetConfig => {
-            switch(out, |text| SwitchConfig::decode(body).map(|config| switch_text::config_body(text, &config)))
-        }
+        Kind::GetConfigReply | Kind::SetConfig => switch(out, |text| {
+            let config = SwitchConfig::decode(body)?;
+            if context.kind() == Kind::SetConfig && config.flags & !3 != 0 {
+                let found = config.flags.into();
+                return Err(body.error("switch_config.flags", found, "0 to 3", ErrorCode::SCFC_BAD_FLAGS));
+            }
+            switch_text::config_body(text, &config);
+            Ok(())
+        }),
         Kind::RoleRequest | Kind::RoleReply => role(context, body, out).map_err(Stop::from),
         Kind::GetAsyncReply | Kind::SetAsync | Kind::NxSetAsync => asynchronous(body, out).map_err(Stop::from),
         Kind::NxSetAsync2 => asynchronous_properties(body, out).map_err(Stop::from),
@@ -90,11 +95,18 @@ fn hello(context: &Context<'_>, body: Reader<'_>, out: &mut Out) {
 
 fn error(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
     let error = ErrorMsg::decode(body)?;
-    let Some(name) = error.code.name() else {
+    let code = match error.code {
+        // Open vSwitch takes the errors of experimenter 0 for those of the specification, by their type.
+        ErrorCode { experimenter: 0, error_type: ErrorCode::EXPERIMENTER, code } => {
+            ErrorCode { experimenter: 0, error_type: code, code: 0 }
+        }
+        code => code,
+    };
+    let Some(name) = code.name() else {
         return Err(body.error("error.code", error.code.code.into(), "a known one", ErrorCode::BRC_BAD_LEN).into());
     };
     put!(out, " {name}\n");
-    if [ErrorCode::HFC_INCOMPATIBLE, ErrorCode::HFC_EPERM].contains(&error.code) {
+    if [ErrorCode::HFC_INCOMPATIBLE, ErrorCode::HFC_EPERM].contains(&code) {
         dump::printable(out, error.data);
         return Ok(());
     }

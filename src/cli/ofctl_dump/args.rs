@@ -55,7 +55,7 @@ pub struct Args {
     /// Flows without duration and counters
     #[arg(long)]
     pub(super) no_stats: bool,
-    /// Flows as JSON, one object a line
+    /// Flows, ports, tables, groups or meters as JSON, one object a line
     #[arg(long, conflicts_with_all = ["explain", "color"])]
     pub(super) json: bool,
     /// Counters of ports, groups or meters instead of their settings

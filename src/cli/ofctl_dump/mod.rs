@@ -59,6 +59,9 @@ pub enum Error {
     /// A text, which only has flows.
     #[error("{0} is a text of flows: ask a switch for anything else")]
     OnlyFlows(String),
+    /// JSON of what has none.
+    #[error("--json prints flows, ports, tables, groups and meters without --stats: leave it out for anything else")]
+    NoJson,
     /// Messages that could not be printed; each was told.
     #[error("messages that could not be printed: {0}")]
     NotDecoded(usize),
@@ -152,6 +155,7 @@ fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
             return views::show(&request, args, out).map(|()| true).map_err(|error| request.explain(error));
         }
         (What::Flows, _) => return flows::run(&request, args, out).map_err(|error| request.explain(error)),
+        (What::Aggregate | What::Show, _) if args.json => return Err(Error::NoJson),
         (What::Aggregate, _) => return aggregate::run(&request, args, out).map(|()| true),
         (What::Show, _) => return reports::show(&mut connect()?, out).map(|()| true),
         (What::Ports, false) => Question::Ports,
@@ -164,5 +168,6 @@ fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
         (What::Queues, _) => Question::Queues,
         (What::Desc, _) => Question::Desc,
     };
-    reports::ask(&mut connect()?, question, out).map(|()| true)
+    let ask = if args.json { reports::ask_json } else { reports::ask };
+    ask(&mut connect()?, question, out).map(|()| true)
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use super::Error;
 use crate::cli::client::Client;
+use crate::cli::json::report;
 use crate::cli::{message_text, switch_text};
 use crate::openflow::features::{self, FeaturesReply, SwitchConfig};
 use crate::openflow::multipart::{Multipart, MultipartType};
@@ -40,6 +41,24 @@ impl Question {
             Self::Desc => (MultipartType::DESC, &[]),
         }
     }
+}
+
+/// Asks, and prints each entry of the answer as a line of JSON.
+pub(super) fn ask_json(client: &mut Client, question: Question, out: &mut impl Write) -> Result<(), Error> {
+    let (multipart_type, body) = question.body();
+    if !report::is_known(multipart_type) {
+        return Err(Error::NoJson);
+    }
+    let mut text = Vec::new();
+    client.multipart(
+        multipart_type,
+        |writer| {
+            body.iter().for_each(|number| writer.u32(*number));
+            Ok(())
+        },
+        |_, part| report::append(part, &mut text),
+    )?;
+    Ok(out.write_all(&text)?)
 }
 
 /// Asks, and prints the answer.

@@ -59,7 +59,7 @@ pub fn instructions(list: &[Instruction]) -> Result<(), Violation> {
     if conjunctions(applied(), others)? {
         return Ok(());
     }
-    let mut last = Step::Meter;
+    let mut last = Step::Apply;
     for action in applied() {
         nested(action, Outer::None)?;
         last = next_step(last, step(action))?;
@@ -122,7 +122,7 @@ const fn step(action: &Action) -> Step {
 pub fn next_step(last: Step, next: Step) -> Result<Step, Violation> {
     match next.cmp(&last) {
         std::cmp::Ordering::Less => Err(ORDER),
-        std::cmp::Ordering::Equal if next != Step::Apply && next != Step::Meter => Err(ORDER),
+        std::cmp::Ordering::Equal if next != Step::Apply => Err(ORDER),
         _ => Ok(next),
     }
 }

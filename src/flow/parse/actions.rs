@@ -91,13 +91,13 @@ pub(super) fn instructions(text: Piece<'_>, names: &dyn Lookup, packet: Packet) 
     let mut last = None;
     while let Some((key, value)) = rest.next_pair() {
         company.add(key);
-        if company.drop.is_some_and(|drop| drop.at == key.at) || key.text.eq_ignore_ascii_case("drop") {
+        if key.text.eq_ignore_ascii_case("drop") {
             continue;
         }
         let step = step_of(key.text);
-        let order = if last == Some(Step::Meter) && step == Step::Meter { Step::Goto } else { last.unwrap_or(step) };
-        verify::next_step(order, step)
-            .or_else(|violation| if last.is_none() { Ok(step) } else { Err(key.error(violation.expected)) })?;
+        if let Some(last) = last {
+            verify::next_step(last, step).map_err(|violation| key.error(violation.expected))?;
+        }
         last = Some(step);
         if step == Step::Apply {
             list.action(key, value)?;
