@@ -11,6 +11,7 @@ pub mod graph;
 pub mod heddle;
 pub mod json;
 pub mod keyed;
+pub mod manual;
 pub mod message_text;
 pub mod monitor;
 pub mod ofctl_dump;
@@ -18,6 +19,7 @@ pub mod parse;
 pub mod snoop;
 mod status_text;
 pub mod switch_text;
+mod tables;
 pub mod trace;
 pub mod watch;
 
