@@ -8,6 +8,7 @@ mod args;
 pub mod color;
 pub mod dump;
 mod flows;
+mod manual;
 pub mod names;
 mod paint;
 mod reports;
@@ -125,6 +126,9 @@ impl From<watch::Error> for Error {
 
 /// Does what `args` ask for. True: something was found.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
+    if args.about.print(Args::definition(), &manual::MANUAL, out)? {
+        return Ok(true);
+    }
     match &args.command {
         Some(Command::Decode(args)) => match decode::run(args, out)? {
             0 => Ok(true),
