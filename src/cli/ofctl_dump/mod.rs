@@ -122,6 +122,7 @@ impl From<watch::Error> for Error {
         match error {
             watch::Error::Client(error) => error.into(),
             watch::Error::Filter(error) => error.into(),
+            watch::Error::TableNames(error) => error.into(),
             watch::Error::Output(error) => Self::Output(error),
         }
     }
