@@ -4,7 +4,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test fuzz bench install-deps clean-lab
+.PHONY: help demo test fuzz bench man install-deps clean-lab
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -23,6 +23,17 @@ fuzz: install-deps ## fuzzing, FUZZ_SECONDS (600) for each target of fuzz/
 
 bench: ## the benchmarks; docs/BENCHMARKS.md says what they mean
 	$(CARGO) bench
+
+man: ## manual pages and shell completions, into target/man and target/completions
+	@$(CARGO) build --quiet --release --bins
+	@mkdir -p target/man target/completions
+	@for program in heddle ofctl-dump; do \
+		target/release/$$program --man >target/man/$$program.1; \
+		for shell in bash zsh fish; do \
+			target/release/$$program --completions $$shell >target/completions/$$program.$$shell; \
+		done; \
+	done
+	@ls target/man target/completions
 
 install-deps: ## Open vSwitch and small tools, from Debian, where they are missing
 	@scripts/install-deps.sh
