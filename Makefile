@@ -4,7 +4,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test bench install-deps clean-lab
+.PHONY: help demo test bench man install-deps clean-lab
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -19,6 +19,17 @@ test: install-deps ## all tests; those of the lab need root
 
 bench: ## the benchmarks; docs/BENCHMARKS.md says what they mean
 	$(CARGO) bench
+
+man: ## manual pages and shell completions, into target/man and target/completions
+	@$(CARGO) build --quiet --release --bins
+	@mkdir -p target/man target/completions
+	@for program in heddle ofctl-dump; do \
+		target/release/$$program --man >target/man/$$program.1; \
+		for shell in bash zsh fish; do \
+			target/release/$$program --completions $$shell >target/completions/$$program.$$shell; \
+		done; \
+	done
+	@ls target/man target/completions
 
 install-deps: ## Open vSwitch and small tools, from Debian, where they are missing
 	@scripts/install-deps.sh

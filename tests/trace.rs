@@ -3,106 +3,14 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::fs;
 
-use support::ovs_trace::{Leg, of_ofctl_dump, of_open_vswitch};
+use heddle::agent::preview::{Preview, preview};
+use heddle::config::Config;
+use heddle::flow::text::Cookies;
+use heddle::topology::Topology;
 use support::switch::Switch;
-
-/// A switch with bridges, and what both programs say of packets.
-struct Lab {
-    switch: Switch,
-    /// Datapath ports by number.
-    ports: BTreeMap<String, String>,
-    /// What flows do not tell, for `ofctl-dump`.
-    facts: Vec<String>,
-    packets: usize,
-    differences: Vec<String>,
-}
-
-impl Lab {
-    fn new(switch: Switch) -> Self {
-        let mut ports = BTreeMap::new();
-        let show = switch.run("ovs-appctl", &["-t", switch.path("vs.ctl").to_str().unwrap(), "dpif/show"]);
-        let mut bridge = "";
-        for line in show.lines() {
-            let text = line.trim();
-            if let Some(name) = text.strip_suffix(':') {
-                bridge = name;
-            } else if let [_, numbers, ..] = text.split_whitespace().collect::<Vec<_>>()[..]
-                && let Some((port, number)) = numbers.trim_end_matches(':').split_once('/')
-            {
-                let port = if port == "65534" { "LOCAL" } else { port };
-                ports.insert(number.to_owned(), format!("{bridge} {port}"));
-            }
-        }
-        Self { switch, ports, facts: Vec::new(), packets: 0, differences: Vec::new() }
-    }
-
-    fn appctl(&self, arguments: &[&str]) -> String {
-        let control = self.switch.path("vs.ctl");
-        self.switch.run("ovs-appctl", &[&["-t", control.to_str().unwrap()], arguments].concat())
-    }
-
-    fn ofctl_dump(&self, bridge: &str, arguments: &[&str]) -> Output {
-        let socket = self.switch.path(&format!("{bridge}.mgmt"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ofctl-dump"));
-        command.args(["trace", socket.to_str().unwrap()]).args(arguments).args(&self.facts);
-        command.output().unwrap()
-    }
-
-    /// What both say of a packet, each time with these states of its connection.
-    fn both(&mut self, bridge: &str, flow: &str, states: &[&str]) -> [Vec<Leg>; 2] {
-        let next: Vec<&str> = states.iter().flat_map(|state| ["--ct-next", state]).collect();
-        let theirs = self.appctl(&[&["ofproto/trace", bridge, flow], &next[..]].concat());
-        let ct: Vec<&str> = states.iter().flat_map(|state| ["--ct", state]).collect();
-        let output = self.ofctl_dump(bridge, &[&["--json", flow], &ct[..]].concat());
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(errors.is_empty(), "{bridge} {flow}: {errors}");
-        let ours = of_ofctl_dump(&String::from_utf8(output.stdout).unwrap());
-        let dropped = ours.iter().all(|leg| leg.outputs.is_empty());
-        assert_eq!(output.status.code(), Some(i32::from(dropped)), "{bridge} {flow}");
-        self.packets += 1;
-        [of_open_vswitch(&theirs, &self.ports), ours]
-    }
-
-    /// Holds that both say the same of a packet; differences are told in the end, all of them.
-    fn compare(&mut self, bridge: &str, flow: &str, states: &[&str]) {
-        let [theirs, ours] = self.both(bridge, flow, states);
-        if theirs != ours {
-            let mut difference = format!("{bridge} {flow} {states:?}: {} and {} legs", theirs.len(), ours.len());
-            for (theirs, ours) in theirs.iter().zip(&ours).filter(|(theirs, ours)| theirs != ours) {
-                difference.push_str(&format!("\n  Open vSwitch {theirs:?}\n  ours         {ours:?}"));
-            }
-            self.differences.push(difference);
-        }
-    }
-
-    fn end(self, at_least: usize) {
-        println!("{} packets, {} differences", self.packets, self.differences.len());
-        assert!(self.differences.is_empty(), "{}", self.differences.join("\n\n"));
-        assert!(self.packets >= at_least, "{} packets", self.packets);
-    }
-}
-
-/// Adds internal ports `PREFIX1` and so on, numbered alike.
-fn add_ports(switch: &Switch, bridge: &str, prefix: &str, count: usize) {
-    for number in 1..=count {
-        let (name, request) = (format!("{prefix}{number}"), format!("ofport_request={number}"));
-        switch.vsctl(&["add-port", bridge, &name, "--", "set", "Interface", &name, "type=internal", &request]);
-    }
-}
-
-fn add_port(switch: &Switch, bridge: &str, name: &str, number: u32, settings: &[&str]) {
-    let request = format!("ofport_request={number}");
-    switch.vsctl(&[&["add-port", bridge, name, "--", "set", "Interface", name, &request], settings].concat());
-}
-
-fn add_flows(switch: &Switch, bridge: &str, flows: &str) {
-    std::fs::write(switch.path("flows"), flows).unwrap();
-    let socket = format!("unix:{bridge}.mgmt");
-    switch.run("ovs-ofctl", &["-OOpenFlow13", "--names", "add-flows", &socket, "flows"]);
-}
+use support::trace_lab::{Lab, add_flows, add_port, add_ports};
 
 /// A flow for each kind of action, told apart by input port 1 and the register of a test.
 const ACTIONS: &str = include_str!("trace/actions.flows");
@@ -146,5 +54,115 @@ fn every_action_leads_where_open_vswitch_says() {
         let flow = words.next().unwrap();
         lab.compare("br-int", flow, &words.collect::<Vec<_>>());
     }
-    lab.end(60);
+    let (packets, delivered) = lab.end();
+    assert!(packets >= 70 && delivered >= 50, "{packets} packets, {delivered} come out");
+}
+
+/// A node with ports of every type of network, and two peers.
+const TOPOLOGY: &str = include_str!("trace/topology.toml");
+
+/// Adds the ports that a node's flows are about, with the numbers and VLANs that they have there. Returns what
+/// `NORMAL` goes by, which `ofctl-dump` has to be told.
+fn plug(switch: &Switch, preview: &Preview, topology: &Topology) -> Vec<String> {
+    let mut facts: Vec<String> = Vec::new();
+    let mut fact =
+        |bridge: &str, port: &str, vlan: &str| facts.extend(["--tag".into(), format!("{bridge}:{port}={vlan}")]);
+    let tag_of = |port: &str| {
+        let port = topology.port(port)?;
+        preview.bindings.local_vlans.get(&port.network).map(|vlan| vlan.vid().to_string())
+    };
+    for (_, bridge, ports) in &preview.bridges {
+        fact(bridge, "LOCAL", "trunk");
+        for (number, name) in ports.iter() {
+            let patch = |peer: &str| format!("options:peer={peer}");
+            let (settings, tag): (Vec<String>, _) = match &**name {
+                "patch-tun" => (vec!["type=patch".into(), patch("patch-int")], None),
+                "patch-int" => (vec!["type=patch".into(), patch("patch-tun")], None),
+                "int-br-phys" => (vec!["type=patch".into(), patch("phy-br-phys")], None),
+                "phy-br-phys" => (vec!["type=patch".into(), patch("int-br-phys")], None),
+                tunnel if tunnel.starts_with("vxlan-") => {
+                    let address = u32::from_str_radix(&tunnel["vxlan-".len()..], 16).unwrap();
+                    let remote = format!("options:remote_ip={}", std::net::Ipv4Addr::from(address));
+                    (vec!["type=vxlan".into(), remote, "options:key=flow".into()], None)
+                }
+                name => (vec!["type=internal".into()], tag_of(name)),
+            };
+            let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+            add_port(switch, bridge, name, number.0, &settings);
+            if let Some(tag) = tag {
+                switch.vsctl(&["set", "Port", name, &format!("tag={tag}")]);
+                fact(bridge, name, &tag);
+            }
+        }
+    }
+    add_port(switch, "br-phys", "wire", 1000, &["type=internal"]);
+    fact("br-phys", "wire", "trunk");
+    facts
+}
+
+#[test]
+fn the_pipeline_leads_where_open_vswitch_says() {
+    let Some(switch) = Switch::start(&["br-int", "br-tun", "br-phys"]) else { return };
+    let topology = Topology::parse(TOPOLOGY, "topology.toml").unwrap();
+    let config = Config::defaults("one");
+    let facts = plug(&switch, &Preview::new(&topology, &config), &topology);
+    for bridge in preview(&topology, &config) {
+        add_flows(&switch, &bridge.name, std::str::from_utf8(&bridge.text(Cookies::Shown).unwrap()).unwrap());
+    }
+    let mut lab = Lab::new(switch);
+    lab.facts = facts;
+    // Nothing learnt, and then some of it.
+    for round in ["empty", "learnt"] {
+        if round == "learnt" {
+            for (port, mac) in [("red1", 1), ("flat1", 1), ("office1", 1), ("island2", 2)] {
+                let flow = format!("in_port={port},dl_src=fa:16:3e:00:00:{mac:02x},dl_dst=ff:ff:ff:ff:ff:ff");
+                lab.appctl(&["ofproto/trace", "br-int", &flow, "-generate"]);
+            }
+        }
+        for bridge in ["br-int", "br-phys"] {
+            let file = lab.switch.path(&format!("{bridge}.fdb"));
+            fs::write(&file, lab.appctl(&["fdb/show", bridge])).unwrap();
+            if round == "empty" {
+                lab.facts.extend(["--fdb".into(), format!("{bridge}={}", file.display())]);
+            }
+        }
+        for (bridge, flow) in pipeline_packets() {
+            lab.compare(bridge, &flow, &[]);
+        }
+    }
+    let (packets, delivered) = lab.end();
+    assert!(packets >= 180 && delivered >= 60, "{packets} packets, {delivered} come out");
+}
+
+/// Packets from every port of the node, from a peer's tunnel and from the wire: allowed and forged, to everybody
+/// and to one.
+fn pipeline_packets() -> Vec<(&'static str, String)> {
+    let mac = |last: u8| format!("fa:16:3e:00:00:{last:02x}");
+    let mut packets = Vec::new();
+    let ports = [("red1", 1), ("red2", 2), ("open", 6), ("flat1", 1), ("office1", 1), ("island1", 1), ("island2", 2)];
+    for (port, own) in ports {
+        let mut add = |src: u8, dst: String, rest: &str| {
+            packets.push(("br-int", format!("in_port={port},dl_src={},dl_dst={dst},{rest}", mac(src))));
+        };
+        for dst in [mac(2), mac(3), mac(9), "ff:ff:ff:ff:ff:ff".to_owned(), "01:00:5e:00:00:05".to_owned()] {
+            add(own, dst, "udp,nw_ttl=64,udp_src=1,udp_dst=2");
+        }
+        add(9, mac(2), "ip");
+        for (spa, tpa) in [(own, 2), (own, 3), (own, 9), (9, 2)] {
+            let arp = format!("arp,arp_op=1,arp_spa=10.0.0.{spa},arp_tpa=10.0.0.{tpa},arp_sha={}", mac(own));
+            add(own, "ff:ff:ff:ff:ff:ff".to_owned(), &arp);
+        }
+        add(own, mac(3), "icmp6,icmpv6_type=136,nd_target=fe80::1");
+        add(own, mac(3), "dl_vlan=1,dl_type=0x1234");
+    }
+    for (key, dst) in [(1001, 1), (1001, 9), (1002, 1), (7, 1)] {
+        packets
+            .push(("br-tun", format!("in_port=vxlan-c0000202,tun_id={key},dl_src={},dl_dst={},ip", mac(3), mac(dst))));
+    }
+    for tag in ["", ",dl_vlan=100", ",dl_vlan=200"] {
+        for dst in [mac(1), "ff:ff:ff:ff:ff:ff".to_owned()] {
+            packets.push(("br-phys", format!("in_port=wire,dl_src={},dl_dst={dst}{tag},dl_type=0x0800", mac(3))));
+        }
+    }
+    packets
 }

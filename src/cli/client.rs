@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use listen::Peer;
 
+use super::filter::suggest::nearest;
 use crate::openflow::echo::Echo;
 use crate::openflow::error_msg::ErrorMsg;
 use crate::openflow::frame::FrameBuffer;
@@ -112,8 +113,13 @@ impl std::fmt::Display for Target {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No such bridge here.
-    #[error("no bridge at {0}: is Open vSwitch running, and is the name right?")]
-    NoBridge(PathBuf),
+    #[error("no bridge at {}{}", path.display(), instead(path, there))]
+    NoBridge {
+        /// Where its socket would be.
+        path: PathBuf,
+        /// The bridges that have one in the same place.
+        there: Vec<String>,
+    },
     /// The connection failed or broke.
     #[error("{target}: {error}")]
     Io {
@@ -154,6 +160,31 @@ pub enum ClientError {
     Encode(#[from] EncodeError),
 }
 
+/// The bridges that have management sockets in the folder of `path`.
+fn bridges_beside(path: &Path) -> Vec<String> {
+    let entries = path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    let paths = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let sockets = paths.filter(|path| path.extension().is_some_and(|end| end == "mgmt"));
+    let mut names: Vec<_> = sockets.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What to type instead of a bridge that is not there.
+fn instead(path: &Path, there: &[String]) -> String {
+    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    if Path::new(name).is_file() {
+        return format!(": to read the file, write --input {name}");
+    }
+    let meant = nearest(name, there.iter().map(String::as_str));
+    match (meant, there) {
+        (_, []) => ": is Open vSwitch running?".to_owned(),
+        (Some(meant), _) => format!(": did you mean {meant}? There are {}", there.join(", ")),
+        (None, [only]) => format!(": there is {only}"),
+        (None, _) => format!(": there are {}", there.join(", ")),
+    }
+}
+
 trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
@@ -169,7 +200,9 @@ impl Client {
     /// Connects and agrees on OpenFlow 1.3.
     pub fn connect(target: &Target) -> Result<Self, ClientError> {
         let stream = open(target).map_err(|error| match (error.kind(), target) {
-            (io::ErrorKind::NotFound, Target::Socket(path)) => ClientError::NoBridge(path.clone()),
+            (io::ErrorKind::NotFound, Target::Socket(path)) => {
+                ClientError::NoBridge { path: path.clone(), there: bridges_beside(path) }
+            }
             _ => ClientError::Io { target: target.to_string(), error },
         })?;
         let mut client = Self { stream, frames: FrameBuffer::new(), target: target.clone(), next_xid: 0 };

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use super::manual::{Manual, ManualArgs};
 use super::status_text::print_status;
 use crate::agent::preview::{BridgeFlows, preview};
 use crate::agent::status::socket_path;
@@ -20,11 +21,35 @@ use crate::topology::{Refused, Topology};
 
 /// Neutron-grade networking for any Open vSwitch host, without OpenStack.
 #[derive(Parser)]
-#[command(name = "heddle", version)]
+#[command(name = "heddle", version, arg_required_else_help = true)]
 struct Heddle {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    about: ManualArgs,
 }
+
+/// Shown by `--help` and in the manual page.
+const MANUAL: Manual = Manual {
+    examples: &[
+        ("heddle check", "Validate both files; what is wrong is told with file, line and column."),
+        ("heddle flows --topology topology.toml --node compute1", "What would be installed there; needs no switch."),
+        ("heddle run", "The daemon, as a service of systemd runs it (Type=notify)."),
+        ("heddle status --json | jq .ports", "Ports and their state, for other programs."),
+    ],
+    exit_status: &[
+        ("0", "Success."),
+        ("1", "The daemon runs, and something is not as it should be."),
+        ("2", "Wrong usage, or something failed; the standard error says what."),
+    ],
+    environment: &[("RUST_LOG", "What is logged: error, warn, info (the default), debug or trace, also by module.")],
+    files: &[
+        ("/etc/heddle/heddle.toml", "The host's own file."),
+        ("/etc/heddle/topology.toml", "Nodes, networks and ports; the same on every host."),
+        ("/run/heddle", "The socket that heddle status asks."),
+    ],
+    see_also: "ofctl-dump(1), ovs-vswitchd(8), ovs-vsctl(8)",
+};
 
 #[derive(Subcommand)]
 enum Command {
@@ -98,15 +123,17 @@ enum Failure {
 /// Parses the command line, does what it says, and returns the exit code: 0 success, 1 ran and found
 /// something wrong, 2 usage or failure.
 pub fn main() -> ExitCode {
-    let arguments = Heddle::parse();
+    let matches = definition().get_matches();
+    let arguments = Heddle::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let mut out = io::stdout().lock();
     let result = match arguments.command {
-        Command::Run(config) => run(&config),
-        Command::Check { config, topology } => check(&config, topology.as_deref(), &mut out),
-        Command::Flows { config, topology, node, bridge } => {
+        Some(Command::Run(config)) => run(&config),
+        Some(Command::Check { config, topology }) => check(&config, topology.as_deref(), &mut out),
+        Some(Command::Flows { config, topology, node, bridge }) => {
             flows(&config, topology.as_deref(), node.as_deref(), bridge.as_deref(), &mut out)
         }
-        Command::Status { config, json } => status(&config, json, &mut out),
+        Some(Command::Status { config, json }) => status(&config, json, &mut out),
+        None => about(&arguments.about, &mut out),
     };
     match result.and_then(|code| Ok(out.flush().map(|()| code)?)) {
         Ok(code) => code,
@@ -118,6 +145,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The one definition of the command line: parser, help, manual page and completions come from it.
+fn definition() -> clap::Command {
+    MANUAL.with_help(Heddle::command())
+}
+
+fn about(arguments: &ManualArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    arguments.print(definition(), &MANUAL, out)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run(config: &ConfigArgs) -> Result<ExitCode, Failure> {

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod heddle;
 pub mod json;
 pub mod keyed;
+pub mod manual;
 pub mod message_text;
 pub mod monitor;
 pub mod ofctl_dump;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::openflow::features::{FeaturesReply, SwitchConfig};
-use crate::openflow::port::{Port, PortFeatures};
+use crate::openflow::port::Port;
 use crate::openflow::{PortNo, Xid};
 
 /// `OFPT_FEATURES_REPLY (OF1.3) (xid=0x2): dpid:…` and what follows.
@@ -20,7 +20,7 @@ pub(super) fn features_body(out: &mut String, features: &FeaturesReply) {
         let _ = write!(out, ", auxiliary_id:{}", features.auxiliary_id);
     }
     out.push_str("\ncapabilities: ");
-    bits(out, features.capabilities.0, features.capabilities.names());
+    bits(out, features.capabilities.names());
     out.push('\n');
 }
 
@@ -59,9 +59,9 @@ pub(super) fn one_port(out: &mut String, port: &Port) {
     let name: String = printable.map(|&byte| char::from(byte)).collect();
     let _ = writeln!(out, " {number}({name}): addr:{}", port.hw_addr);
     out.push_str("     config:     ");
-    bits(out, port.config.0, port.config.names());
+    bits(out, port.config.names());
     out.push_str("\n     state:      ");
-    bits(out, port.state.0, port.state.names());
+    bits(out, port.state.names());
     out.push('\n');
     for (name, features) in [
         ("current:    ", port.curr),
@@ -69,9 +69,9 @@ pub(super) fn one_port(out: &mut String, port: &Port) {
         ("supported:  ", port.supported),
         ("peer:       ", port.peer),
     ] {
-        if features != PortFeatures::default() {
+        if features.names().next().is_some() {
             let _ = write!(out, "     {name}");
-            bits(out, features.0, features.names());
+            bits(out, features.names());
             out.push('\n');
         }
     }
@@ -79,23 +79,24 @@ pub(super) fn one_port(out: &mut String, port: &Port) {
     let _ = writeln!(out, "     speed: {now} Mbps now, {max} Mbps max");
 }
 
-/// The names of set bits; a `0` for none.
-pub(super) fn bits(out: &mut String, bits: u32, names: impl Iterator<Item = &'static str>) {
-    if bits == 0 {
-        return out.push('0');
-    }
-    for (i, name) in names.enumerate() {
-        if i > 0 {
+/// Names of set bits; a `0` for none, as for bits that have no name.
+pub(super) fn bits(out: &mut String, names: impl Iterator<Item = &'static str>) {
+    let start = out.len();
+    for name in names {
+        if out.len() > start {
             out.push(' ');
         }
         out.push_str(name);
+    }
+    if out.len() == start {
+        out.push('0');
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openflow::port::{PortConfig, PortName, PortState};
+    use crate::openflow::port::{PortConfig, PortFeatures, PortName, PortState};
     use crate::openflow::{DatapathId, MacAddr};
 
     #[test]

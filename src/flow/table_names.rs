@@ -120,11 +120,6 @@ pub fn table_name(role: BridgeRole, table: TableId) -> Option<&'static TableName
     role.tables().get(table)
 }
 
-/// All named tables of a bridge, by number.
-pub fn tables(role: BridgeRole) -> Vec<(TableId, &'static TableName)> {
-    role.tables().iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,7 +147,7 @@ mod tests {
         ];
         let ours = [Integration, Tunnel, Physical]
             .into_iter()
-            .flat_map(|role| tables(role).into_iter().map(move |(table, name)| (role, table, name)))
+            .flat_map(|role| role.tables().iter().map(move |(table, name)| (role, table, name)))
             .filter(|(.., name)| name.heddle)
             .map(|(role, table, name)| (role, table, name.name.as_str()));
         assert_eq!(ours.collect::<Vec<_>>(), expected);

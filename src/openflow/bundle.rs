@@ -77,21 +77,33 @@ pub struct BundleControl {
 }
 
 impl BundleControl {
-    /// Decodes what follows the experimenter header.
+    /// Decodes what follows the experimenter header. Properties behind it, which Open vSwitch neither sends nor
+    /// reads, are an error.
     pub fn decode(mut body: Reader<'_>) -> Result<Self, DecodeError> {
+        let control = Self::decode_head(&mut body)?;
+        body.finish("bundle_control").map(|()| control)
+    }
+
+    /// Decodes what follows the experimenter header, up to the properties.
+    pub fn decode_head(body: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let bundle_id = BundleId(body.u32("bundle_control.bundle_id")?);
         let control = BundleControlType(body.u16("bundle_control.type")?);
         let flags = BundleFlags(body.u16("bundle_control.flags")?);
-        body.finish("bundle_control")?;
         Ok(Self { bundle_id, control, flags })
     }
 
     /// Appends the message.
     pub fn encode(&self, writer: &mut Writer, xid: Xid) -> Result<(), EncodeError> {
+        self.encode_with(&[], writer, xid)
+    }
+
+    /// Appends the message with encoded properties.
+    pub fn encode_with(&self, properties: &[u8], writer: &mut Writer, xid: Xid) -> Result<(), EncodeError> {
         experimenter_message(writer, (ONF, CONTROL), xid, |w| {
             w.u32(self.bundle_id.0);
             w.u16(self.control.0);
             w.u16(self.flags.0);
+            w.bytes(properties);
             Ok(())
         })
     }

@@ -80,14 +80,19 @@ impl Default for CtTuple {
 
 impl<'a> CtFlush<'a> {
     /// Decodes what follows the experimenter header; `NXBRC_MUST_BE_ZERO` if the padding is not.
-    pub fn decode(mut body: Reader<'a>) -> Result<Self, DecodeError> {
+    pub fn decode(body: Reader<'a>) -> Result<Self, DecodeError> {
+        let (ip_proto, properties) = Self::decode_head(body)?;
+        Ok(Self { ip_proto, properties: properties.collect::<Result<_, _>>()? })
+    }
+
+    fn decode_head(mut body: Reader<'a>) -> Result<(u8, Entries<'a, Property<'a>>), DecodeError> {
         let ip_proto = body.u8("ct_flush.ip_proto")?;
         let at = body;
         let pad = body.array::<7>("ct_flush.pad")?;
         if let Some(&byte) = pad.iter().find(|&&byte| byte != 0) {
             return Err(at.error("ct_flush.pad", byte.into(), "0", ErrorCode::NXBRC_MUST_BE_ZERO));
         }
-        Ok(Self { ip_proto, properties: Entries::new(body).collect::<Result<_, _>>()? })
+        Ok((ip_proto, Entries::new(body)))
     }
 
     /// Appends the message.
@@ -99,14 +104,31 @@ impl<'a> CtFlush<'a> {
         })
     }
 
-    /// What the properties say; unknown ones say nothing. `TFFC_BAD_LEN` (`OFPBPC_BAD_LEN`) for one that is too
-    /// short, `TFFC_BAD_ARGUMENT` (`OFPBPC_BAD_VALUE`) for two kinds of addresses.
+    /// What the message says.
     pub fn connections(&self) -> Result<Connections, DecodeError> {
-        let mut connections = Connections { ip_proto: self.ip_proto, ..Connections::default() };
-        for property in &self.properties {
+        Connections::of(self.ip_proto, self.properties.iter().copied().map(Ok))
+    }
+}
+
+impl Connections {
+    /// Decodes what follows the experimenter header. Unknown properties say nothing; `TFFC_BAD_LEN`
+    /// (`OFPBPC_BAD_LEN`) for one that is too short, `TFFC_BAD_ARGUMENT` (`OFPBPC_BAD_VALUE`) for two kinds of
+    /// addresses.
+    pub fn decode(body: Reader<'_>) -> Result<Self, DecodeError> {
+        let (ip_proto, properties) = CtFlush::decode_head(body)?;
+        Self::of(ip_proto, properties)
+    }
+
+    fn of<'a>(
+        ip_proto: u8,
+        properties: impl Iterator<Item = Result<Property<'a>, DecodeError>>,
+    ) -> Result<Self, DecodeError> {
+        let mut connections = Self { ip_proto, ..Self::default() };
+        for property in properties {
+            let property = property?;
             match property.property_type {
-                ORIG_TUPLE => connections.original.add(property, &mut connections.family)?,
-                REPLY_TUPLE => connections.reply.add(property, &mut connections.family)?,
+                ORIG_TUPLE => connections.original.add(&property, &mut connections.family)?,
+                REPLY_TUPLE => connections.reply.add(&property, &mut connections.family)?,
                 ZONE_ID => connections.zone_id = Some(property.u16("ct_flush.zone_id")?),
                 _ => {}
             }

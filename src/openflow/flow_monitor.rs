@@ -90,7 +90,11 @@ impl<'a> Entry<'a> for FlowMonitorRequest<'a> {
         reader.skip(2, "flow_monitor_request.match_len")?;
         let out_port = PortNo(reader.u32("flow_monitor_request.out_port")?);
         let table_id = TableId(reader.u8("flow_monitor_request.table_id")?);
-        reader.skip(3, "flow_monitor_request.zeros")?;
+        let at = *reader;
+        if let Some(&byte) = reader.bytes(3, "flow_monitor_request.zeros")?.iter().find(|&&byte| byte != 0) {
+            let what = "flow_monitor_request.zeros";
+            return Err(at.error(what, byte.into(), "0", ErrorCode::NXBRC_MUST_BE_ZERO));
+        }
         Ok(Self { monitor_id, flags, out_port, table_id, flow_match: RawMatch::decode(reader)? })
     }
 

@@ -483,11 +483,12 @@ impl<'a> Number<'a> {
 fn experimenter(body: &mut Reader<'_>, known: &[u32]) -> Result<(u32, u32), DecodeError> {
     let at = *body;
     let experimenter = body.u32("experimenter.experimenter")?;
+    let exp_type = body.u32("experimenter.exp_type")?;
     if !known.contains(&experimenter) {
         let what = "experimenter.experimenter";
         return Err(at.error(what, experimenter.into(), "a known one", ErrorCode::BRC_BAD_EXPERIMENTER));
     }
-    Ok((experimenter, body.u32("experimenter.exp_type")?))
+    Ok((experimenter, exp_type))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::error::NICIRA;
 use super::experimenter::experimenter_message;
-use super::{DecodeError, EncodeError, Entries, Entry, ErrorCode, Reader, Writer, Xid};
+use super::{DecodeError, EncodeError, Entry, ErrorCode, Reader, Writer, Xid};
 
 /// `NXT_TLV_TABLE_MOD`: the `exp_type` of [`TlvTableMod`].
 pub const MOD: u32 = 24;
@@ -46,7 +46,7 @@ pub struct TlvMap {
 }
 
 impl<'a> Entry<'a> for TlvMap {
-    /// Decodes the next mapping; `NXTTMFC_BAD_OPT_LEN`, `NXTTMFC_BAD_FIELD_IDX`.
+    /// Decodes the next mapping; `NXTTMFC_BAD_OPT_LEN`.
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let option_class = reader.u16("tlv_map.option_class")?;
         let option_type = reader.u8("tlv_map.option_type")?;
@@ -56,12 +56,7 @@ impl<'a> Entry<'a> for TlvMap {
             let expected = "a multiple of 4, 124 at the most";
             return Err(at.error("tlv_map.option_len", option_len.into(), expected, ErrorCode::NXTTMFC_BAD_OPT_LEN));
         }
-        let at = *reader;
         let index = reader.u16("tlv_map.index")?;
-        if index > 63 {
-            let expected = "63 at the most";
-            return Err(at.error("tlv_map.index", index.into(), expected, ErrorCode::NXTTMFC_BAD_FIELD_IDX));
-        }
         reader.skip(2, "tlv_map.pad")?;
         Ok(Self { option_class, option_type, option_len, index })
     }
@@ -75,6 +70,26 @@ impl<'a> Entry<'a> for TlvMap {
         Ok(())
     }
 }
+
+/// Mappings to the end of `body`, of which each is to one of so many fields: `NXTTMFC_BAD_FIELD_IDX`.
+fn mappings(mut body: Reader<'_>, fields: u16) -> Result<Vec<TlvMap>, DecodeError> {
+    let mut mappings = Vec::new();
+    while !body.is_empty() {
+        let mut at = body;
+        let mapping = TlvMap::decode(&mut body)?;
+        if mapping.index >= fields {
+            at.skip(4, "tlv_map")?;
+            let expected = "less than the number of fields";
+            let found = mapping.index.into();
+            return Err(at.error("tlv_map.index", found, expected, ErrorCode::NXTTMFC_BAD_FIELD_IDX));
+        }
+        mappings.push(mapping);
+    }
+    Ok(mappings)
+}
+
+/// Fields `tun_metadata` of Open vSwitch.
+const FIELDS: u16 = 64;
 
 impl TlvTableMod {
     /// Decodes what follows the experimenter header; `NXTTMFC_BAD_COMMAND`.
@@ -90,7 +105,7 @@ impl TlvTableMod {
             }
         };
         body.skip(6, "tlv_table_mod.pad")?;
-        Ok(Self { command, mappings: Entries::new(body).collect::<Result<_, _>>()? })
+        Ok(Self { command, mappings: mappings(body, FIELDS)? })
     }
 
     /// Appends the message.
@@ -124,7 +139,7 @@ impl TlvTableReply {
         let max_option_space = body.u32("tlv_table_reply.max_option_space")?;
         let max_fields = body.u16("tlv_table_reply.max_fields")?;
         body.skip(10, "tlv_table_reply.reserved")?;
-        Ok(Self { max_option_space, max_fields, mappings: Entries::new(body).collect::<Result<_, _>>()? })
+        Ok(Self { max_option_space, max_fields, mappings: mappings(body, max_fields)? })
     }
 
     /// Appends the message.

@@ -6,4 +6,5 @@ pub mod model;
 pub mod ovs_trace;
 pub mod scenario;
 pub mod switch;
+pub mod trace_lab;
 pub mod world;

@@ -78,9 +78,14 @@ impl<'a> Explainer<'a> {
         out.extend_from_slice(words.as_bytes());
     }
 
+    /// What a flow is for.
+    pub fn words(&self, flow: NotedFlow) -> String {
+        self.flows.get(flow.0).map(|flow| self.sentence(flow)).unwrap_or_default()
+    }
+
     /// A line of words about a flow: what it is for.
     pub fn reason(&self, flow: NotedFlow, out: &mut Vec<u8>) {
-        let words = self.flows.get(flow.0).map(|flow| self.sentence(flow)).unwrap_or_default();
+        let words = self.words(flow);
         out.extend_from_slice(format!("     # {words}\n").as_bytes());
     }
 

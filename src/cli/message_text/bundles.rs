@@ -4,7 +4,7 @@ use super::{Context, Out, Stop, bits, groups, meters};
 use crate::openflow::bundle::{BundleAddMessage, BundleControl};
 use crate::openflow::kind::{Form, Kind};
 use crate::openflow::request_forward::RequestForward;
-use crate::openflow::{DecodeError, ErrorCode, Message, Reader};
+use crate::openflow::{DecodeError, ErrorCode, Header, Message, Reader};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
     Some(match context.kind() {
@@ -28,8 +28,8 @@ fn flags(out: &mut Out, flags: u16) {
     bits(out, flags.into(), &["atomic", "ordered"], ' ');
 }
 
-fn control(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let control = BundleControl::decode(body)?;
+fn control(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    let control = BundleControl::decode_head(&mut body)?;
     bundle_id(out, control.bundle_id.0);
     put!(out, " type=");
     let names = ["OPEN", "CLOSE", "COMMIT", "DISCARD"];
@@ -53,14 +53,19 @@ fn kind<'a>(context: &Context<'_>, message: &Message<'a>) -> Result<(Kind, Reade
 }
 
 fn added(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
+    let mut head = body;
+    head.skip(8, "bundle_add.bundle_id")?;
+    let at = head;
+    let version = head.u8("bundle_add.message.version").unwrap_or(context.header.version);
+    if at.remaining() >= Header::LEN && version != context.header.version {
+        let what = "bundle_add.message.version";
+        let expected = "that of the outer message";
+        let error = at.error(what, version.into(), expected, ErrorCode::NXBRC_UNENCODABLE_ERROR);
+        return Err(Stop::Named { error, name: "OFPBFC_BAD_VERSION" });
+    }
     let add = BundleAddMessage::decode(body, context.header.xid)?;
-    let kind = kind(context, &add.message).map(|(kind, _)| kind);
-    match kind {
+    match kind(context, &add.message).map(|(kind, _)| kind) {
         Ok(Kind::PacketOut | Kind::FlowMod | Kind::NxFlowMod | Kind::GroupMod | Kind::PortMod) => {}
-        Err(error) if error.code == ErrorCode::BRC_BAD_VERSION => {
-            let error = DecodeError { code: ErrorCode::NXBRC_UNENCODABLE_ERROR, ..error };
-            return Err(Stop::Named { error, name: "OFPBFC_BAD_VERSION" });
-        }
         _ => {
             let found = add.message.header.message_type.0.into();
             let expected = "a modification, or a packet out";

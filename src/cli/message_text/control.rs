@@ -5,7 +5,9 @@ use crate::cli::switch_text;
 use crate::openflow::async_config::{AsyncConfig, AsyncMask};
 use crate::openflow::desc::Desc;
 use crate::openflow::error_msg::ErrorMsg;
+use crate::openflow::error_versions;
 use crate::openflow::features::{FeaturesReply, SwitchConfig};
+use crate::openflow::header::VERSION;
 use crate::openflow::hello::{HelloElement, HelloElements};
 use crate::openflow::kind::Kind;
 use crate::openflow::nicira::NxRole;
@@ -36,7 +38,6 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         | Kind::TableStatsRequest
         | Kind::GroupFeaturesRequest
         | Kind::MeterFeaturesRequest
-        | Kind::PortDescRequest
         | Kind::IpfixBridgeRequest
         | Kind::IpfixFlowRequest
         | Kind::FlowMonitorPaused
@@ -46,9 +47,15 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         Kind::FeaturesReply => {
             switch(out, |text| FeaturesReply::decode(body).map(|features| switch_text::features_body(text, &features)))
         }
-        Kind::GetConfigReply | Kind::SetConfig => {
-            switch(out, |text| SwitchConfig::decode(body).map(|config| switch_text::config_body(text, &config)))
-        }
+        Kind::GetConfigReply | Kind::SetConfig => switch(out, |text| {
+            let config = SwitchConfig::decode(body)?;
+            if context.kind() == Kind::SetConfig && config.flags & !3 != 0 {
+                let found = config.flags.into();
+                return Err(body.error("switch_config.flags", found, "0 to 3", ErrorCode::SCFC_BAD_FLAGS));
+            }
+            switch_text::config_body(text, &config);
+            Ok(())
+        }),
         Kind::RoleRequest | Kind::RoleReply => role(context, body, out).map_err(Stop::from),
         Kind::GetAsyncReply | Kind::SetAsync | Kind::NxSetAsync => asynchronous(body, out).map_err(Stop::from),
         Kind::NxSetAsync2 => asynchronous_properties(body, out).map_err(Stop::from),
@@ -89,16 +96,39 @@ fn hello(context: &Context<'_>, body: Reader<'_>, out: &mut Out) {
 }
 
 fn error(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
+    if context.header.version != VERSION {
+        return error_of_another_version(context, body, out);
+    }
     let error = ErrorMsg::decode(body)?;
-    let Some(name) = error.code.name() else {
+    let code = match error.code {
+        // Open vSwitch takes the errors of experimenter 0 for those of the specification, by their type.
+        ErrorCode { experimenter: 0, error_type: ErrorCode::EXPERIMENTER, code } => {
+            ErrorCode { experimenter: 0, error_type: code, code: 0 }
+        }
+        code => code,
+    };
+    let Some(name) = code.name() else {
         return Err(body.error("error.code", error.code.code.into(), "a known one", ErrorCode::BRC_BAD_LEN).into());
     };
     put!(out, " {name}\n");
-    if [ErrorCode::HFC_INCOMPATIBLE, ErrorCode::HFC_EPERM].contains(&error.code) {
+    if [ErrorCode::HFC_INCOMPATIBLE, ErrorCode::HFC_EPERM].contains(&code) {
         dump::printable(out, error.data);
         return Ok(());
     }
     context.nested(error.data, Detail::Brief, out)
+}
+
+fn error_of_another_version(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
+    let (name, data) = error_versions::decode(context.header.version, body)?;
+    let Some(name) = name else {
+        return Err(body.error("error.code", 0, "a known one", ErrorCode::BRC_BAD_LEN).into());
+    };
+    put!(out, " {name}\n");
+    if name.starts_with("OFPHFC_") {
+        dump::printable(out, data);
+        return Ok(());
+    }
+    context.nested(data, Detail::Brief, out)
 }
 
 fn role_name(role: Role) -> Option<&'static str> {

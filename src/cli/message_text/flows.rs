@@ -3,7 +3,9 @@
 use super::{Context, NotPrinted, Out, Stop, bits, chomp, known_port};
 use crate::flow;
 use crate::flow::text::{Numbers, Printer, duration};
-use crate::openflow::flow_monitor::{FlowEvent, FlowMonitorCancel, FlowMonitorRequest, FlowUpdate, FlowUpdateFull};
+use crate::openflow::flow_monitor::{
+    FlowEvent, FlowMonitorCancel, FlowMonitorFlags, FlowMonitorRequest, FlowUpdate, FlowUpdateFull,
+};
 use crate::openflow::flow_removed::FlowRemoved;
 use crate::openflow::flow_stats::{AggregateStats, FlowStatsRequest};
 use crate::openflow::kind::Kind;
@@ -27,15 +29,22 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
     Some(result.map_err(|error| standard_match(context, error)))
 }
 
-/// A match of the type that OpenFlow 1.1 had is refused for its length, unless that is right.
+/// The errors of a match's header as Open vSwitch has them: it looks at the type first, and knows that of OpenFlow
+/// 1.1, which has one length.
 fn standard_match(context: &Context<'_>, error: DecodeError) -> Stop {
-    if error.code != ErrorCode::BMC_BAD_TYPE || error.found != 0 {
-        return error.into();
-    }
-    match context.bytes.get(error.offset..).and_then(|rest| rest.get(..4)) {
-        Some([0, 0, 0, 88]) => NotPrinted { what: format!("{} with OFPMT_STANDARD", context.form.name) }.into(),
-        _ => DecodeError { code: ErrorCode::BMC_BAD_LEN, ..error }.into(),
-    }
+    let start = match error.what {
+        "match.type" => error.offset,
+        "match.length" => error.offset.saturating_sub(2),
+        _ => return error.into(),
+    };
+    let code = match context.bytes.get(start..).and_then(|rest| rest.get(..4)) {
+        Some([0, 0, 0, 88]) => {
+            return NotPrinted { what: format!("{} with OFPMT_STANDARD", context.form.name) }.into();
+        }
+        None | Some([0, 0 | 1, ..]) => ErrorCode::BMC_BAD_LEN,
+        Some(_) => ErrorCode::BMC_BAD_TYPE,
+    };
+    DecodeError { code, ..error }.into()
 }
 
 /// Priority of a flow for which none was asked.
@@ -107,8 +116,11 @@ fn removed(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
 }
 
 fn stats_request(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+    // Open vSwitch looks at the port before the match.
+    let mut head = body;
+    head.skip(4, "flow_stats_request.table_id")?;
+    let out_port = known_port(&head, PortNo({ head }.u32("flow_stats_request.out_port")?))?;
     let request = FlowStatsRequest::decode(body)?;
-    let out_port = known_port(&body, request.out_port)?;
     let mut text = Vec::new();
     table_and_port(request.table_id, out_port, &mut text);
     text.push(b' ');
@@ -127,14 +139,23 @@ fn table_and_port(table: TableId, out_port: PortNo, text: &mut Out) {
     }
 }
 
+/// Each flow is held against what Open vSwitch holds the flows of a dump against.
 fn stats(mut body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let mut printer = Printer::new(&Numbers);
     while !body.is_empty() {
+        let at = body;
+        let flow = FlowStats::decode(&mut body)?;
+        let mut entry = at;
+        entry.skip(48, "flow_stats")?;
+        fields(&RawMatch::decode(&mut entry)?)?;
+        flow::check::instructions(Reader::at(flow.instructions, flow.instructions_offset))?;
+        if flow.flags.0 & !0x1f != 0 {
+            let found = flow.flags.0.into();
+            return Err(at.error("flow_stats.flags", found, "known ones", ErrorCode::FMFC_BAD_FLAGS));
+        }
         let end = out.len();
         out.extend_from_slice(b"\n ");
-        FlowStats::decode(&mut body)
-            .and_then(|flow| printer.with_stats(&flow, out))
-            .inspect_err(|_| out.truncate(end))?;
+        printer.with_stats(&flow, out).inspect_err(|_| out.truncate(end))?;
     }
     Ok(())
 }
@@ -148,6 +169,7 @@ fn aggregate(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
 fn monitor_requests(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     for request in Entries::<FlowMonitorRequest<'_>>::new(body) {
         let request = request?;
+        check_monitor(&request, &body)?;
         let mut text = Vec::new();
         put!(text, "\n id={} flags=", request.monitor_id);
         let names = ["initial", "add", "delete", "modify", "actions", "own"];
@@ -157,6 +179,17 @@ fn monitor_requests(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> 
         Printer::new(&Numbers).matching(&fields(&request.flow_match)?, &mut text)?;
         chomp(&mut text, b' ');
         out.append(&mut text);
+    }
+    Ok(())
+}
+
+/// Holds that a monitor asks for something, and for nothing that Open vSwitch does not know.
+fn check_monitor(request: &FlowMonitorRequest<'_>, at: &Reader<'_>) -> Result<(), DecodeError> {
+    let flags = request.flags.0;
+    let changes = (FlowMonitorFlags::ADD | FlowMonitorFlags::DELETE | FlowMonitorFlags::MODIFY).0;
+    if flags & changes == 0 || flags & !0x3f != 0 {
+        let expected = "one of add, delete and modify, and known ones";
+        return Err(at.error("flow_monitor_request.flags", flags.into(), expected, ErrorCode::MOFC_BAD_FLAGS));
     }
     Ok(())
 }
@@ -216,6 +249,7 @@ fn full_update(update: &FlowUpdateFull<'_>, text: &mut Out) -> Result<(), Decode
             text.push(b' ');
         }
         put!(text, "actions=");
+        flow::check::instructions(update.instructions.reader())?;
         printer.instructions(update.instructions.reader(), text)?;
     }
     Ok(())

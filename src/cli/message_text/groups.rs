@@ -1,11 +1,12 @@
 //! Groups: modifications, descriptions, counters, features.
 
 use super::{Context, Out, Stop, chomp, known_port};
+use crate::flow::check::verify;
 use crate::flow::text::{Numbers, Printer, duration};
 use crate::openflow::group::{Bucket, GroupDesc, GroupMod, GroupModCommand, GroupStats, GroupType};
 use crate::openflow::group_features::{GroupFeatures, GroupStatsRequest};
 use crate::openflow::kind::Kind;
-use crate::openflow::{DecodeError, Entries, ErrorCode, GroupId, PortNo, Reader};
+use crate::openflow::{Action, DecodeError, Entries, ErrorCode, GroupId, PortNo, Reader};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
     let result = match context.kind() {
@@ -80,6 +81,7 @@ fn buckets(out: &mut Out, group_type: GroupType, buckets: Entries<'_, Bucket<'_>
         }
         put!(out, "actions=");
         let actions = bucket.actions.reader();
+        verify::actions(&Action::decode_list(actions)?).map_err(|violation| violation.at(&actions))?;
         printer.actions(actions, out)?;
         known_port(&actions, bucket.watch_port)
             .map_err(|error| DecodeError { code: ErrorCode::GMFC_BAD_WATCH, ..error })?;

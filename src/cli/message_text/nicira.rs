@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::{Context, Out, Stop};
 use crate::flow::text::ipv6_address;
-use crate::openflow::ct_flush::{CtFlush, CtTuple, Family, is_icmp};
+use crate::openflow::ct_flush::{Connections, CtTuple, Family, is_icmp};
 use crate::openflow::ipfix::IpfixStats;
 use crate::openflow::kind::Kind;
 use crate::openflow::nicira::{CtFlushZone, FlowModTableId, SetControllerId};
@@ -28,7 +28,7 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
 }
 
 fn ct_flush(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let connections = CtFlush::decode(body)?.connections()?;
+    let connections = Connections::decode(body)?;
     let ip_proto = connections.ip_proto;
     put!(out, " zone={} '", connections.zone_id.unwrap_or_default());
     tuple(out, &connections.original, connections.family, ip_proto);

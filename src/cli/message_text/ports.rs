@@ -4,7 +4,7 @@ use super::{Context, Out, Stop, known_port};
 use crate::cli::switch_text;
 use crate::flow::text::{Numbers, Printer, duration};
 use crate::openflow::kind::Kind;
-use crate::openflow::port::{Port, PortMod, PortStatus};
+use crate::openflow::port::{Port, PortConfig, PortMod, PortStatus};
 use crate::openflow::port_stats::{PortStats, PortStatsRequest};
 use crate::openflow::table_mod::TableMod;
 use crate::openflow::table_stats::TableStats;
@@ -15,6 +15,11 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         Kind::PortStatus => status(body, out),
         Kind::PortMod => port_mod(body, out),
         Kind::TableMod => table_mod(body, out),
+        // OpenFlow 1.3 has no way to ask for one port.
+        Kind::PortDescRequest => {
+            put!(out, " port=ANY");
+            Ok(())
+        }
         Kind::PortDescReply => descriptions(body, out),
         Kind::PortStatsRequest => stats_request(body, out),
         Kind::PortStatsReply => stats(body, out),
@@ -41,18 +46,14 @@ fn port_mod(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     Printer::new(&Numbers).port(port_mod.port_no, out);
     put!(out, ": addr:{}\n", port_mod.hw_addr);
     let mut text = String::from("     config: ");
-    // Bits that have no name are not kept.
-    let mut names = |title: &str, bits: u32, names: Vec<&'static str>| {
-        text.push_str(title);
-        switch_text::bits(&mut text, bits * u32::from(!names.is_empty()), names.into_iter());
-    };
-    names("", port_mod.config.0, port_mod.config.names().collect());
-    names("\n     mask:   ", port_mod.mask.0, port_mod.mask.names().collect());
-    let advertise: Vec<_> = port_mod.advertise.names().collect();
-    if advertise.is_empty() {
-        text.push_str("\n     advertise: UNCHANGED");
-    } else {
-        names("\n     advertise: ", port_mod.advertise.0, advertise);
+    // Of a bit that is not to change nothing is told.
+    switch_text::bits(&mut text, PortConfig(port_mod.config.0 & port_mod.mask.0).names());
+    text.push_str("\n     mask:   ");
+    switch_text::bits(&mut text, port_mod.mask.names());
+    text.push_str("\n     advertise: ");
+    match port_mod.advertise.names().next() {
+        Some(_) => switch_text::bits(&mut text, port_mod.advertise.names()),
+        None => text.push_str("UNCHANGED"),
     }
     text.push('\n');
     out.extend_from_slice(text.as_bytes());
@@ -88,8 +89,10 @@ fn stats_request(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
 }
 
 fn stats(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
-    let entries = body.remaining() / PORT_STATS_LEN;
-    put!(out, " {entries} ports\n");
+    let known = |entry: &Result<PortStats, DecodeError>| {
+        entry.as_ref().is_ok_and(|stats| known_port(&body, stats.port_no).is_ok())
+    };
+    put!(out, " {} ports\n", Entries::<PortStats>::new(body).take_while(known).count());
     for port in Entries::<PortStats>::new(body) {
         let port = port?;
         known_port(&body, port.port_no)?;
@@ -142,9 +145,6 @@ fn stats(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     }
     Ok(())
 }
-
-/// Bytes of `struct ofp13_port_stats`.
-const PORT_STATS_LEN: usize = 112;
 
 /// Tables that are as the one before are told together.
 fn tables(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {

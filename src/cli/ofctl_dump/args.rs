@@ -9,11 +9,13 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, Value
 
 use super::Error;
 use super::color::{self, Palette};
+use super::manual::MANUAL;
 use super::sort::{Direction, Order, SortKey};
 use super::source::Source;
 use super::table_names::TableNames;
 use crate::cli::decode::DecodeArgs;
 use crate::cli::filter::suggest::nearest;
+use crate::cli::manual::ManualArgs;
 use crate::cli::{diff, graph, monitor, parse, snoop, trace};
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
@@ -65,7 +67,7 @@ pub struct Args {
     #[arg(long)]
     pub(super) explain: bool,
     /// Names for --explain; by default the topology of /etc/heddle/heddle.toml
-    #[arg(long, value_name = "FILE", requires = "explain")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "explain")]
     pub(super) topology: Option<PathBuf>,
     /// Only the flows of this table
     #[arg(long, value_name = "N")]
@@ -101,6 +103,8 @@ pub struct Args {
     /// With --watch: stop after so many readings
     #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
+    #[command(flatten)]
+    pub(super) about: ManualArgs,
     #[arg(skip)]
     order: Order,
 }
@@ -180,6 +184,9 @@ pub enum WordError {
         /// What it stands behind.
         what: String,
     },
+    /// An option for flows where something else is to be printed.
+    #[error("found --json, expected it with flows: nothing else is printed as JSON")]
+    OnlyFlows,
     /// Almost a WHAT.
     #[error("found {found:?}, expected a filter or one of {}: did you mean {what}?", WHATS.join(", "))]
     Misspelt {
@@ -193,10 +200,15 @@ pub enum WordError {
 impl Args {
     /// The command line of this process. Wrong usage, and a wish for help, end it.
     pub fn parse() -> Self {
-        let matches = Self::command().get_matches();
+        let matches = Self::definition().get_matches();
         let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         args.order = order(&matches);
         args
+    }
+
+    /// The one definition of the command line: parser, help, manual page and completions come from it.
+    pub(super) fn definition() -> clap::Command {
+        MANUAL.with_help(Self::command())
     }
 
     /// By what flows are sorted.
@@ -224,6 +236,7 @@ impl Args {
                 let what = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
                 Err(WordError::Excess { found, what }.into())
             }
+            _ if self.json && what != What::Flows => Err(WordError::OnlyFlows.into()),
             filter => Ok(Request { source, what, filter }),
         }
     }
@@ -283,6 +296,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_a_sound_definition() {
-        Args::command().debug_assert();
+        Args::definition().debug_assert();
     }
 }

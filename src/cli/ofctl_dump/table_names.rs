@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::names::NameTable;
-use crate::cli::explain::bridge_role;
+use crate::cli::tables::name_known_tables;
 use crate::flow::table_names::{TableNamesError, built_in, built_in_names, parse};
 
 /// Where names come from.
@@ -73,12 +73,7 @@ impl TableNames {
     pub fn apply(&self, names: &mut NameTable, target: &str) -> Result<(), Error> {
         match self {
             Self::None => {}
-            Self::Auto => {
-                let bridge = names.bridge().unwrap_or(target).to_owned();
-                if let Some(role) = bridge_role(names.ports().map(|(_, name)| name), &bridge) {
-                    names.name_tables(role.tables());
-                }
-            }
+            Self::Auto => name_known_tables(names),
             Self::BuiltIn(name) => names.name_tables(built_in(name).unwrap_or(&Default::default())),
             Self::File(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| Error::Io { path: path.clone(), error })?;

@@ -8,7 +8,6 @@ use super::names::NameTable;
 use super::source::Source;
 use crate::cli::filter::{Filter, Scratch};
 use crate::cli::graph::{Format, Graph};
-use crate::cli::tables::name_known_tables;
 use crate::cli::watch;
 use crate::openflow::TableId;
 
@@ -29,7 +28,7 @@ pub(super) fn show(request: &Request, args: &Args, out: &mut impl Write) -> Resu
         count: args.count,
         table: args.table.map_or(TableId::ALL, TableId),
         filter: request.filter.clone(),
-        by_name: args.by_name(),
+        names: args.by_name().then(|| args.table_names().clone()),
     };
     Ok(watch::run(target, options, out)?)
 }
@@ -38,7 +37,7 @@ fn graph(request: &Request, args: &Args, format: Format, out: &mut impl Write) -
     let reading = request.source.read(&NameTable::default())?;
     let filter = request.filter.as_deref().map(|text| Filter::parse(text, &reading.dump.names)).transpose()?;
     let mut names = reading.dump.names.clone();
-    name_known_tables(&mut names);
+    args.table_names().apply(&mut names, &reading.dump.name)?;
     let mut graph = Graph::new(reading.dump.name.clone(), &names);
     let mut scratch = Scratch::default();
     for flow in reading.dump.flows.iter().filter(|flow| args.table.is_none_or(|table| flow.table.0 == table)) {

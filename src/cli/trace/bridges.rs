@@ -16,16 +16,16 @@ use crate::openflow::multipart::MultipartType;
 use crate::openflow::port::{Port, PortConfig, PortState};
 use crate::openflow::{Entries, GroupId, PortNo};
 
-/// Bridges and the names of each.
+/// Bridges, and the dump of each.
 pub(super) struct Bridges {
     pub(super) network: Network,
-    pub(super) names: Vec<NameTable>,
+    pub(super) dumps: Vec<Dump>,
 }
 
 /// One bridge as it was read.
 struct Read {
     bridge: Bridge,
-    names: NameTable,
+    dump: Dump,
 }
 
 /// Reads the bridge where a trace begins, those that were named besides, and, of a switch on this host, those
@@ -38,8 +38,8 @@ pub(super) fn read(target: &str, peers: &[String]) -> Result<Bridges, Error> {
     if let Source::Switch(Target::Socket(path)) = source(target).1? {
         read.extend(siblings(&path, &read)?);
     }
-    let (bridges, names) = read.into_iter().map(|read| (read.bridge, read.names)).unzip();
-    Ok(Bridges { network: Network::new(bridges), names })
+    let (bridges, dumps) = read.into_iter().map(|read| (read.bridge, read.dump)).unzip();
+    Ok(Bridges { network: Network::new(bridges), dumps })
 }
 
 /// The name in front of a target, if there is one, and the target.
@@ -110,7 +110,7 @@ fn groups(client: &mut Client) -> Result<BTreeMap<GroupId, Group>, ClientError> 
 fn build(name: String, dump: Dump, ports: Ports) -> Result<Read, Error> {
     let flows = dump.flows.iter().map(|flow| Arc::new(Flow::from_stats(&flow)));
     let tables = Tables::new(flows).map_err(|error| Error::Flow { bridge: name.clone(), error })?;
-    Ok(Read { bridge: Bridge { name, tables, ports, ..Bridge::default() }, names: dump.names })
+    Ok(Read { bridge: Bridge { name, tables, ports, ..Bridge::default() }, dump })
 }
 
 fn ports(client: &mut Client) -> Result<BTreeMap<PortNo, BridgePort>, ClientError> {

@@ -82,18 +82,22 @@ fn form(option: &'static str, found: &str, expected: &'static str) -> FactError 
 
 /// `BRIDGE:PORT`, or a port of the first bridge.
 fn end(bridges: &Bridges, option: &'static str, text: &str) -> Result<End, FactError> {
-    let (bridge, port) = match text.rsplit_once(':') {
-        Some((name, port)) => (bridge(bridges, option, name)?, port),
-        None => (0, text),
-    };
-    let number = port.parse().ok().map(PortNo).filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()));
-    let named = || bridges.names.get(bridge).and_then(|names| Lookup::port(names, port));
-    let local = (port == "LOCAL").then_some(PortNo::LOCAL);
+    match text.rsplit_once(':') {
+        Some((name, port)) => end_on(bridges, bridge(bridges, option, name)?, option, port),
+        None => end_on(bridges, 0, option, text),
+    }
+}
+
+/// A port by number or name.
+fn end_on(bridges: &Bridges, bridge: BridgeId, option: &'static str, text: &str) -> Result<End, FactError> {
+    let number = text.parse().ok().map(PortNo).filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let local = (text == "LOCAL").then_some(PortNo::LOCAL);
+    let named = || bridges.dumps.get(bridge).and_then(|dump| Lookup::port(&dump.names, text));
     match number.or(local).or_else(named) {
         Some(port) => Ok(End { bridge, port }),
         None => {
             let bridge = bridges.network.bridge(bridge).map_or_else(String::new, |bridge| bridge.name.clone());
-            Err(FactError::Port { option, bridge, found: port.to_owned() })
+            Err(FactError::Port { option, bridge, found: text.to_owned() })
         }
     }
 }
@@ -119,18 +123,13 @@ fn learnt(argument: &str, bridges: &mut Bridges) -> Result<(), Error> {
         let expected = "lines as ovs-appctl fdb/show prints them";
         let bad = || form("fdb", line, expected);
         let (vlan, address) = (vlan.parse::<u16>().map_err(|_| bad())?, address.parse::<MacAddr>().map_err(|_| bad())?);
-        let port = end(&*bridges, "fdb", port).or_else(|_| end_on(bridges, id, port)).map_err(|_| bad())?;
+        let port = end_on(bridges, id, "fdb", port)?;
         learnt.insert((vlan, address), port.port);
     }
     if let Some(bridge) = bridges.network.bridge_mut(id) {
         bridge.switching.learnt = Some(learnt);
     }
     Ok(())
-}
-
-fn end_on(bridges: &Bridges, id: BridgeId, port: &str) -> Result<End, FactError> {
-    let name = bridges.network.bridge(id).map_or("", |bridge| bridge.name.as_str());
-    end(bridges, "fdb", &format!("{name}:{port}"))
 }
 
 /// The states of connections: flags joined by `,`, `|` or `+`.

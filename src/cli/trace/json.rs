@@ -1,4 +1,4 @@
-//! A trace as one JSON object; `docs/TRACE.md` describes it. Steps are a flat list with their depth: a packet may
+//! A trace as one JSON object; `docs/OFCTL-DUMP.md` describes it. Steps are a flat list with their depth: a packet may
 //! be resubmitted deeper than readers of JSON nest.
 
 use std::io::{self, Write};
@@ -107,7 +107,7 @@ fn hit_value(bridge: BridgeId, table: TableId, hit: &Hit, words: &Words<'_>) -> 
         "cookie": format!("{:#x}", hit.flow.cookie.0),
         "match": words.match_text(bridge, &hit.flow),
         "actions": words.instructions(bridge, &hit.flow),
-        "reason": words.reason(&hit.flow),
+        "reason": words.reason(bridge, &hit.flow),
         "remarks": words.remarks(bridge, table, hit),
     })
 }

@@ -2,7 +2,9 @@
 
 mod bridges;
 mod facts;
+mod frame;
 mod json;
+mod purpose;
 mod text;
 mod words;
 
@@ -13,10 +15,12 @@ use clap::Args as ClapArgs;
 
 use super::client::ClientError;
 use super::explain::{Objects, TopologyError};
+use super::ofctl_dump::names::NameTable;
 use super::ofctl_dump::source::SourceError;
 use crate::flow::parse::{self, ParseError};
 use crate::flow::sim::{self, Packet, PacketError};
 use crate::openflow::DecodeError;
+use bridges::Bridges;
 use words::Words;
 
 pub use facts::FactError;
@@ -33,6 +37,9 @@ pub struct Args {
     target: String,
     /// The packet, as for ofproto/trace: in_port=tap1,dl_src=fa:16:3e:00:00:01,arp,arp_tpa=10.0.0.2
     flow: String,
+    /// The packet's bytes, an Ethernet frame in hexadecimal: FLOW says where it comes from, and no headers
+    #[arg(long, value_name = "HEX")]
+    packet: Option<String>,
     /// Another bridge, likewise; HOST:BRIDGE names one of another host. Bridges of a switch here join by themselves
     #[arg(long, value_name = "[NAME=]TARGET")]
     peer: Vec<String>,
@@ -82,6 +89,9 @@ pub enum Error {
     /// FLOW is no packet.
     #[error("FLOW, {0}")]
     Packet(#[from] ParseError),
+    /// No frame.
+    #[error("--packet: expected bytes in hexadecimal")]
+    Bytes,
     /// FLOW is more than one packet.
     #[error("FLOW: {0}")]
     Ambiguous(#[from] PacketError),
@@ -108,20 +118,27 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
         Some(path) => Objects::read(path)?,
         None => Objects::of_this_host().unwrap_or_default(),
     };
-    let mut network = bridges::read(&args.target, &args.peer)?;
-    facts::tell(args, &mut network)?;
+    let mut bridges = bridges::read(&args.target, &args.peer)?;
+    facts::tell(args, &mut bridges)?;
     let states = facts::states(&args.ct)?;
-    let packet = match network.names.first() {
-        Some(names) => Packet::from_match(&parse::matching(&args.flow, names)?)?,
-        None => Packet::default(),
-    };
-    let bridges::Bridges { network, names } = network;
-    let trace = sim::trace(&network, 0, packet, &states);
-    let words = Words::new(&network, &names, &objects, args.by_name());
+    let packet = packet(args, &bridges)?;
+    let trace = sim::trace(&bridges.network, 0, packet, &states);
+    let words = Words::new(&bridges, &objects, args.by_name());
     if args.json {
         json::write(&trace, &words, out)?;
     } else {
         text::write(&trace, &words, out)?;
     }
     Ok(trace.goes_somewhere())
+}
+
+/// The packet that is asked about.
+fn packet(args: &Args, bridges: &Bridges) -> Result<Packet, Error> {
+    let none = NameTable::default();
+    let names = bridges.dumps.first().map_or(&none, |dump| &dump.names);
+    let packet = Packet::from_match(&parse::matching(&args.flow, names)?)?;
+    match &args.packet {
+        Some(hex) => Ok(frame::with_headers(packet, &frame::bytes(hex).ok_or(Error::Bytes)?)),
+        None => Ok(packet),
+    }
 }

@@ -1,7 +1,9 @@
 //! Packets, flows and notes of a trace in words.
 
-use crate::cli::explain::{Objects, bridge_role};
-use crate::cli::ofctl_dump::names::NameTable;
+use super::bridges::Bridges;
+use super::purpose::Purposes;
+use crate::cli::explain::{self, Objects, bridge_role};
+use crate::cli::ofctl_dump::dump::Dump;
 use crate::flow::Flow;
 use crate::flow::sim::{Bridge, BridgeId, Delivery, Destination, Hit, Leg, Network, Note, Packet, Start};
 use crate::flow::table_names::{BridgeRole, table_name};
@@ -11,14 +13,19 @@ use crate::openflow::{Action, Instruction, PortNo, Reader, Subfield, TableId, Wr
 /// The words of a trace: names where they are wanted, and what flows are for.
 pub(super) struct Words<'a> {
     network: &'a Network,
-    names: &'a [NameTable],
-    objects: &'a Objects,
+    dumps: &'a [Dump],
+    purposes: Vec<Purposes<'a>>,
     by_name: bool,
 }
 
 impl<'a> Words<'a> {
-    pub(super) const fn new(network: &'a Network, names: &'a [NameTable], objects: &'a Objects, by_name: bool) -> Self {
-        Self { network, names, objects, by_name }
+    pub(super) fn new(bridges: &'a Bridges, objects: &'a Objects, by_name: bool) -> Self {
+        let (network, dumps) = (&bridges.network, &bridges.dumps);
+        let purposes = network.bridges().iter().zip(dumps).map(|(bridge, dump)| {
+            let known = explain::Bridge { role: role(bridge), objects, names: &dump.names };
+            Purposes::new(known, dump)
+        });
+        Self { network, dumps, purposes: purposes.collect(), by_name }
     }
 
     fn bridge(&self, id: BridgeId) -> Option<&'a Bridge> {
@@ -31,8 +38,8 @@ impl<'a> Words<'a> {
     }
 
     fn names(&self, id: BridgeId) -> &'a dyn Names {
-        match self.names.get(id) {
-            Some(names) if self.by_name || self.has_stand_ins(id) => names,
+        match self.dumps.get(id) {
+            Some(dump) if self.by_name || self.has_stand_ins(id) => &dump.names,
             _ => &Numbers,
         }
     }
@@ -120,26 +127,19 @@ impl<'a> Words<'a> {
         self.printed(id, |printer, out| printer.port(port, out))
     }
 
-    fn role(&self, id: BridgeId) -> Option<BridgeRole> {
-        let bridge = self.bridge(id)?;
-        let ports = bridge.ports.known.values().map(|port| port.name.as_str());
-        let (_, name) = bridge.name.rsplit_once(':').unwrap_or(("", &bridge.name));
-        bridge_role(ports, name)
-    }
-
     /// The name of a table of one of our bridges.
     pub(super) fn table(&self, id: BridgeId, table: TableId) -> Option<&'static str> {
-        Some(table_name(self.role(id)?, table)?.name.as_str())
+        Some(table_name(role(self.bridge(id)?)?, table)?.name.as_str())
     }
 
     /// What a flow is for.
-    pub(super) fn reason(&self, flow: &Flow) -> Option<String> {
-        self.objects.purpose(flow.cookie)
+    pub(super) fn reason(&self, id: BridgeId, flow: &Flow) -> Option<String> {
+        self.purposes.get(id)?.of(flow)
     }
 
     /// The lines that say more of a flow that is hit: what it is for, and why it is this one.
     pub(super) fn remarks(&self, id: BridgeId, table: TableId, hit: &Hit) -> Vec<String> {
-        let reason = match (self.table(id, table), self.reason(&hit.flow)) {
+        let reason = match (self.table(id, table), self.reason(id, &hit.flow)) {
             (Some(table), Some(reason)) => Some(format!("{table}: {reason}")),
             (None, Some(reason)) => Some(reason),
             (Some(table), None) => Some(table.to_owned()),
@@ -296,4 +296,11 @@ impl<'a> Words<'a> {
             _ => String::new(),
         }
     }
+}
+
+/// Which of our bridges one is.
+fn role(bridge: &Bridge) -> Option<BridgeRole> {
+    let ports = bridge.ports.known.values().map(|port| port.name.as_str());
+    let (_, name) = bridge.name.rsplit_once(':').unwrap_or(("", &bridge.name));
+    bridge_role(ports, name)
 }

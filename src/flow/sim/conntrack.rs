@@ -5,6 +5,7 @@ use super::rewrite::ports;
 use super::step::{Note, Start};
 use super::walk::{Pending, Walk};
 use crate::openflow::action::{Conntrack, CtZone, Nat, NatAddresses, NatFlags};
+use crate::openflow::numbers::ETH_TYPE_IPV6;
 use crate::openflow::oxm::{self, Field};
 use crate::openflow::{Action, TableId};
 
@@ -100,7 +101,7 @@ pub(super) fn original(packet: &Packet) -> Option<Packet> {
     }
     let mut original = packet.clone().with(&oxm::IP_PROTO, protocol);
     let mut swap = |field: &Field, tracked: &Field| original.set(field, packet.get(tracked));
-    if packet.get(&oxm::ETH_TYPE) == 0x86dd {
+    if packet.get(&oxm::ETH_TYPE) == ETH_TYPE_IPV6.into() {
         swap(&oxm::IPV6_SRC, &oxm::CT_IPV6_SRC);
         swap(&oxm::IPV6_DST, &oxm::CT_IPV6_DST);
     } else {

@@ -7,11 +7,9 @@ use super::walk::{Going, Pending, Rest, Walk};
 use crate::openflow::action::Bundle;
 use crate::openflow::group::GroupType;
 use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::ETH_TYPE_VLAN;
 use crate::openflow::port::PortConfig;
 use crate::openflow::{Action, GroupId, MacAddr, PortNo, TableId, oxm};
-
-/// Tag of a VLAN as the switch adds it.
-const ETHERTYPE_VLAN: u16 = 0x8100;
 
 /// How deep a group may watch a group that watches a group.
 const MAX_WATCH_DEPTH: usize = 128;
@@ -281,7 +279,7 @@ impl<'n> Walk<'n> {
             (true, true) => self.packet.pop_tag(),
             (true, false) => {}
             (false, true) => self.packet.set(&oxm::VLAN_VID, (vlan | VLAN_PRESENT).into()),
-            (false, false) => self.packet.push_tag(ETHERTYPE_VLAN, vlan | VLAN_PRESENT),
+            (false, false) => self.packet.push_tag(ETH_TYPE_VLAN, vlan | VLAN_PRESENT),
         }
         self.port(port);
         self.packet = packet;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::openflow::matching::VLAN_PRESENT;
+use crate::openflow::numbers::{ETH_TYPE_IPV6, ETH_TYPE_VLAN};
 use crate::openflow::oxm::{self, FIELDS, Field, FieldValue, Format, Tlvs};
 use crate::openflow::{DecodeError, PortNo, Reader, Subfield, Writer};
 
@@ -12,7 +13,6 @@ const MAX_TAGS: usize = 2;
 /// Labels that Open vSwitch looks at.
 pub(super) const MAX_LABELS: usize = 3;
 
-const ETHERTYPE_VLAN: u16 = 0x8100;
 /// Bits of a label stack entry besides the label.
 const LABEL_SHIFT: u32 = 12;
 const TC_SHIFT: u32 = 9;
@@ -151,11 +151,24 @@ impl Packet {
 
     /// With one tag, or without.
     #[must_use]
-    pub fn with_vlan(mut self, vlan: Option<u16>) -> Self {
+    pub fn with_vlan(self, vlan: Option<u16>) -> Self {
+        self.with_tags([vlan.map_or(0, |vid| vid & 0xfff | VLAN_PRESENT), 0])
+    }
+
+    /// With tags of these TCIs, the outermost first; what lacks [`VLAN_PRESENT`] is no tag.
+    #[must_use]
+    pub fn with_tags(mut self, tcis: [u16; MAX_TAGS]) -> Self {
         self.tags = [Tag::default(); MAX_TAGS];
-        if let Some(vid) = vlan {
-            self.push_tag(ETHERTYPE_VLAN, vid & 0xfff | VLAN_PRESENT);
+        for tci in tcis.into_iter().rev().filter(|tci| tci & VLAN_PRESENT != 0) {
+            self.push_tag(ETH_TYPE_VLAN, tci);
         }
+        self
+    }
+
+    /// With these label stack entries, the outermost first.
+    #[must_use]
+    pub const fn with_labels(mut self, entries: [u32; MAX_LABELS]) -> Self {
+        self.labels = entries;
         self
     }
 
@@ -200,7 +213,7 @@ impl Packet {
 
     fn known(&self) -> oxm::Packet {
         let small = |field: &Field| self.get(field) as u8;
-        let ipv6 = self.get(&oxm::ETH_TYPE) == 0x86dd;
+        let ipv6 = self.get(&oxm::ETH_TYPE) == u128::from(ETH_TYPE_IPV6);
         let (icmp_type, icmp_code) =
             if ipv6 { (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE) } else { (&oxm::ICMPV4_TYPE, &oxm::ICMPV4_CODE) };
         oxm::Packet {
@@ -279,7 +292,7 @@ impl Packet {
     fn set_tci(&mut self, tci: u16) {
         let ethertype = match (tci & VLAN_PRESENT != 0, self.tags[0].ethertype) {
             (false, _) => 0,
-            (true, 0) => ETHERTYPE_VLAN,
+            (true, 0) => ETH_TYPE_VLAN,
             (true, ethertype) => ethertype,
         };
         self.tags[0] = Tag { ethertype, tci };
@@ -321,7 +334,7 @@ impl Packet {
     }
 
     fn first_label(&self) -> u32 {
-        let label = if self.get(&oxm::ETH_TYPE) == 0x86dd { 2 } else { 0 };
+        let label = if self.get(&oxm::ETH_TYPE) == u128::from(ETH_TYPE_IPV6) { 2 } else { 0 };
         let (tc, ttl) =
             if self.is_ip() { (self.get(&oxm::IP_TOS) as u32 >> 2 & 7, self.get(&oxm::IP_TTL) as u32) } else { (0, 0) };
         label << LABEL_SHIFT | tc << TC_SHIFT | BOTTOM | if ttl == 0 { 64 } else { ttl }
@@ -390,7 +403,9 @@ impl Packet {
     /// addresses of a tunnel, in the same form.
     pub fn differences(&self, other: &Self) -> Vec<u8> {
         let mut writer = Writer::new();
-        let leaves = |field: &&Field| is_header(field.rank) && self.shows(field) || is_tunnel(field.rank);
+        let leaves = |field: &&Field| {
+            is_header(field.rank) && self.shows(field) || is_tunnel(field.rank) && self.get(field) != 0
+        };
         for field in FIELDS.iter().copied().filter(leaves).filter(|field| self.get(field) != other.get(field)) {
             FieldValue::new(field, self.get(field)).encode(&mut writer);
         }

@@ -14,13 +14,18 @@ use crate::openflow::property::Property;
 use crate::openflow::request_forward::RequestForward;
 use crate::openflow::role::RoleStatus;
 use crate::openflow::tlv_table::{self, TlvTableMod, TlvTableReply};
-use crate::openflow::{DecodeError, EncodeError, Entries, Entry, Message, Reader, Writer, Xid};
+use crate::openflow::{DecodeError, EncodeError, Entries, Entry, Message, Raw, Reader, Writer, Xid};
 
 /// What an experimenter message says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Extension<'a> {
     /// `ONFT_BUNDLE_CONTROL`.
-    BundleControl(BundleControl),
+    BundleControl {
+        /// What to do, or what was done.
+        control: BundleControl,
+        /// What follows; nothing from Open vSwitch.
+        properties: Raw<'a>,
+    },
     /// `ONFT_BUNDLE_ADD_MESSAGE`.
     BundleAddMessage(BundleAddMessage<'a>),
     /// `ONFT_FLOW_MONITOR_CANCEL`.
@@ -71,10 +76,13 @@ pub enum Extension<'a> {
 
 impl<'a> Extension<'a> {
     /// Decodes a message of this kind, if it is known; `body` is what follows all its headers.
-    pub(super) fn decode(message: &Message<'a>, kind: Option<Kind>, body: Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn decode(message: &Message<'a>, kind: Option<Kind>, mut body: Reader<'a>) -> Result<Self, DecodeError> {
         let Some(kind) = kind else { return Ok(Self::Other(Experimenter::decode(message.body)?)) };
         Ok(match kind {
-            Kind::BundleControl => Self::BundleControl(BundleControl::decode(body)?),
+            Kind::BundleControl => Self::BundleControl {
+                control: BundleControl::decode_head(&mut body)?,
+                properties: Raw::rest(&mut body),
+            },
             Kind::BundleAddMessage => Self::BundleAddMessage(BundleAddMessage::decode(body, message.header.xid)?),
             Kind::FlowMonitorCancel => Self::FlowMonitorCancel(FlowMonitorCancel::decode(body)?),
             Kind::FlowMonitorPaused => Self::FlowMonitorPaused,
@@ -110,7 +118,7 @@ impl<'a> Extension<'a> {
             Self::FlowMonitorResumed => empty(ONF, flow_monitor::RESUMED),
             Self::FlowAge => empty(NICIRA, nicira::FLOW_AGE),
             Self::TlvTableRequest => empty(NICIRA, tlv_table::REQUEST),
-            Self::BundleControl(control) => control.encode(writer, xid),
+            Self::BundleControl { control, properties } => control.encode_with(properties.bytes(), writer, xid),
             Self::BundleAddMessage(add) => add.encode(writer, xid),
             Self::FlowMonitorCancel(cancel) => cancel.encode(writer, xid),
             Self::RoleStatus(status) => status.encode(writer, xid),
