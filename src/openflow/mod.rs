@@ -17,6 +17,7 @@ pub mod desc;
 pub mod echo;
 pub mod error;
 pub mod error_msg;
+pub mod error_versions;
 pub mod experimenter;
 pub mod features;
 mod flags;

@@ -5,7 +5,9 @@ use crate::cli::switch_text;
 use crate::openflow::async_config::{AsyncConfig, AsyncMask};
 use crate::openflow::desc::Desc;
 use crate::openflow::error_msg::ErrorMsg;
+use crate::openflow::error_versions;
 use crate::openflow::features::{FeaturesReply, SwitchConfig};
+use crate::openflow::header::VERSION;
 use crate::openflow::hello::{HelloElement, HelloElements};
 use crate::openflow::kind::Kind;
 use crate::openflow::nicira::NxRole;
@@ -94,6 +96,9 @@ fn hello(context: &Context<'_>, body: Reader<'_>, out: &mut Out) {
 }
 
 fn error(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
+    if context.header.version != VERSION {
+        return error_of_another_version(context, body, out);
+    }
     let error = ErrorMsg::decode(body)?;
     let code = match error.code {
         // Open vSwitch takes the errors of experimenter 0 for those of the specification, by their type.
@@ -111,6 +116,19 @@ fn error(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), S
         return Ok(());
     }
     context.nested(error.data, Detail::Brief, out)
+}
+
+fn error_of_another_version(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), Stop> {
+    let (name, data) = error_versions::decode(context.header.version, body)?;
+    let Some(name) = name else {
+        return Err(body.error("error.code", 0, "a known one", ErrorCode::BRC_BAD_LEN).into());
+    };
+    put!(out, " {name}\n");
+    if name.starts_with("OFPHFC_") {
+        dump::printable(out, data);
+        return Ok(());
+    }
+    context.nested(data, Detail::Brief, out)
 }
 
 fn role_name(role: Role) -> Option<&'static str> {

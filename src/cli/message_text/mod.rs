@@ -170,11 +170,13 @@ fn heading(out: &mut Out, header: &Header, name: &str) {
     put!(out, " (xid={:#x}):", header.xid.0);
 }
 
-/// True for a message whose body is in every version that has it what it is in OpenFlow 1.3.
+/// True for a message whose body is in every version that has it what it is in OpenFlow 1.3, but for the codes of
+/// errors.
 const fn is_the_same_in_all_versions(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::Hello
+            | Kind::Error
             | Kind::EchoRequest
             | Kind::EchoReply
             | Kind::FeaturesRequest

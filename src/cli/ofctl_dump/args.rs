@@ -184,6 +184,9 @@ pub enum WordError {
         /// What it stands behind.
         what: String,
     },
+    /// An option for flows where something else is to be printed.
+    #[error("found --json, expected it with flows: nothing else is printed as JSON")]
+    OnlyFlows,
     /// Almost a WHAT.
     #[error("found {found:?}, expected a filter or one of {}: did you mean {what}?", WHATS.join(", "))]
     Misspelt {
@@ -233,6 +236,7 @@ impl Args {
                 let what = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
                 Err(WordError::Excess { found, what }.into())
             }
+            _ if self.json && what != What::Flows => Err(WordError::OnlyFlows.into()),
             filter => Ok(Request { source, what, filter }),
         }
     }

@@ -22,6 +22,13 @@ pub(super) const MANUAL: Manual = Manual {
         ),
         ("ofctl-dump ptcp:6653 show", "Wait for a switch to connect, as a controller does, and show what it is."),
         ("ofctl-dump br-int ports --stats", "The counters of the ports."),
+        ("ofctl-dump diff br-int yesterday.txt", "What changed since a dump; exit status 1 if anything did."),
+        (
+            "ofctl-dump trace br-int in_port=tap1,dl_src=fa:16:3e:00:00:01,arp",
+            "The way of a packet through the tables, with the flow that it hits in each.",
+        ),
+        ("ofctl-dump br-int --watch 2", "A live view, the busiest flows first."),
+        ("ofctl-dump br-int --graph html >br-int.html", "The tables and the flows between them, for a browser."),
         ("ofctl-dump decode 0400000800000001", "An OpenFlow message in words."),
     ],
     exit_status: &[
