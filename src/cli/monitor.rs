@@ -68,7 +68,7 @@ pub enum Error {
     Topology(#[from] TopologyError),
     /// No flow monitor, or none as this.
     #[error(
-        "{target} refuses to tell what happens to its flows ({code}): it needs the ONF's flow monitor, as Open vSwitch 2.16 and later have it"
+        "{target} refuses to tell what happens to its flows ({code}): it needs the ONF's flow monitor, as Open vSwitch 3.0 and later have it"
     )]
     Refused {
         /// Which switch.

@@ -13,7 +13,7 @@ use super::client::ParseTargetError;
 use super::ofctl_dump::dump::Dump;
 use super::ofctl_dump::names::NameTable;
 use super::ofctl_dump::source::{Source, SourceError};
-use super::tables::name_known_tables;
+use super::ofctl_dump::table_names::{self, TableNames};
 use crate::flow::text::{Cookies, Names, Numbers, Printer};
 use crate::flow::{Flow, FlowTable};
 use crate::openflow::{DecodeError, TableId};
@@ -48,6 +48,9 @@ pub enum Error {
     /// What one of the sides is.
     #[error(transparent)]
     Target(#[from] ParseTargetError),
+    /// Names of tables.
+    #[error(transparent)]
+    TableNames(#[from] table_names::Error),
     /// There is one standard input.
     #[error("only one side can be the standard input")]
     TwiceStdin,
@@ -65,14 +68,17 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     let rules = Rules { ignore_cookie: args.ignore_cookie, ignore_learnt: args.ignore_learnt };
     let (before, after) = (table(&a), table(&b));
     let differences = compare(&before, &after, rules)?;
-    let mut names = names(&a, &b).clone();
-    name_known_tables(&mut names);
     let by_name = !args.no_names && (args.names || io::stdout().is_terminal());
     // Numbers that stand in for names are nobody's.
     let invented = [&a, &b].into_iter().any(|dump| !dump.live && dump.names.ports().count() > live_ports(&a, &b));
-    let cookies = if args.ignore_cookie { Cookies::Hidden } else { Cookies::Shown };
-    let mut report =
-        Report { printer: Printer::new(if by_name || invented { &names } else { &Numbers }), titles: &names, cookies };
+    let (before_names, after_names) = (named(&a, &b)?, named(&b, &a)?);
+    let printer = |names| Printer::new(if by_name || invented { names } else { &Numbers });
+    let mut report = Report {
+        before: printer(&before_names),
+        after: printer(&after_names),
+        titles: &after_names,
+        cookies: if args.ignore_cookie { Cookies::Hidden } else { Cookies::Shown },
+    };
     if !differences.is_empty() {
         writeln!(out, "--- {}\n+++ {}", a.name, b.name)?;
     }
@@ -106,13 +112,13 @@ fn read(a: &Source, b: &Source) -> Result<(Dump, Dump), Error> {
     Ok((a, b))
 }
 
-/// The side that knows the names of both.
-fn names<'a>(a: &'a Dump, b: &'a Dump) -> &'a NameTable {
-    match (a.live, b.live) {
-        // What was read second knows what the first did.
-        (true, false) | (false, false) => &b.names,
-        _ => &a.names,
-    }
+/// The names to print the flows of `side` with. A switch has its own; of two texts the one that was read second knows
+/// those of both.
+fn named(side: &Dump, other: &Dump) -> Result<NameTable, table_names::Error> {
+    let more = |dump: &Dump| dump.names.ports().count() + dump.names.tables().count();
+    let mut names = if !side.live && more(other) > more(side) { other.names.clone() } else { side.names.clone() };
+    TableNames::Auto.apply(&mut names, &side.name)?;
+    Ok(names)
 }
 
 /// Ports of the switch that one side is.
@@ -160,7 +166,10 @@ impl std::fmt::Display for Counts {
 
 /// Differences as text that programs which show patches take.
 struct Report<'n> {
-    printer: Printer<'n>,
+    /// Of the first side.
+    before: Printer<'n>,
+    /// Of the second.
+    after: Printer<'n>,
     titles: &'n NameTable,
     cookies: Cookies,
 }
@@ -172,13 +181,13 @@ impl Report<'_> {
         writeln!(out, "@@ {}: {} @@", self.title(first.flow().table), Counts::of(differences))?;
         for difference in differences {
             match difference {
-                Difference::Removed(flow) => self.flow('-', flow, out)?,
-                Difference::Added(flow) => self.flow('+', flow, out)?,
+                Difference::Removed(flow) => self.removed(flow, out)?,
+                Difference::Added(flow) => self.added(flow, out)?,
                 Difference::Changed { before, after, aspects } => {
                     let words: Vec<&str> = aspects.iter().map(|aspect| aspect.word()).collect();
                     writeln!(out, " # changed: {}", words.join(", "))?;
-                    self.flow('-', before, out)?;
-                    self.flow('+', after, out)?;
+                    self.removed(before, out)?;
+                    self.added(after, out)?;
                 }
             }
         }
@@ -192,10 +201,23 @@ impl Report<'_> {
         }
     }
 
-    fn flow(&mut self, sign: char, flow: &Flow, out: &mut impl Write) -> Result<(), Error> {
-        let mut text = sign.to_string().into_bytes();
-        self.printer.wanted(flow, self.cookies, &mut text)?;
-        text.push(b'\n');
-        Ok(out.write_all(&text)?)
+    fn removed(&mut self, flow: &Flow, out: &mut impl Write) -> Result<(), Error> {
+        line('-', &mut self.before, (flow, self.cookies), out)
     }
+
+    fn added(&mut self, flow: &Flow, out: &mut impl Write) -> Result<(), Error> {
+        line('+', &mut self.after, (flow, self.cookies), out)
+    }
+}
+
+fn line(
+    sign: char,
+    printer: &mut Printer<'_>,
+    (flow, cookies): (&Flow, Cookies),
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    let mut text = sign.to_string().into_bytes();
+    printer.wanted(flow, cookies, &mut text)?;
+    text.push(b'\n');
+    Ok(out.write_all(&text)?)
 }

@@ -11,7 +11,7 @@ const COLUMN_GAP: f64 = 34.0;
 /// Between a line that passes a layer and its neighbour.
 const LINE_GAP: f64 = 16.0;
 /// Between layers.
-const ROW_GAP: f64 = 64.0;
+const ROW_GAP: f64 = 54.0;
 /// Times that the layers are ordered, and boxes moved.
 const SWEEPS: usize = 16;
 
@@ -175,6 +175,25 @@ impl Grid {
                 let row = if sweep % 2 == 0 { step } else { count - 1 - step };
                 let wanted: Vec<Option<f64>> = self.layers[row].iter().map(|&i| self.wanted(i)).collect();
                 self.align_row(row, |n| wanted[n]);
+            }
+            self.straighten();
+        }
+    }
+
+    /// Moves all that is below a gap between layers so that the lines in the gap lean to neither side: boxes that
+    /// move one by one take long to bring the whole with them.
+    fn straighten(&mut self) {
+        let mut shift = 0.0;
+        for row in 1..self.layers.len() {
+            let members = &self.layers[row];
+            let lean = |&i: &usize| {
+                let places = &self.places;
+                places[i].above.iter().map(move |&above| places[above].x - places[i].x)
+            };
+            // The layer above has moved by `shift` already, and this one is to follow.
+            shift = mean(members.iter().flat_map(lean)).unwrap_or(shift);
+            for n in 0..members.len() {
+                self.places[self.layers[row][n]].x += shift;
             }
         }
     }

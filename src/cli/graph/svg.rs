@@ -40,41 +40,15 @@ pub(super) fn draw(graph: &Graph<'_>) -> String {
     let layout = layout(&sizes, &pairs);
     let mut out = String::new();
     head(graph, &layout, &mut out);
-    for (((from, to), line), points) in lines.iter().zip(&layout.lines) {
-        let start = place(*from);
-        let back = points.first().zip(points.last()).is_some_and(|(first, last)| first.y > last.y);
-        let class = match () {
-            () if line.teaches() => "edge learn",
-            () if back => "edge back",
-            () => "edge",
-        };
-        let tip = line.tip(&graph.table_title(*from), &graph.table_title(*to));
+    for ((ends, line), points) in lines.iter().zip(&layout.lines) {
+        let start = place(ends.0);
         let (path, label) = match points.as_slice() {
             [] => loop_path(layout.boxes[start], sizes[start]),
             points => (path(points), label_place(points)),
         };
-        let traffic = line.traffic();
-        let width = 1.2 + (1.0 + traffic.packets as f64).log10() * 0.35;
-        let marker = if line.teaches() {
-            "tip-learn"
-        } else if back {
-            "tip-back"
-        } else {
-            "tip"
-        };
-        put(
-            &mut out,
-            format_args!(
-                "<g class=\"{class}\" data-from=\"{from}\" data-to=\"{to}\"><title>{}</title>\
-             <path class=\"near\" d=\"{path}\"/>\
-             <path class=\"line\" d=\"{path}\" stroke-width=\"{width:.1}\" marker-end=\"url(#{marker})\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>\n",
-                escaped(&tip),
-                label.x,
-                label.y,
-                short(traffic.flows)
-            ),
-        );
+        let goes_up = points.first().zip(points.last()).is_some_and(|(first, last)| first.y > last.y);
+        let course = if goes_up { Course::Up } else { Course::Down };
+        line.draw(graph, *ends, &Route { path, label, course }, &mut out);
     }
     for (drawn, corner) in boxes.iter().zip(&layout.boxes) {
         drawn.draw(*corner, &mut out);
@@ -95,7 +69,45 @@ fn lines(graph: &Graph<'_>) -> BTreeMap<(TableId, TableId), Line> {
     lines
 }
 
+/// The way of a line.
+struct Route {
+    path: String,
+    /// Where its number stands.
+    label: Point,
+    course: Course,
+}
+
+/// Where a line leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Course {
+    Down,
+    /// Back to a table that it came from.
+    Up,
+}
+
 impl Line {
+    fn draw(&self, graph: &Graph<'_>, (from, to): (TableId, TableId), route: &Route, out: &mut String) {
+        let Route { path, label, course } = route;
+        let (class, marker) = match course {
+            _ if self.teaches() => ("edge learn", "tip-learn"),
+            Course::Up => ("edge back", "tip-back"),
+            Course::Down => ("edge", "tip"),
+        };
+        let tip = escaped(&self.tip(&graph.table_title(from), &graph.table_title(to)));
+        let traffic = self.traffic();
+        let width = 1.2 + (1.0 + traffic.packets as f64).log10() * 0.35;
+        let (x, y, flows) = (label.x, label.y, short(traffic.flows));
+        put(
+            out,
+            format_args!(
+                "<g class=\"{class}\" data-from=\"{from}\" data-to=\"{to}\"><title>{tip}</title>\
+                 <path class=\"near\" d=\"{path}\"/>\
+                 <path class=\"line\" d=\"{path}\" stroke-width=\"{width:.1}\" marker-end=\"url(#{marker})\"/>\
+                 <text x=\"{x:.1}\" y=\"{y:.1}\">{flows}</text></g>\n"
+            ),
+        );
+    }
+
     /// Nothing passes, but flows are learnt.
     fn teaches(&self) -> bool {
         self.0.keys().all(|via| *via == Via::Learn)

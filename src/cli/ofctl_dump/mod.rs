@@ -66,9 +66,12 @@ pub enum Error {
     /// Messages that could not be printed; each was told.
     #[error("messages that could not be printed: {0}")]
     NotDecoded(usize),
-    /// Lines that are no flows; each was told.
-    #[error("not every line is a flow")]
+    /// Lines that could not be parsed; each was told.
+    #[error("not every line could be parsed")]
     NotParsed,
+    /// Text that was to be parsed.
+    #[error(transparent)]
+    Parse(parse::Error),
     /// Comparing.
     #[error(transparent)]
     Diff(diff::Error),
@@ -112,13 +115,14 @@ macro_rules! error_of {
     )*};
 }
 
-error_of!(diff in Diff, snoop in Snoop, monitor in Monitor);
+error_of!(parse in Parse, diff in Diff, snoop in Snoop, monitor in Monitor);
 
 impl From<watch::Error> for Error {
     fn from(error: watch::Error) -> Self {
         match error {
             watch::Error::Client(error) => error.into(),
             watch::Error::Filter(error) => error.into(),
+            watch::Error::TableNames(error) => error.into(),
             watch::Error::Output(error) => Self::Output(error),
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn show(request: &Request, args: &Args, out: &mut impl Write) -> Resu
         count: args.count,
         table: args.table.map_or(TableId::ALL, TableId),
         filter: request.filter.clone(),
-        by_name: args.by_name(),
+        names: args.by_name().then(|| args.table_names().clone()),
     };
     Ok(watch::run(target, options, out)?)
 }

@@ -28,6 +28,7 @@ use super::clock;
 use super::filter::{Filter, FilterError, Scratch};
 use super::ofctl_dump::dump::FlowEntries;
 use super::ofctl_dump::names::NameTable;
+use super::ofctl_dump::table_names::{self, TableNames};
 use crate::flow::text::{Names, Numbers};
 use crate::openflow::flow_mod::encode_flow_stats_request;
 use crate::openflow::multipart::MultipartType;
@@ -46,8 +47,8 @@ pub struct Options {
     pub table: TableId,
     /// Only flows that this filter takes.
     pub filter: Option<String>,
-    /// Ports and tables by name.
-    pub by_name: bool,
+    /// Ports and tables by name, and where tables that the switch does not name get theirs.
+    pub names: Option<TableNames>,
 }
 
 /// Why there is nothing to watch.
@@ -56,6 +57,9 @@ pub enum Error {
     /// The switch.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A file of table names.
+    #[error(transparent)]
+    TableNames(#[from] table_names::Error),
     /// The filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -66,7 +70,7 @@ pub enum Error {
 
 /// What the main thread waits for.
 enum Event {
-    Reading(Result<Box<Reading>, ClientError>),
+    Reading(Result<Box<Reading>, Error>),
     Input(Input),
 }
 
@@ -81,13 +85,13 @@ struct Reading {
 /// each reading.
 pub fn run(target: &Target, options: Options, out: &mut impl Write) -> Result<(), Error> {
     let (sender, events) = channel();
-    let by_name = options.by_name;
+    let by_name = options.names.is_some();
     let count = options.count.unwrap_or(u64::MAX);
-    let mut reader = Reader::new(Client::connect(target)?, options)?;
+    let name = target.bridge().map_or_else(|| target.to_string(), str::to_owned);
+    let mut reader = Reader::new(&name, Client::connect(target)?, options)?;
     // The first one here: what fails at once is told before the screen is taken.
     let first = reader.read()?;
     let inputs = sender.clone();
-    let name = target.bridge().map_or_else(|| target.to_string(), str::to_owned);
     let mut meter = Meter::default();
     let first = Step::new(first, &mut meter, by_name);
     if count > 1 {
@@ -106,6 +110,8 @@ pub fn run(target: &Target, options: Options, out: &mut impl Write) -> Result<()
 
 /// The thread that asks the switch.
 struct Reader {
+    /// What the bridge is called.
+    name: String,
     client: Client,
     options: Options,
     filter: Option<Filter>,
@@ -114,12 +120,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(mut client: Client, options: Options) -> Result<Self, Error> {
+    fn new(name: &str, mut client: Client, options: Options) -> Result<Self, Error> {
         let filter = match &options.filter {
             Some(text) => Some(Filter::parse(text, &names_of(&mut client)?)?),
             None => None,
         };
-        Ok(Self { client, options, filter, scratch: Scratch::default(), began: Instant::now() })
+        Ok(Self { name: name.to_owned(), client, options, filter, scratch: Scratch::default(), began: Instant::now() })
     }
 
     /// Reads once an interval, until it fails or nobody listens. A reading that takes longer than that makes the next
@@ -135,8 +141,15 @@ impl Reader {
         }
     }
 
-    fn read(&mut self) -> Result<Reading, ClientError> {
-        let names = if self.options.by_name { names_of(&mut self.client)? } else { NameTable::default() };
+    fn read(&mut self) -> Result<Reading, Error> {
+        let names = match &self.options.names {
+            Some(table_names) => {
+                let mut names = names_of(&mut self.client)?;
+                table_names.apply(&mut names, &self.name)?;
+                names
+            }
+            None => NameTable::default(),
+        };
         let mut flows = FlowEntries::default();
         let at = self.began.elapsed();
         let (table, filter, scratch) = (self.options.table, &self.filter, &mut self.scratch);
@@ -162,7 +175,6 @@ fn names_of(client: &mut Client) -> Result<NameTable, ClientError> {
     let mut names = NameTable::default();
     names.read_ports(client)?;
     names.read_tables(client)?;
-    super::tables::name_known_tables(&mut names);
     Ok(names)
 }
 

@@ -154,6 +154,13 @@ pub fn matching(text: &str, names: &dyn Lookup) -> Result<Vec<u8>, ParseError> {
     Ok(fields.encode())
 }
 
+/// Reads actions, for packets of any kind, into their bytes.
+pub fn actions(text: &str, names: &dyn Lookup) -> Result<Vec<u8>, ParseError> {
+    let mut rest = Piece::new(text);
+    let pairs: Vec<_> = std::iter::from_fn(|| rest.next_pair()).collect();
+    actions::list(&pairs, names)
+}
+
 fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Result<ParsedFlow, ParseError> {
     let deletes = matches!(command, FlowModCommand::DELETE | FlowModCommand::DELETE_STRICT);
     let (mut rest, actions) = if deletes {
