@@ -2,6 +2,9 @@
 //!
 //! Skipped where Open vSwitch is not installed, unless `HEDDLE_REQUIRE_OVS=1`.
 
+#[path = "support/corpora.rs"]
+mod corpora;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Write;
@@ -213,6 +216,29 @@ fn a_text_dump_may_come_on_the_standard_input_and_tells_what_is_no_flow() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.starts_with("ofctl-dump: -:4:"), "{told}");
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn every_dumped_line_of_the_corpora_prints_as_it_was_read() {
+    if corpora::folder().is_none() {
+        return println!("the corpora: not found, skipped");
+    }
+    let lines: Vec<String> = corpora::rows("flows-roundtrip.jsonl")
+        .iter()
+        .flat_map(|row| row["dumped"].as_array().cloned().unwrap_or_default())
+        .map(|line| format!("{}\n", line.as_str().unwrap().trim()))
+        .collect();
+    println!("{} lines", lines.len());
+    assert!(lines.len() > 1800);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("dump.txt");
+    std::fs::write(&path, lines.concat()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ofctl-dump"));
+    let printed = succeeded(command.arg(&path).args(["--no-names", "--unsorted"]).output().unwrap());
+    for (line, printed) in lines.iter().zip(printed.lines()) {
+        assert_eq!(printed.trim(), line.trim());
+    }
+    assert_eq!(printed.lines().count(), lines.len());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bridges;
 mod facts;
 mod frame;
 mod json;
+mod notes;
 mod purpose;
 mod text;
 mod words;

@@ -119,8 +119,8 @@ pub fn meter(id: u32) -> Checked {
 
 /// A table behind the flow's own.
 pub fn goto_table(table: TableId, packet: &Packet) -> Checked {
-    if table == TableId::ALL || packet.table != 255 && table.0 <= packet.table {
-        return Err(wrong(ErrorCode::BIC_BAD_TABLE_ID, "a table behind the flow's own, at most 254"));
+    if packet.table != 255 && table.0 <= packet.table {
+        return Err(wrong(ErrorCode::BIC_BAD_TABLE_ID, "a table behind the flow's own"));
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ impl Violation {
 
     /// The same about the bytes that begin at the next one of `reader`.
     pub fn at(self, reader: &Reader<'_>) -> DecodeError {
-        reader.error("instructions", reader.remaining() as u64, self.expected, self.code)
+        reader.error("actions", reader.remaining() as u64, self.expected, self.code)
     }
 }
 

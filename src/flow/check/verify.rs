@@ -48,9 +48,7 @@ pub fn instructions(list: &[Instruction]) -> Result<(), Violation> {
             Instruction::ApplyActions(actions) => known(actions)?,
             Instruction::WriteActions(actions) => {
                 known(actions)?;
-                if !actions.iter().all(is_of_action_set) {
-                    return Err(Violation::new(ErrorCode::BAC_BAD_TYPE, "actions that an action set can hold"));
-                }
+                action_set(actions)?;
             }
             _ => {}
         }
@@ -70,6 +68,14 @@ pub fn instructions(list: &[Instruction]) -> Result<(), Violation> {
         return Err(ORDER);
     }
     Ok(())
+}
+
+/// Holds that each action has a place in an action set (OpenFlow 1.3.5 §5.10).
+pub fn action_set(list: &[Action]) -> Result<(), Violation> {
+    match list.iter().all(is_of_action_set) {
+        true => Ok(()),
+        false => Err(Violation::new(ErrorCode::BAC_BAD_TYPE, "actions that an action set can hold")),
+    }
 }
 
 /// Holds a list of actions without instructions against each other: of a packet-out or a bucket.
@@ -182,7 +188,6 @@ pub fn nested(action: &Action, outer: Outer) -> Result<(), Violation> {
     }
 }
 
-/// True for an action that has a place in an action set (OpenFlow 1.3.5 §5.10).
 const fn is_of_action_set(action: &Action) -> bool {
     !matches!(
         action,

@@ -104,7 +104,10 @@ pub(super) fn instructions(text: Piece<'_>, names: &dyn Lookup, packet: Packet) 
         } else {
             list.finish(text, &mut out)?;
             let instruction = list.instruction(step, key, value)?;
-            instruction.encode(&mut out).map_err(|_| too_long(value))?;
+            // An empty action set goes unsaid.
+            if !matches!(&instruction, Instruction::WriteActions(actions) if actions.is_empty()) {
+                instruction.encode(&mut out).map_err(|_| too_long(value))?;
+            }
         }
     }
     list.finish(text, &mut out)?;
@@ -147,7 +150,11 @@ impl List<'_> {
                 let meter = number_u32(value)?;
                 fits(consistency::meter(meter)).map(|()| Instruction::Meter(meter))
             }
-            Step::Write => self.nested(value, Outer::WriteActions).map(Instruction::WriteActions),
+            Step::Write => {
+                let actions = self.nested(value, Outer::WriteActions)?;
+                verify::action_set(&actions).map_err(|violation| value.error(violation.expected))?;
+                Ok(Instruction::WriteActions(actions))
+            }
             Step::Metadata => {
                 let (metadata, mask) = match value.split_once("/") {
                     Some((metadata, mask)) => (metadata, number_u64(mask)?),
@@ -209,7 +216,10 @@ impl List<'_> {
     pub(super) fn push(&mut self, text: Piece<'_>, action: Action) -> Result<(), ParseError> {
         verify::nested(&action, self.outer).map_err(|violation| text.error(violation.expected))?;
         let in_openflow13 = modify::in_openflow13(&action, &self.packet);
-        match consistency::step(&mut self.packet, &action) {
+        let sent = in_openflow13.as_ref().unwrap_or(&action);
+        // What OpenFlow 1.0 lets pass stays within an action set only in the form that is sent.
+        let held = if self.held == Held::ActionSet { sent } else { &action };
+        match consistency::step(&mut self.packet, held) {
             // Whether the actions of a connection fit is for `ct` to say, once its zone is known.
             _ if self.outer == Outer::Ct => {}
             checked => self.fits(text, checked)?,

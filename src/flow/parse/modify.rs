@@ -103,6 +103,12 @@ pub(super) fn set_field(list: &mut List<'_>, value: Piece<'_>) -> Result<(), Par
         return Err(value_text.error("a value that the field can have"));
     }
     if found.mask == field.all_bits() {
+        if field == &oxm::IN_PORT {
+            return Err(name.error("in_port, which can be written"));
+        }
+        if field == &oxm::VLAN_VID && found.value & u128::from(VLAN_PRESENT) == 0 {
+            return Err(value_text.error("a VLAN id plus 4096 (0x1000), which says that there is a tag"));
+        }
         return list.push(value, Action::SetField(FieldValue::new(field, found.value)));
     }
     loads(list, value, field, found)

@@ -95,7 +95,7 @@ impl<'t> Piece<'t> {
             *self = start;
             return None;
         }
-        let (key, rest) = start.take(|text| take_till(|c| is_separator(c) || ":=(".contains(c)).parse(text));
+        let (key, rest) = start.take(|text| take_till(|c| is_separator(c) || matches!(c, ':' | '=' | '(')).parse(text));
         let (delimiter, rest) = rest.split(1);
         let (value, mut rest) = match delimiter.text {
             ":" | "=" => rest.split(value_len(rest.text, is_separator)),

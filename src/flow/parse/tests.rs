@@ -16,7 +16,9 @@ proptest! {
     fn no_text_panics(text in "[a-z0-9_=:,()/.+\\[\\]> é-]{0,80}", tail in "\\PC{0,40}") {
         let _ = flow_mod(&text, &NoNames);
         let _ = flow(&format!("{text} actions={tail}"), &NoNames);
-        for action in ["learn", "ct", "nat", "set_field", "load", "move", "controller", "output", "resubmit", "note"] {
+        for action in ["learn", "ct", "nat", "set_field", "load", "move", "controller", "output", "resubmit", "note", "encap", "decap", "sample",
+            "bundle", "bundle_load", "multipath", "enqueue", "clone", "write_actions", "check_pkt_larger"]
+        {
             let _ = flow(&format!("tcp actions={action}({tail}),{action}:{text}"), &NoNames);
         }
         for field in ["ct_state", "tcp_flags", "dl_src", "nw_src", "ipv6_dst", "xxreg1", "packet_type", "dl_vlan"] {
@@ -46,4 +48,48 @@ fn texts_come_out_in_normal_form() {
     }
     assert!(flow("actions=pop_vlan", &NoNames).is_err());
     assert!(flow("table=2,actions=goto_table:1", &NoNames).is_err());
+}
+
+#[test]
+fn actions_come_out_as_ovs_ofctl_sends_them() {
+    for (actions, expected) in [
+        ("enqueue:1q2", "set_queue:2,output:1,pop_queue"),
+        ("mod_vlan_pcp:3,mod_vlan_vid:5", "push_vlan:0x8100,set_field:3->vlan_pcp,set_field:4101->vlan_vid"),
+        ("MULTIPATH(ETH_SRC, 50, HRW, 3, 0, reg0[0..1])", "multipath(eth_src,50,hrw,3,0,NXM_NX_REG0[0..1])"),
+        ("bundle(eth_src,0,hrw,ofport,slaves:[1,LOCAL])", "bundle(eth_src,0,hrw,ofport,members:1,LOCAL)"),
+        ("controller(userdata=)", "CONTROLLER:65535"),
+        ("learn(reg0=5,load:5->reg2[0..15],limit=0)", "learn(table=1,reg0=0x5,load:0x5->NXM_NX_REG2[0..15])"),
+        ("encap(nsh(md_type=2,tlv(0x1000,10,0x123)))", "encap(nsh(md_type=2,tlv(0x1000,10,0x12)))"),
+        ("decap", "decap()"),
+        ("write_actions(drop),goto_table:255", "goto_table:255"),
+        (
+            "sample(probability=1,ingress)",
+            "sample(probability=1,collector_set_id=0,obs_domain_id=0,obs_point_id=0,ingress)",
+        ),
+        (
+            "load:0x123456789abcdef0123->xxreg0",
+            "load:0x456789abcdef0123->NXM_NX_XXREG0[0..63],load:0x123->NXM_NX_XXREG0[64..127]",
+        ),
+    ] {
+        assert_eq!(printed(&format!("actions={actions}")), format!("ADD actions={expected}"));
+    }
+}
+
+#[test]
+fn what_a_switch_would_refuse_is_refused_where_it_stands() {
+    for (text, column) in [
+        ("actions=write_actions(exit)", 23),
+        ("actions=write_actions(mod_nw_src:1.2.3.4)", 34),
+        ("actions=set_field:5->in_port_oxm", 22),
+        ("dl_vlan=5,actions=set_field:5->vlan_vid", 29),
+        ("ip,actions=ct(zone=reg0)", 20),
+        ("ip,actions=ct(commit,exec(output:1))", 34),
+        ("actions=set_field:5->ct_mark", 19),
+        ("actions=output:1,conjunction(3,1/2)", 9),
+        ("actions=goto_table:5,clone()", 22),
+        ("actions=delete_field:reg0", 22),
+        ("actions=debug_recirc", 9),
+    ] {
+        assert_eq!(flow_mod(text, &NoNames).unwrap_err().column, column, "{text}");
+    }
 }

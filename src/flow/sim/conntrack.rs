@@ -45,7 +45,7 @@ impl Walk<'_> {
                 bridge: self.bridge,
                 packet: self.packet.clone().with(&oxm::CT_ZONE, zone),
                 action_set: self.action_set.clone(),
-                stack: self.stack(),
+                stack: self.stack.clone(),
                 nat,
                 certain: true,
             });
@@ -79,8 +79,7 @@ fn translate(packet: &mut Packet, nat: &Nat) {
         (NatFlags::SRC, &oxm::IPV4_SRC, &oxm::IPV6_SRC, ports.map(|(src, _)| src)),
         (NatFlags::DST, &oxm::IPV4_DST, &oxm::IPV6_DST, ports.map(|(_, dst)| dst)),
     ];
-    for (side, ipv4, ipv6, port) in sides.into_iter().filter(|(side, ..)| nat.flags.contains(*side)) {
-        debug_assert!(side.0 != 0, "a side is a flag");
+    for (_, ipv4, ipv6, port) in sides.into_iter().filter(|(side, ..)| nat.flags.contains(*side)) {
         match nat.addresses {
             Some(NatAddresses::Ipv4(first, _)) => packet.set(ipv4, u32::from(first).into()),
             Some(NatAddresses::Ipv6(first, _)) => packet.set(ipv6, u128::from(first)),

@@ -5,6 +5,7 @@
 //! taken from what the caller says; where that is nothing, a [`Note`] says what was assumed, and what depends on
 //! it is not [certain](Delivery::certain).
 
+mod actions;
 mod conntrack;
 mod encap;
 mod learn;

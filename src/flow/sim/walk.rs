@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use super::actions::reads_inner_headers;
 use super::network::{Bridge, BridgeId, End, Network};
 use super::packet::Packet;
+use super::set;
 use super::step::{Delivery, Destination, Fault, Hit, Leg, Note, Start, Step};
 use super::table::{Entry, Found};
-use super::{rewrite, set};
 use crate::openflow::action::Nat;
-use crate::openflow::oxm::{self, FieldValue};
+use crate::openflow::oxm;
 use crate::openflow::port::PortConfig;
 use crate::openflow::{Action, Instruction, PortNo, TableId};
 
@@ -47,7 +48,7 @@ pub(super) struct Walk<'n> {
     pub(super) table: TableId,
     pub(super) action_set: Vec<Action>,
     /// Values as wide as the subfields that were pushed.
-    stack: Vec<(u128, u16)>,
+    pub(super) stack: Vec<(u128, u16)>,
     /// `ct_clear` has something to clear.
     pub(super) tracked: bool,
     /// The last label went: what it covered has to be looked at before anything reads it.
@@ -187,10 +188,6 @@ impl<'n> Walk<'n> {
         self.pending.push(Pending { certain: pending.certain && self.doubts == 0, ..pending });
     }
 
-    pub(super) fn stack(&self) -> Vec<(u128, u16)> {
-        self.stack.clone()
-    }
-
     fn look_up(&self, in_port: PortNo, table: TableId) -> Found<'n> {
         let Some(bridge) = self.here() else { return Found::default() };
         if in_port == self.packet.in_port() {
@@ -271,7 +268,7 @@ impl<'n> Walk<'n> {
         }
     }
 
-    fn wait_for_headers(&mut self) {
+    pub(super) fn wait_for_headers(&mut self) {
         self.note(Note::InnerHeaders);
         self.going = Going::Frozen;
     }
@@ -401,97 +398,6 @@ impl<'n> Walk<'n> {
         }
     }
 
-    fn action(&mut self, action: &Action) -> Rest {
-        if let Some(done) = rewrite::rewrite(&mut self.packet, action) {
-            done.into_iter().for_each(|note| self.note(note));
-            return Rest::Goes;
-        }
-        match action {
-            Action::DecNwTtl | Action::DecTtlCntIds(_) | Action::DecMplsTtl | Action::DecNshTtl => {
-                return self.decrement(action);
-            }
-            Action::Group(group) => return self.group(*group),
-            Action::ResubmitPort(in_port) => self.resubmit_from(*in_port, TableId::ALL, Self::resubmit),
-            Action::Resubmit { in_port, table } => self.resubmit_from(*in_port, *table, Self::resubmit),
-            Action::ResubmitCt { in_port, table } => self.resubmit_from(*in_port, *table, Self::resubmit_original),
-            Action::StackPush(subfield) => self.stack.push((self.packet.subfield(subfield), subfield.bits)),
-            Action::StackPop(subfield) => match self.stack.pop() {
-                Some((value, _)) => {
-                    self.packet.set_subfield(subfield, value);
-                    self.note(Note::Now(*subfield, self.packet.subfield(subfield)));
-                }
-                None => self.note(Note::StackUnderflow),
-            },
-            Action::Clone(actions) => self.aside(|walk| walk.actions(actions)),
-            Action::Exit => self.going = Going::Stopped,
-            Action::Learn(learn) => {
-                let learnt = super::learn::learnt(learn, &self.packet);
-                self.steps.extend(learnt.map(|flow| Step::Note(Note::Learns(Box::new(flow)))));
-            }
-            Action::Ct(ct) => self.track(ct),
-            Action::CtClear if self.tracked => self.untrack(),
-            Action::Encap(_) | Action::Decap(_) => self.encapsulate(action),
-            Action::Multipath(multipath) => {
-                self.note(Note::ByHash(u32::from(multipath.max_link) + 1));
-                self.doubts += usize::from(multipath.max_link > 0);
-                self.packet.set_subfield(&multipath.dst, 0);
-                self.note(Note::Now(multipath.dst, 0));
-            }
-            Action::PushMpls(ethertype) => self.push_label(*ethertype),
-            Action::PopMpls(ethertype) => self.pop_label(*ethertype),
-            Action::Sample(_) => self.note(Note::Sampled),
-            Action::Conjunction { .. } => self.note(Note::IdleConjunction),
-            Action::DebugRecirc => self.wait_for_headers(),
-            Action::Other { .. } => self.note(Note::UnknownAction),
-            _ => self.send(action),
-        }
-        Rest::Goes
-    }
-
-    fn resubmit_from(&mut self, in_port: u16, table: TableId, resubmit: fn(&mut Self, PortNo, TableId)) {
-        let in_port = match PortNo::of_16(in_port) {
-            PortNo::IN_PORT => self.packet.in_port(),
-            port => port,
-        };
-        let table = if table == TableId::ALL { self.table } else { table };
-        resubmit(self, in_port, table);
-    }
-
-    fn decrement(&mut self, action: &Action) -> Rest {
-        let (field, there) = match action {
-            Action::DecMplsTtl => (&oxm::MPLS_TTL, self.packet.is_mpls()),
-            Action::DecNshTtl => (&oxm::NSH_TTL, self.packet.has(&oxm::NSH_TTL)),
-            _ if !self.packet.is_ip() => return Rest::Goes,
-            _ => (&oxm::IP_TTL, true),
-        };
-        let ttl = self.packet.get(field);
-        if there && ttl > 1 {
-            self.packet.set(field, ttl - 1);
-            return Rest::Goes;
-        }
-        if there {
-            self.deliver(Destination::Controller(super::step::Reason::INVALID_TTL));
-        }
-        self.note(Note::TtlExpired(field.name));
-        Rest::IsSkipped
-    }
-
-    fn push_label(&mut self, ethertype: u16) {
-        if self.packet.label_count() >= super::packet::MAX_LABELS {
-            return self.fail(Fault::TooManyLabels);
-        }
-        self.packet.push_label(ethertype);
-    }
-
-    fn pop_label(&mut self, ethertype: u16) {
-        let count = self.packet.label_count();
-        if self.packet.pop_label(ethertype) {
-            self.uncovered |= !self.packet.is_mpls();
-        } else if count >= super::packet::MAX_LABELS {
-            self.fail(Fault::TooManyLabels);
-        }
-    }
-
     /// What happens to a copy of the packet on the bridge behind a patch port.
     pub(super) fn cross(&mut self, end: End) {
         let packet = self.packet.clone();
@@ -557,26 +463,4 @@ fn operations(entry: &Entry) -> Vec<Operation<'_>> {
         other => vec![Operation::Instruction(other)],
     });
     parts.collect::<Vec<_>>().concat()
-}
-
-/// Whether an operation needs what a label covered: outputs and the frame's own fields do not.
-fn reads_inner_headers(operation: &Operation<'_>) -> bool {
-    let Operation::Action(action) = operation else { return true };
-    let above = |value: &FieldValue| (oxm::MPLS_TC.rank..=oxm::ARP_THA.rank).contains(&value.field.rank);
-    match action {
-        Action::Output { port, .. } => *port == PortNo::CONTROLLER,
-        Action::SetField(value) | Action::Load2(value) => above(value),
-        Action::OutputTrunc { .. }
-        | Action::OutputReg { .. }
-        | Action::OutputReg2 { .. }
-        | Action::SetVlanVid(_)
-        | Action::SetVlanPcp(_)
-        | Action::SetEthSrc(_)
-        | Action::SetEthDst(_)
-        | Action::SetTunnel(_)
-        | Action::SetTunnel64(_)
-        | Action::SetQueue(_)
-        | Action::Group(_) => false,
-        _ => true,
-    }
 }

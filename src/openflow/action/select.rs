@@ -22,9 +22,9 @@ macro_rules! named {
                 Self::NAMES.get(usize::from(self.0)).copied()
             }
 
-            /// The number of a name.
+            /// The number of a name, in either case.
             pub fn by_name(name: &str) -> Option<Self> {
-                Self::NAMES.iter().position(|known| *known == name).map(|at| Self(at as u16))
+                Self::NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)).map(|at| Self(at as u16))
             }
 
             fn decode(reader: &mut Reader<'_>, what: &'static str) -> Result<Self, DecodeError> {
