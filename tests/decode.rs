@@ -176,6 +176,88 @@ const VECTORS: &[(&str, &str)] = &[
         "04040028000000054f4e4600000008fd000000070000000204110010000000050300000000000000",
         "ONFT_BUNDLE_ADD_MESSAGE (OF1.3) (xid=0x5): ***decode error: OFPBFC_MSG_UNSUP***\n00000000  04 04 00 28 00 00 00 05-4f 4e 46 00 00 00 08 fd |...(....ONF.....|\n00000010  00 00 00 07 00 00 00 02-04 11 00 10 00 00 00 05 |................|\n00000020  03 00 00 00 00 00 00 00-                        |........        |\n",
     ),
+    (
+        "040b003800000001000000000000000080000000000000000000000000000000000000000000000000000000000000000001000400000000",
+        "OFPT_FLOW_REMOVED (OF1.3) (xid=0x1):  reason=idle table_id=0 duration0s idle0 pkts0 bytes0\n",
+    ),
+    ("04120018000000010005000000000000ffffffffffffffff", "OFPST_QUEUE request (OF1.3) (xid=0x1): port=ANY queue=ALL\n"),
+    ("04120018000000010006000000000000fffffffc00000000", "OFPST_GROUP request (OF1.3) (xid=0x1): group_id=ALL\n"),
+    ("04120010000000010007000000000000", "OFPST_GROUP_DESC request (OF1.3) (xid=0x1): group_id=ALL\n"),
+    ("0412001000000001000d000000000000", "OFPST_PORT_DESC request (OF1.3) (xid=0x1): port=ANY\n"),
+    (
+        "0413003800000001000500000000000000000002000000030000000000000004000000000000000500000000000000060000000700000008",
+        "OFPST_QUEUE reply (OF1.3) (xid=0x1): 1 queues\n  port 2 queue 3: bytes=4, pkts=5, errors=6, duration=7.000000008s\n",
+    ),
+    (
+        "0413003800000001000600000000000000280000000000010000000000000000000000000000000000000000000000000000000000000000",
+        "OFPST_GROUP reply (OF1.3) (xid=0x1):\n group_id=1,duration=0s,ref_count=0,packet_count=0,byte_count=0\n",
+    ),
+    (
+        "041300380000000100080000000000000000000f000000070000000100000002000000030000000400000005000000060000000700000008",
+        "OFPST_GROUP_FEATURES reply (OF1.3) (xid=0x1):\n Group table:\n    Types:  0xf\n    Capabilities:  0x7\n    all group:\n       max_groups=0x1\n       actions: output\n    select group:\n       max_groups=0x2\n       actions: <none>\n    indirect group:\n       max_groups=0x3\n       actions: output\n    fast failover group:\n       max_groups=0x4\n       actions: <none>\n",
+    ),
+    (
+        "0413003800000001000900000000000000000001002800000000000000000000000000000000000000000000000000000000000000000000",
+        "OFPST_METER reply (OF1.3) (xid=0x1):\nmeter:1 flow_count:0 packet_in_count:0 byte_in_count:0 duration:0s bands:\n",
+    ),
+    (
+        "0413002000000001000b00000000000000000001000000020000000f04050000",
+        "OFPST_METER_FEATURES reply (OF1.3) (xid=0x1):\nmax_meter:1 max_bands:4 max_color:5\nband_types: drop\ncapabilities: kbps pktps burst stats\n",
+    ),
+    (
+        "0413002000000001ffff0000000000004f4e46000000074e0008000300000007",
+        "ONFST_FLOW_MONITOR reply (OF1.3) (xid=0x1):\n event=ABBREV xid=0x7\n",
+    ),
+    (
+        "04130028000000010007000000000000001800000000000100100000ffffffffffffffff00000000",
+        "OFPST_GROUP_DESC reply (OF1.3) (xid=0x1):\n group_id=1,type=all,bucket=actions=drop\n",
+    ),
+    (
+        "0413002800000001000a000000000000001800010000000100010010000000020000000000000000",
+        "OFPST_METER_CONFIG reply (OF1.3) (xid=0x1):\nmeter=1 kbps bands=\ntype=drop rate=2\n",
+    ),
+    ("0416001000000001ffffffff00000000", "OFPT_QUEUE_GET_CONFIG_REQUEST (OF1.3) (xid=0x1): port=ANY\n"),
+    (
+        "0417003000000001000000010000000000000007000000010020000000000000000100100000000001f4000000000000",
+        "OFPT_QUEUE_GET_CONFIG_REPLY (OF1.3) (xid=0x1): port=1\nqueue 7: min_rate:50.0%\n",
+    ),
+    (
+        "04040020000000014f4e46000000077700000003010000000000000000000007",
+        "ONFT_ROLE_STATUS (OF1.3) (xid=0x1): role=secondary generation_id=7 reason=configuration_changed\n",
+    ),
+    (
+        "04040020000000014f4e46000000092e040f0010000000010000000000000001",
+        "ONFT_REQUESTFORWARD (OF1.3) (xid=0x1): reason=group_mod\n ADD group_id=1,type=all\n",
+    ),
+    (
+        "040400200000000100002320000000180000000000000000ffff010400020000",
+        "NXT_TLV_TABLE_MOD (OF1.3) (xid=0x1):\n ADD mapping table:\n  class  type  length  match field\n ------  ----  ------  --------------\n 0xffff   0x1       4  tun_metadata2\n",
+    ),
+    (
+        "0404002800000001000023200000001a00000100004000000000000000000000ffff010400020000",
+        "NXT_TLV_TABLE_REPLY (OF1.3) (xid=0x1):\n max option space=256 max fields=64\n allocated option space=4\n\n mapping table:\n  class  type  length  match field\n ------  ----  ------  --------------\n 0xffff   0x1       4  tun_metadata2\n",
+    ),
+    (
+        "0404001800000001000023200000001b0000000800000005",
+        "NXT_SET_ASYNC_CONFIG2 (OF1.3) (xid=0x1):\n primary:\n       PACKET_IN: (off)\n     PORT_STATUS: (off)\n    FLOW_REMOVED: (off)\n     ROLE_STATUS: (off)\n    TABLE_STATUS: (off)\n  REQUESTFORWARD: (off)\n\n secondary:\n       PACKET_IN: no_match invalid_ttl\n     PORT_STATUS: (off)\n    FLOW_REMOVED: (off)\n     ROLE_STATUS: (off)\n    TABLE_STATUS: (off)\n  REQUESTFORWARD: (off)\n",
+    ),
+    ("0404001800000001000023200000001d000000000000000d", "NXT_CT_FLUSH_ZONE (OF1.3) (xid=0x1): zone_id=13\n"),
+    (
+        "0404002000000001000023200000002006000000000000000002000600050000",
+        "NXT_CT_FLUSH (OF1.3) (xid=0x1): zone=5 'ct_ipv6_src=::,ct_ipv6_dst=::,ct_tp_src=0,ct_tp_dst=0,ct_nw_proto=6' 'ct_ipv6_src=::,ct_ipv6_dst=::,ct_tp_src=0,ct_tp_dst=0'\n",
+    ),
+    (
+        "041301a800000001000c0000000000000088000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000ff000000000000000f00000000000003e80000000800010004000200050200000000040008000000040006000800000004000800108000000480000b0480000c02000a000880000c02000c000400000000000e0008800006060088010000000000000000000000000000000000000000000000000000000000000000000000000000000000000000ff000000000000000f00000000000003e80000000800010004000200050200000000040008000000040006000800000004000800108000000480000b0480000c02000a000880000c02000c000400000000000e0008800006060088020000000000000000000000000000000000000000000000000000000000000000000000000000000000000000ff000000000000000f00000000000003e80000000800010004000200050200000000040008000000040006000800000004000800108000000480000b0480000c02000a000880000c02000c000400000000000e000880000606",
+        "OFPST_TABLE_FEATURES reply (OF1.3) (xid=0x1):\n  table 0:\n    metadata: match=0xff write=0xf\n    max_entries=1000\n    instructions (table miss and others):\n      next tables: 2\n      instructions: goto_table\n      Write-Actions features:\n        actions: output\n      Apply-Actions features:\n        actions: output\n        supported on Set-Field: eth_dst\n    matching:\n      arbitrary mask: eth_type\n      exact match or wildcard: vlan_vid\n      must exact match: in_port_oxm\n\n  tables 1...2: ditto\n",
+    ),
+    (
+        "0413007000000001ffff0000000000000000232000000003000000000000000100000000000000020000000000000003000000000000000400000000000000050000000000000006000000000000000700000000000000080000000000000009000000000000000a0000000700000000",
+        "NXST_IPFIX_BRIDGE reply (OF1.3) (xid=0x1):\n  bridge ipfix: flows=1, current flows=2, sampled pkts=3, ipv4 ok=4, ipv6 ok=5, tx pkts=9\n                pkts errs=6, ipv4 errs=7, ipv6 errs=8, tx errs=10\n",
+    ),
+    (
+        "0413007000000001ffff0000000000000000232000000004000000000000000100000000000000020000000000000003000000000000000400000000000000050000000000000006000000000000000700000000000000080000000000000009000000000000000a0000000700000000",
+        "NXST_IPFIX_FLOW reply (OF1.3) (xid=0x1): 1 ids\n  id   7: flows=1, current flows=2, sampled pkts=3, ipv4 ok=4, ipv6 ok=5, tx pkts=9\n          pkts errs=6, ipv4 errs=7, ipv6 errs=8, tx errs=10\n",
+    ),
 ];
 
 fn decode(args: &[&str], input: &str) -> Output {

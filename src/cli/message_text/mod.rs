@@ -11,6 +11,7 @@ macro_rules! put {
     };
 }
 
+mod abbreviation;
 mod bundles;
 mod control;
 mod dump;

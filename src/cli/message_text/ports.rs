@@ -8,7 +8,7 @@ use crate::openflow::port::{Port, PortConfig, PortMod, PortStatus};
 use crate::openflow::port_stats::{PortStats, PortStatsRequest};
 use crate::openflow::table_mod::TableMod;
 use crate::openflow::table_stats::TableStats;
-use crate::openflow::{DecodeError, Entries, Reader, TableId};
+use crate::openflow::{DecodeError, Entries, ErrorCode, Reader, TableId};
 
 pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Option<Result<(), Stop>> {
     let result = match context.kind() {
@@ -31,8 +31,12 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
 
 fn status(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let status = PortStatus::decode(body)?;
+    let Some(reason) = [" ADD:", " DEL:", " MOD:"].get(usize::from(status.reason.0)) else {
+        let found = status.reason.0.into();
+        return Err(body.error("port_status.reason", found, "0 to 2", ErrorCode::NXBRC_BAD_REASON));
+    };
     known_port(&body, status.port.port_no)?;
-    put!(out, "{}", [" ADD:", " DEL:", " MOD:"].get(usize::from(status.reason.0)).unwrap_or(&""));
+    put!(out, "{reason}");
     let mut text = String::new();
     switch_text::one_port(&mut text, &status.port);
     out.extend_from_slice(text.as_bytes());

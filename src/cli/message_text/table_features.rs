@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Out, Stop, chomp};
+use super::{Context, Out, Stop, abbreviation, chomp};
 use crate::openflow::kind::Kind;
 use crate::openflow::oxm::Field;
 use crate::openflow::table_features::{FeatureId, OxmId, TableFeatures, TableProperty, TablePropertyValue};
@@ -17,97 +17,19 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
 
 /// Fields of Open vSwitch in the order of its own list (`enum mf_field_id` of `meta-flow.h`), in which it prints
 /// those of a table. A name without its number stands for all of them.
+#[rustfmt::skip]
 const FIELDS: &[&str] = &[
-    "dp_hash",
-    "recirc_id",
-    "packet_type",
-    "conj_id",
-    "tun_id",
-    "tun_src",
-    "tun_dst",
-    "tun_ipv6_src",
-    "tun_ipv6_dst",
-    "tun_flags",
-    "tun_ttl",
-    "tun_tos",
-    "tun_gbp_id",
-    "tun_gbp_flags",
-    "tun_erspan_idx",
-    "tun_erspan_ver",
-    "tun_erspan_dir",
-    "tun_erspan_hwid",
-    "tun_gtpu_flags",
-    "tun_gtpu_msgtype",
-    "tun_metadata",
-    "metadata",
-    "in_port",
-    "in_port_oxm",
-    "actset_output",
-    "skb_priority",
-    "pkt_mark",
-    "ct_state",
-    "ct_zone",
-    "ct_mark",
-    "ct_label",
-    "ct_nw_proto",
-    "ct_nw_src",
-    "ct_nw_dst",
-    "ct_ipv6_src",
-    "ct_ipv6_dst",
-    "ct_tp_src",
-    "ct_tp_dst",
-    "reg",
-    "xreg",
-    "xxreg",
-    "eth_src",
-    "eth_dst",
-    "eth_type",
-    "vlan_tci",
-    "vlan_vid",
-    "vlan_pcp",
-    "mpls_label",
-    "mpls_tc",
-    "mpls_bos",
-    "mpls_ttl",
-    "ip_src",
-    "ip_dst",
-    "ipv6_src",
-    "ipv6_dst",
-    "ipv6_label",
-    "nw_proto",
-    "nw_tos",
-    "ip_dscp",
-    "nw_ecn",
-    "nw_ttl",
-    "ip_frag",
-    "arp_op",
-    "arp_spa",
-    "arp_tpa",
-    "arp_sha",
-    "arp_tha",
-    "tcp_src",
-    "tcp_dst",
-    "tcp_flags",
-    "udp_src",
-    "udp_dst",
-    "sctp_src",
-    "sctp_dst",
-    "icmp_type",
-    "icmp_code",
-    "icmpv6_type",
-    "icmpv6_code",
-    "nd_target",
-    "nd_sll",
-    "nd_tll",
-    "nd_reserved",
-    "nd_options_type",
-    "nsh_flags",
-    "nsh_mdtype",
-    "nsh_np",
-    "nsh_spi",
-    "nsh_si",
-    "nsh_c",
-    "nsh_ttl",
+    "dp_hash", "recirc_id", "packet_type", "conj_id", "tun_id", "tun_src", "tun_dst", "tun_ipv6_src", "tun_ipv6_dst",
+    "tun_flags", "tun_ttl", "tun_tos", "tun_gbp_id", "tun_gbp_flags", "tun_erspan_idx", "tun_erspan_ver",
+    "tun_erspan_dir", "tun_erspan_hwid", "tun_gtpu_flags", "tun_gtpu_msgtype", "tun_metadata", "metadata", "in_port",
+    "in_port_oxm", "actset_output", "skb_priority", "pkt_mark", "ct_state", "ct_zone", "ct_mark", "ct_label",
+    "ct_nw_proto", "ct_nw_src", "ct_nw_dst", "ct_ipv6_src", "ct_ipv6_dst", "ct_tp_src", "ct_tp_dst", "reg", "xreg",
+    "xxreg", "eth_src", "eth_dst", "eth_type", "vlan_tci", "vlan_vid", "vlan_pcp", "mpls_label", "mpls_tc",
+    "mpls_bos", "mpls_ttl", "ip_src", "ip_dst", "ipv6_src", "ipv6_dst", "ipv6_label", "nw_proto", "nw_tos", "ip_dscp",
+    "nw_ecn", "nw_ttl", "ip_frag", "arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha", "tcp_src", "tcp_dst",
+    "tcp_flags", "udp_src", "udp_dst", "sctp_src", "sctp_dst", "icmp_type", "icmp_code", "icmpv6_type", "icmpv6_code",
+    "nd_target", "nd_sll", "nd_tll", "nd_reserved", "nd_options_type", "nsh_flags", "nsh_mdtype", "nsh_np", "nsh_spi",
+    "nsh_si", "nsh_c", "nsh_ttl",
 ];
 
 /// Instructions in the order of Open vSwitch: `OFPIT_*` and name.
@@ -490,61 +412,6 @@ fn names(out: &mut Out, fields: &Fields) {
     let names: Vec<&str> = fields.iter().map(|(_, _, name)| *name).collect();
     if !names.is_empty() {
         out.push(b' ');
-        shortened(out, &names, 0);
+        abbreviation::list(out, &names);
     }
-}
-
-/// Names without their first `prefix` bytes, which are the same in all: `eth_{src,dst}`, `reg0...reg7`.
-fn shortened(out: &mut Out, names: &[&str], prefix: usize) {
-    let mut rest = names;
-    let mut first = true;
-    while let [name, ..] = rest {
-        if !std::mem::take(&mut first) {
-            out.push(if prefix > 0 { b',' } else { b' ' });
-        }
-        let (common, shared) = common_prefix_run(rest, prefix);
-        let numbered = sequential_run(rest);
-        let run = common.max(numbered);
-        let (these, others) = rest.split_at(run.min(rest.len()));
-        let short = |name: &str| name.get(prefix..).unwrap_or_default().to_owned();
-        if numbered >= common {
-            put!(out, "{}", short(name));
-            if let (true, Some(last)) = (run > 1, these.last()) {
-                put!(out, "...{}", short(last));
-            }
-        } else {
-            put!(out, "{}{{", short(name).get(..shared).unwrap_or_default());
-            shortened(out, these, prefix + shared);
-            out.push(b'}');
-        }
-        rest = others;
-    }
-}
-
-/// How many names follow each other in number; two are too few to say so.
-fn sequential_run(names: &[&str]) -> usize {
-    let number = |name: &str| {
-        let family = name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-        Some((name.get(..family)?.to_owned(), name.get(family..)?.parse::<u32>().ok()?))
-    };
-    let follows = |pair: &[&str]| match pair {
-        [a, b] => number(a).zip(number(b)).is_some_and(|((a, low), (b, high))| a == b && low + 1 == high),
-        _ => false,
-    };
-    let run = 1 + names.windows(2).take_while(|pair| follows(pair)).count();
-    if run == 2 { 1 } else { run }
-}
-
-/// How many names begin with the same words as the first two, behind `prefix` bytes, and how long those are.
-fn common_prefix_run(names: &[&str], prefix: usize) -> (usize, usize) {
-    let common = |a: &str, b: &str| {
-        let same = a.bytes().zip(b.bytes()).skip(prefix).take_while(|(a, b)| a == b).map(|(byte, _)| byte);
-        same.enumerate().filter(|(_, byte)| *byte == b'_').last().map_or(0, |(place, _)| place + 1)
-    };
-    let [first, second, rest @ ..] = names else { return (names.len(), 0) };
-    let shared = common(first, second);
-    if shared == 0 {
-        return (1, 0);
-    }
-    (2 + rest.iter().take_while(|name| common(first, name) > 0).count(), shared)
 }

@@ -184,6 +184,7 @@ struct Whole {
     ip_proto: Option<u8>,
     tci: u16,
     tci_mask: u16,
+    nsh_mdtype: Option<u8>,
 }
 
 impl Whole {
@@ -196,6 +197,8 @@ impl Whole {
             self.packet_type = Some(number as u32);
         } else if field == &oxm::IP_PROTO {
             self.ip_proto = Some(number as u8);
+        } else if field == &oxm::NSH_MDTYPE {
+            self.nsh_mdtype = Some(number as u8);
         } else if field == &oxm::VLAN_TCI {
             (self.tci, self.tci_mask) = (self.tci | number as u16, self.tci_mask | mask);
         } else if field == &oxm::VLAN_VID {
@@ -275,6 +278,8 @@ pub(super) fn print(
         let mut reader = Reader::new(tlvs.get(usize::from(offset)..).unwrap_or_default());
         let tlv = Tlv::decode(&mut reader)?;
         match ROWS.get(usize::from(place / 2)) {
+            // Metadata of a fixed length stands in headers of type 1 only, and only there it prints.
+            Some((field, ..)) if is_nsh_context(field) && whole.nsh_mdtype != Some(1) => {}
             Some(&(_, name, show)) if place % 2 == 0 => part(out, names, (name, show), &tlv, &whole),
             Some((field, ..)) if field == &&oxm::ETH_DST => {
                 put::text(out, "dl_type=");
@@ -285,6 +290,10 @@ pub(super) fn print(
         }
     }
     Ok(())
+}
+
+fn is_nsh_context(field: &Field) -> bool {
+    (oxm::NSH_C1.rank..=oxm::NSH_C4.rank).contains(&field.rank)
 }
 
 /// A field without a row: tunnel metadata, or one that is not known.

@@ -1,6 +1,7 @@
 //! Flows of the kinds that Neutron's agent installs, and our own lines for wanted flows.
 
 use super::*;
+use crate::openflow::oxm::{FieldValue, NSH_C1, NSH_MDTYPE};
 use crate::openflow::{Action, Match, PortNo, Writer};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -101,4 +102,18 @@ fn what_is_not_known_prints_and_loses_nothing() {
     let mut out = Vec::new();
     Printer::new(&Numbers).instructions(Reader::new(&hex("1234000801020304")), &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), "instruction(0x1234000801020304)");
+}
+
+#[test]
+fn the_metadata_of_a_service_header_prints_with_its_type_only() {
+    let nsh = || Match::new().eth_type(0x894f).with(FieldValue::new(&NSH_C1, 3));
+    for (matching, expected) in [
+        (nsh(), "dl_type=0x894f"),
+        (nsh().with(FieldValue::new(&NSH_MDTYPE, 2)), "dl_type=0x894f,nsh_mdtype=2"),
+        (nsh().with(FieldValue::new(&NSH_MDTYPE, 1)), "dl_type=0x894f,nsh_mdtype=1,nsh_c1=0x3"),
+    ] {
+        let mut out = Vec::new();
+        Printer::new(&Numbers).matching(matching.as_bytes(), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
 }
