@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use super::manual::{Manual, ManualArgs};
+use super::manual::{Manual, ManualArgs, exit};
 use super::status_text::print_status;
 use crate::agent::preview::{BridgeFlows, preview};
 use crate::agent::status::socket_path;
@@ -123,8 +123,8 @@ enum Failure {
 /// Parses the command line, does what it says, and returns the exit code: 0 success, 1 ran and found
 /// something wrong, 2 usage or failure.
 pub fn main() -> ExitCode {
-    let matches = definition().get_matches();
-    let arguments = Heddle::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = definition().try_get_matches().unwrap_or_else(|error| exit("heddle", &error));
+    let arguments = Heddle::from_arg_matches(&matches).unwrap_or_else(|error| exit("heddle", &error));
     let mut out = io::stdout().lock();
     let result = match arguments.command {
         Some(Command::Run(config)) => run(&config),

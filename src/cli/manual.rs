@@ -90,6 +90,19 @@ impl ManualArgs {
     }
 }
 
+/// Ends the process with what clap has to say: help on the standard output, wrong usage in the form of all other errors
+/// of `program` on the standard error.
+pub fn exit(program: &str, error: &clap::Error) -> ! {
+    let text = error.render().to_string();
+    match text.strip_prefix("error: ") {
+        Some(text) => {
+            eprint!("{program}: {text}");
+            std::process::exit(error.exit_code())
+        }
+        None => error.exit(),
+    }
+}
+
 fn entries(title: &str, entries: &[(&str, &str)], out: &mut impl Write) -> io::Result<()> {
     if entries.is_empty() {
         return Ok(());

@@ -11,6 +11,7 @@ use super::client::{Client, ClientError, ParseTargetError, Peer, Target};
 use super::clock;
 use super::explain::{Objects, TopologyError};
 use super::ofctl_dump::names::NameTable;
+use super::tables::name_known_tables;
 use crate::flow::text::{Names, Numbers, Printer};
 use crate::openflow::async_config::{AsyncConfig, AsyncMask};
 use crate::openflow::error::ONF;
@@ -100,6 +101,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     let mut names = NameTable::default();
     names.read_ports(&mut client)?;
     names.read_tables(&mut client)?;
+    name_known_tables(&mut names);
     // So that a port which is plugged meanwhile has a name in the flows that come for it.
     let all = AsyncMask { master: 0b111, slave: 0b111 };
     let port_status = AsyncConfig { port_status: all, ..AsyncConfig::default() };

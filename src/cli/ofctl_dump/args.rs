@@ -9,14 +9,17 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, Value
 
 use super::Error;
 use super::color::{self, Palette};
+use super::habits::{self, command_first};
 use super::manual::MANUAL;
 use super::sort::{Direction, Order, SortKey};
-use super::source::Source;
+use super::source::{Source, SourceError};
 use super::table_names::TableNames;
+use crate::cli::client::ClientError;
 use crate::cli::decode::DecodeArgs;
 use crate::cli::filter::suggest::nearest;
-use crate::cli::manual::ManualArgs;
+use crate::cli::manual::{ManualArgs, exit};
 use crate::cli::{diff, graph, monitor, parse, snoop, trace};
+use crate::openflow::TableId;
 
 /// Prints what an OpenFlow 1.3 switch holds, in the words of ovs-ofctl.
 #[derive(Parser, Debug)]
@@ -69,8 +72,8 @@ pub struct Args {
     /// Names for --explain; by default the topology of /etc/heddle/heddle.toml
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "explain")]
     pub(super) topology: Option<PathBuf>,
-    /// Only the flows of this table
-    #[arg(long, value_name = "N")]
+    /// Only the flows of this table; by its name: table=NAME as a FILTER
+    #[arg(long, value_name = "N", value_parser = table)]
     pub(super) table: Option<u8>,
     /// Flows in the order in which the switch sends them, as they arrive
     #[arg(long)]
@@ -103,10 +106,25 @@ pub struct Args {
     /// With --watch: stop after so many readings
     #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
+    /// As for ovs-ofctl; OpenFlow13 has to be among them
+    #[arg(short = 'O', long = "protocols", value_name = "VERSIONS", value_parser = protocols)]
+    protocols: Option<()>,
     #[command(flatten)]
     pub(super) about: ManualArgs,
     #[arg(skip)]
     order: Order,
+}
+
+/// Versions of OpenFlow with the one that is spoken among them.
+fn protocols(text: &str) -> Result<(), String> {
+    let spoken = text.split(',').any(|version| version.trim().eq_ignore_ascii_case("OpenFlow13"));
+    spoken.then_some(()).ok_or_else(|| "expected OpenFlow13: no other version is spoken".to_owned())
+}
+
+/// The number of a table that flows can be in: up to `OFPTT_MAX`.
+fn table(text: &str) -> Result<u8, String> {
+    let number = text.parse().ok().filter(|table| *table < TableId::ALL.0);
+    number.ok_or_else(|| "expected a number from 0 to 254; by name: 'table=NAME' as a filter".to_owned())
 }
 
 /// A positive number of seconds, a day at the most.
@@ -159,14 +177,16 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// `error`, unless what was taken for a filter is a slip of a WHAT.
-    pub(super) fn explain(&self, error: Error) -> Error {
-        let word = self.filter.as_deref().filter(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        let what = word.and_then(|word| nearest(word, WHATS.into_iter()));
-        match (error, word, what) {
-            (Error::Filter(_), Some(word), Some(what)) => WordError::Misspelt { found: word.to_owned(), what }.into(),
-            (error, ..) => error,
-        }
+    /// What there is to print whose word is almost the filter.
+    fn nearest_what(&self) -> Option<(&str, &'static str)> {
+        let word = self.filter.as_deref().filter(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic()))?;
+        Some((word, nearest(word, WHATS.into_iter())?))
+    }
+
+    /// What may have been meant, where the filter takes no flow.
+    pub(super) fn hint(&self) -> Option<String> {
+        let (found, what) = self.nearest_what()?;
+        Some(format!("no flow has {found}: did you mean {} {what}?", self.source.name()))
     }
 }
 
@@ -195,13 +215,31 @@ pub enum WordError {
         /// What was meant.
         what: &'static str,
     },
+    /// A word of `ovs-ofctl`, or in its order.
+    #[error("found {found:?} where ovs-ofctl has it: type ofctl-dump {instead}")]
+    Habit {
+        /// The word.
+        found: String,
+        /// What to type.
+        instead: String,
+    },
+    /// An option of another WHAT.
+    #[error("{option} is for {what}: leave it out")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What has it.
+        what: &'static str,
+    },
 }
 
 impl Args {
     /// The command line of this process. Wrong usage, and a wish for help, end it.
     pub fn parse() -> Self {
-        let matches = Self::definition().get_matches();
-        let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let definition = Self::definition();
+        let words = command_first(std::env::args_os(), |word| definition.find_subcommand(word).is_some());
+        let matches = definition.try_get_matches_from(words).unwrap_or_else(|error| exit("ofctl-dump", &error));
+        let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| exit("ofctl-dump", &error));
         args.order = order(&matches);
         args
     }
@@ -216,10 +254,48 @@ impl Args {
         &self.order
     }
 
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.target.iter().chain(&self.what).chain(&self.filter).map(String::as_str)
+    }
+
+    /// `error`, which `request` ended with, or what was meant instead of the words.
+    pub(super) fn explain(&self, request: &Request, error: Error) -> Error {
+        if !matches!(error, Error::Filter(_) | Error::Source(SourceError::Client(ClientError::NoBridge { .. }))) {
+            return error;
+        }
+        if let Some((found, instead)) = habits::instead(&self.words().collect::<Vec<_>>(), &WHATS) {
+            return WordError::Habit { found: found.to_owned(), instead }.into();
+        }
+        match (error, request.nearest_what()) {
+            (Error::Filter(_), Some((word, what))) => WordError::Misspelt { found: word.to_owned(), what }.into(),
+            (error, _) => error,
+        }
+    }
+
+    /// Fails if an option says nothing of what `what` prints.
+    fn check_options(&self, what: What) -> Result<(), WordError> {
+        let is_flows = what == What::Flows;
+        let of_flows = [
+            ("--graph", self.graph.is_some()),
+            ("--watch", self.watch.is_some()),
+            ("--explain", self.explain),
+            ("--unsorted", self.unsorted),
+            ("--sort", !self.sort.is_empty()),
+            ("--rsort", !self.rsort.is_empty()),
+        ];
+        match of_flows.into_iter().find(|(_, given)| *given && !is_flows) {
+            Some((option, _)) => Err(WordError::Option { option, what: "flows" }),
+            None if self.table.is_some() && !is_flows && what != What::Aggregate => {
+                Err(WordError::Option { option: "--table", what: "flows and aggregate" })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// What the words of the command line ask for: TARGET, which is not there with `--input`, WHAT, which may be
     /// left out, FILTER.
     pub(super) fn request(&self) -> Result<Request, Error> {
-        let mut words = self.target.iter().chain(&self.what).chain(&self.filter).map(String::as_str).peekable();
+        let mut words = self.words().peekable();
         let source = match &self.input {
             Some(input) => Source::of_input(input),
             None => Source::parse(words.next().unwrap_or_default())?,
@@ -229,6 +305,7 @@ impl Args {
             words.next();
         }
         let what = what.unwrap_or(What::Flows);
+        self.check_options(what)?;
         let filter = words.collect::<Vec<_>>().join(" ");
         let filter = Some(filter).filter(|filter| !filter.trim().is_empty());
         match filter {

@@ -85,13 +85,14 @@ fn of_switch(
 fn of_text((request, args): (&Request, &Args), objects: &Objects, out: &mut impl Write) -> Result<bool, Error> {
     let reading = request.source.read(&NameTable::default())?;
     let dump = &reading.dump;
-    let mut names = dump.names.clone();
-    if args.by_name() {
+    let (mut names, by_name) = (dump.names.clone(), args.by_name());
+    if by_name || request.filter.is_some() {
         args.table_names().apply(&mut names, &dump.name)?;
     }
     let mut style = Style::new((request, args), &names, objects)?;
     style.stats &= dump.has_stats;
-    let mut lines = Lines::new(&names, style);
+    // What the text calls by name has no number to print.
+    let mut lines = Lines::new(if by_name { &names } else { &dump.names }, style);
     for flow in dump.flows.iter().filter(|flow| args.table.is_none_or(|table| flow.table.0 == table)) {
         lines.add(&flow)?;
     }

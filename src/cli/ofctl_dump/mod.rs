@@ -8,6 +8,7 @@ mod args;
 pub mod color;
 pub mod dump;
 mod flows;
+mod habits;
 mod manual;
 pub mod names;
 mod paint;
@@ -22,7 +23,7 @@ mod views;
 use std::io::{self, Write};
 
 pub use args::Args;
-use args::{Command, What, WordError};
+use args::{Command, Request, What, WordError};
 use reports::Question;
 use source::{Source, SourceError};
 
@@ -146,24 +147,30 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
         Some(Command::Snoop(args)) => Ok(snoop::run(args, out).map(|()| true)?),
         Some(Command::Monitor(args)) => Ok(monitor::run(args, out).map(|()| true)?),
         Some(Command::Trace(args)) => Ok(trace::run(args, out)?),
-        None => print(args, out),
+        None => {
+            let request = args.request()?;
+            let found = print(&request, args, out).map_err(|error| args.explain(&request, error))?;
+            if let (false, Some(hint)) = (found, request.hint()) {
+                eprintln!("ofctl-dump: {hint}");
+            }
+            Ok(found)
+        }
     }
 }
 
 /// Prints what there is of a target.
-fn print(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
-    let request = args.request()?;
+fn print(request: &Request, args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     let connect = || match &request.source {
         Source::Switch(target) => Ok(Client::connect(target)?),
         Source::File(_) | Source::Stdin => Err(Error::OnlyFlows(request.source.name())),
     };
     let question = match (request.what, args.stats) {
         (What::Flows, _) if views::asked_for(args) => {
-            return views::show(&request, args, out).map(|()| true).map_err(|error| request.explain(error));
+            return views::show(request, args, out).map(|()| true);
         }
-        (What::Flows, _) => return flows::run(&request, args, out).map_err(|error| request.explain(error)),
+        (What::Flows, _) => return flows::run(request, args, out),
         (What::Aggregate | What::Show, _) if args.json => return Err(Error::NoJson),
-        (What::Aggregate, _) => return aggregate::run(&request, args, out).map(|()| true),
+        (What::Aggregate, _) => return aggregate::run(request, args, out).map(|()| true),
         (What::Show, _) => return reports::show(&mut connect()?, out).map(|()| true),
         (What::Ports, false) => Question::Ports,
         (What::Ports, true) => Question::PortCounters,

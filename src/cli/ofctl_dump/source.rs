@@ -1,6 +1,7 @@
 //! The one way to flows: a switch, or a text.
 
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::dump::{Dump, FlowEntries};
@@ -72,16 +73,15 @@ impl Source {
     /// Reads a source as people type it as TARGET: a bridge, a management socket, `unix:PATH`,
     /// `tcp:HOST:PORT`, `ptcp:[PORT[:HOST]]`, or a text dump by a path with a slash in it.
     pub fn parse(text: &str) -> Result<Self, ParseTargetError> {
-        if text.contains('/') && Path::new(text).is_file() {
+        if text.contains('/') && is_text(Path::new(text)) {
             return Ok(Self::File(text.into()));
         }
         Target::parse(text).map(Self::Switch)
     }
 
-    /// Reads a source where a text is as likely as a switch: any regular file, and `-` for the standard
-    /// input, besides what [`parse`](Self::parse) takes.
+    /// Reads a source where a text is as likely as a switch: any file, and `-` for the standard input, besides what [`parse`](Self::parse) takes.
     pub fn parse_any(text: &str) -> Result<Self, ParseTargetError> {
-        if Path::new(text).is_file() {
+        if is_text(Path::new(text)) {
             Ok(Self::File(text.into()))
         } else {
             Self::input(text).map_or_else(|| Self::parse(text), Ok)
@@ -137,6 +137,11 @@ impl Source {
     fn file_error(&self, error: io::Error) -> SourceError {
         SourceError::File { name: self.name(), error }
     }
+}
+
+/// True of a file that can be read, such as the pipe that a shell makes of `<(…)`; false of sockets and folders.
+fn is_text(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_dir() && !found.file_type().is_socket())
 }
 
 /// All flows and names of a switch, which is called `name`.

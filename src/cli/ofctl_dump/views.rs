@@ -28,16 +28,17 @@ pub(super) fn show(request: &Request, args: &Args, out: &mut impl Write) -> Resu
         count: args.count,
         table: args.table.map_or(TableId::ALL, TableId),
         filter: request.filter.clone(),
-        names: args.by_name().then(|| args.table_names().clone()),
+        by_name: args.by_name(),
+        table_names: args.table_names().clone(),
     };
     Ok(watch::run(target, options, out)?)
 }
 
 fn graph(request: &Request, args: &Args, format: Format, out: &mut impl Write) -> Result<(), Error> {
     let reading = request.source.read(&NameTable::default())?;
-    let filter = request.filter.as_deref().map(|text| Filter::parse(text, &reading.dump.names)).transpose()?;
     let mut names = reading.dump.names.clone();
     args.table_names().apply(&mut names, &reading.dump.name)?;
+    let filter = request.filter.as_deref().map(|text| Filter::parse(text, &names)).transpose()?;
     let mut graph = Graph::new(reading.dump.name.clone(), &names);
     let mut scratch = Scratch::default();
     for flow in reading.dump.flows.iter().filter(|flow| args.table.is_none_or(|table| flow.table.0 == table)) {

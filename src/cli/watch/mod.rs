@@ -47,8 +47,10 @@ pub struct Options {
     pub table: TableId,
     /// Only flows that this filter takes.
     pub filter: Option<String>,
-    /// Ports and tables by name, and where tables that the switch does not name get theirs.
-    pub names: Option<TableNames>,
+    /// Ports and tables by name.
+    pub by_name: bool,
+    /// Where tables that the switch does not name get theirs.
+    pub table_names: TableNames,
 }
 
 /// Why there is nothing to watch.
@@ -85,7 +87,7 @@ struct Reading {
 /// each reading.
 pub fn run(target: &Target, options: Options, out: &mut impl Write) -> Result<(), Error> {
     let (sender, events) = channel();
-    let by_name = options.names.is_some();
+    let by_name = options.by_name;
     let count = options.count.unwrap_or(u64::MAX);
     let name = target.bridge().map_or_else(|| target.to_string(), str::to_owned);
     let mut reader = Reader::new(&name, Client::connect(target)?, options)?;
@@ -122,7 +124,11 @@ struct Reader {
 impl Reader {
     fn new(name: &str, mut client: Client, options: Options) -> Result<Self, Error> {
         let filter = match &options.filter {
-            Some(text) => Some(Filter::parse(text, &names_of(&mut client)?)?),
+            Some(text) => {
+                let mut names = names_of(&mut client)?;
+                options.table_names.apply(&mut names, name)?;
+                Some(Filter::parse(text, &names)?)
+            }
             None => None,
         };
         Ok(Self { name: name.to_owned(), client, options, filter, scratch: Scratch::default(), began: Instant::now() })
@@ -142,14 +148,11 @@ impl Reader {
     }
 
     fn read(&mut self) -> Result<Reading, Error> {
-        let names = match &self.options.names {
-            Some(table_names) => {
-                let mut names = names_of(&mut self.client)?;
-                table_names.apply(&mut names, &self.name)?;
-                names
-            }
-            None => NameTable::default(),
-        };
+        let mut names = NameTable::default();
+        if self.options.by_name {
+            names = names_of(&mut self.client)?;
+            self.options.table_names.apply(&mut names, &self.name)?;
+        }
         let mut flows = FlowEntries::default();
         let at = self.began.elapsed();
         let (table, filter, scratch) = (self.options.table, &self.filter, &mut self.scratch);
