@@ -36,13 +36,8 @@ fn main() {
     let (parse, parse_flows) = (["parse", &file], ["parse-flows", &file]);
     same(&mut ofctl_dump(&parse), &mut ovs_ofctl(&parse_flows));
 
-    let mut commands = [
-        ofctl_dump(&ours),
-        ofctl_dump(&unsorted),
-        ovs_ofctl(&theirs),
-        ofctl_dump(&parse),
-        ovs_ofctl(&parse_flows),
-    ];
+    let mut commands =
+        [ofctl_dump(&ours), ofctl_dump(&unsorted), ovs_ofctl(&theirs), ofctl_dump(&parse), ovs_ofctl(&parse_flows)];
     let mut times: [Vec<Duration>; 5] = Default::default();
     for _ in 0..runs {
         for (command, times) in commands.iter_mut().zip(&mut times) {

@@ -35,7 +35,8 @@ pub(super) fn plain_number(text: &str) -> Option<u128> {
 fn unsigned(digits: &str, radix: u32) -> Option<u128> {
     // As many as fit 64 bits in any radix.
     if digits.len() <= 16 {
-        let add = |number: u64, byte: u8| Some(number * u64::from(radix) + u64::from(char::from(byte).to_digit(radix)?));
+        let add =
+            |number: u64, byte: u8| Some(number * u64::from(radix) + u64::from(char::from(byte).to_digit(radix)?));
         return (!digits.is_empty()).then(|| digits.bytes().try_fold(0, add)).flatten().map(u128::from);
     }
     let good = digits.chars().all(|c| c.is_digit(radix));
