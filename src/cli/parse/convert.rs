@@ -25,8 +25,8 @@ enum Error {
     #[error(transparent)]
     Text(#[from] ParseError),
     /// A switch would refuse the match.
-    #[error("a match that Open vSwitch refuses: {}", .0.code)]
-    Match(#[from] DecodeError),
+    #[error("Open vSwitch refuses it with {code}: {0}", code = .0.code)]
+    Bytes(#[from] DecodeError),
     /// The message would be too long.
     #[error(transparent)]
     Length(#[from] EncodeError),
