@@ -6,6 +6,7 @@
 #[allow(dead_code, unreachable_pub, reason = "a part of what several test files share")]
 mod switch;
 
+use std::collections::BTreeSet;
 use std::process::Output;
 
 use switch::Switch;
@@ -100,4 +101,23 @@ fn a_filter_knows_the_names_of_tables_wherever_one_stands() {
     assert_eq!(out, " table=20, priority=1,tcp actions=drop\n");
     let (_, out, err) = outcome(&switch, &["monitor", "br-tun", "--names", "--initial", "--count", "1"]);
     assert!(out.contains("table=\"ucast_to_tun\""), "{out}{err}");
+}
+
+#[test]
+fn reports_have_names_where_ovs_ofctl_has_them() {
+    let Some(switch) = Switch::start(&["br0"]) else { return };
+    switch.vsctl(&["add-port", "br0", "tap-a", "--", "set", "Interface", "tap-a", "type=internal"]);
+    switch.run("ovs-ofctl", &["-O", "OpenFlow13", "add-group", "br0", "group_id=7,type=all,bucket=output:tap-a"]);
+    let steady = |text: &str| {
+        let known = |line: &&str| !line.contains("(xid=") && !line.contains("duration");
+        text.lines().filter(known).map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    for (options, theirs) in [(&["groups"][..], "dump-groups"), (&["ports", "--stats"], "dump-ports")] {
+        for names in ["--names", "--no-names"] {
+            let (code, ours, err) = outcome(&switch, &[&["br0", names], options].concat());
+            let theirs = switch.run("ovs-ofctl", &["-O", "OpenFlow13", names, theirs, "br0"]);
+            assert_eq!((code, steady(&ours)), (0, steady(&theirs)), "{err}");
+            assert_eq!(ours.contains("\"tap-a\""), names == "--names", "{ours}");
+        }
+    }
 }

@@ -171,7 +171,7 @@ fn print(request: &Request, args: &Args, out: &mut impl Write) -> Result<bool, E
         (What::Flows, _) => return flows::run(request, args, out),
         (What::Aggregate | What::Show, _) if args.json => return Err(Error::NoJson),
         (What::Aggregate, _) => return aggregate::run(request, args, out).map(|()| true),
-        (What::Show, _) => return reports::show(&mut connect()?, out).map(|()| true),
+        (What::Show, _) => return reports::show(&mut connect()?, args, out).map(|()| true),
         (What::Ports, false) => Question::Ports,
         (What::Ports, true) => Question::PortCounters,
         (What::Tables, _) => Question::Tables,
@@ -182,6 +182,11 @@ fn print(request: &Request, args: &Args, out: &mut impl Write) -> Result<bool, E
         (What::Queues, _) => Question::Queues,
         (What::Desc, _) => Question::Desc,
     };
-    let ask = if args.json { reports::ask_json } else { reports::ask };
-    ask(&mut connect()?, question, out).map(|()| true)
+    let mut client = connect()?;
+    if args.json {
+        reports::ask_json(&mut client, question, out)?;
+    } else {
+        reports::ask(&mut client, question, args, out)?;
+    }
+    Ok(true)
 }
