@@ -9,6 +9,7 @@ mod switch;
 use std::collections::BTreeSet;
 use std::process::Output;
 
+use serde_json::Value;
 use switch::Switch;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ofctl-dump");
@@ -120,4 +121,34 @@ fn reports_have_names_where_ovs_ofctl_has_them() {
             assert_eq!(ours.contains("\"tap-a\""), names == "--names", "{ours}");
         }
     }
+}
+
+#[test]
+fn counters_are_json_too() {
+    let Some(switch) = Switch::start(&["br0"]) else { return };
+    for object in [
+        ["add-meter", "br0", "meter=1,kbps,band=type=drop,rate=1000"],
+        ["add-group", "br0", "group_id=7,type=all,bucket=IN_PORT"],
+        ["add-flow", "br0", "priority=1,tcp,actions=meter:1,group:7"],
+    ] {
+        switch.run("ovs-ofctl", &[&["-O", "OpenFlow13"][..], &object].concat());
+    }
+    for (options, pointer, expected) in [
+        (&["ports", "--stats"][..], "/port", Value::from("LOCAL")),
+        (&["groups", "--stats"], "/buckets/0/n_packets", 0.into()),
+        (&["groups", "--stats"], "/ref_count", 1.into()),
+        (&["meters", "--stats"], "/n_flows", 1.into()),
+        (&["meters", "--stats"], "/bands/0/n_bytes", 0.into()),
+        (&["aggregate"], "/n_flows", 1.into()),
+        (&["aggregate", "tcp"], "/n_flows", 1.into()),
+        (&["aggregate", "arp"], "/n_flows", 0.into()),
+        (&["desc"], "/manufacturer", "Nicira, Inc.".into()),
+    ] {
+        let (code, out, err) = outcome(&switch, &[&["br0", "--json"], options].concat());
+        let value: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{options:?}: {error}: {out}{err}"));
+        assert_eq!((code, value.pointer(pointer)), (0, Some(&expected)), "{options:?}: {out}");
+    }
+    let (code, _, err) = outcome(&switch, &["br0", "show", "--json"]);
+    assert!(code == 2 && err.contains("type ports or desc"), "{err}");
 }
