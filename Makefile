@@ -4,7 +4,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test bench man install-deps clean-lab
+.PHONY: help demo test fuzz bench man install-deps clean-lab
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -13,9 +13,13 @@ demo: install-deps ## two hosts, four kinds of network: who reaches whom (KEEP=1
 	@$(CARGO) build --quiet --release --bins --example demo
 	@$(CARGO) run --quiet --release --example demo
 
-test: install-deps ## all tests; those of the lab need root
+test: install-deps ## all tests, and ten seconds of fuzzing a target; those of the lab need root
 	@$(CARGO) test --quiet --no-run
 	$(CARGO) test --quiet
+	@scripts/fuzz.sh 10
+
+fuzz: install-deps ## fuzzing, FUZZ_SECONDS (600) for each target of fuzz/
+	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),600)
 
 bench: ## the benchmarks; docs/BENCHMARKS.md says what they mean
 	$(CARGO) bench

@@ -12,6 +12,8 @@ need ping iputils-ping
 need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
+# libFuzzer, which the fuzz targets link, is C++.
+need c++ g++
 # arping of the package "arping" takes other options than the one of iputils.
 if command -v arping >/dev/null 2>&1 && ! arping -V 2>&1 | grep -q iputils; then
     missing="$missing iputils-arping"

@@ -1,12 +1,14 @@
 //! `ofctl-dump decode`: OpenFlow messages as text, from hexadecimal digits or as they came over a connection.
 
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::hex::hex;
+use super::lines::Lines;
 use super::message_text::{self, NotPrinted};
 use crate::openflow::frame::FrameBuffer;
 use crate::openflow::{AnyMessage, DecodeError, EncodeError, Writer};
@@ -46,8 +48,9 @@ pub fn run(args: &DecodeArgs, out: &mut impl Write) -> io::Result<usize> {
     if let Some(path) = &args.stream {
         cases.stream(path)?;
     } else if args.hex.is_empty() {
-        for line in io::stdin().lock().lines() {
-            cases.case(bytes(&line?))?;
+        let mut lines = Lines::new(io::stdin().lock());
+        while let Some((_, line)) = lines.next()? {
+            cases.case(bytes(&line))?;
         }
     }
     for hex in &args.hex {
@@ -128,7 +131,7 @@ fn again(bytes: &[u8]) -> Value {
         message.encode(&mut writer).map(|()| writer.into_vec())
     };
     let bytes = AnyMessage::decode(bytes).ok().and_then(|message| encode(message).ok());
-    bytes.map_or(Value::Null, |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+    bytes.map_or(Value::Null, |bytes| hex(&bytes).into())
 }
 
 fn bytes(hex: &str) -> Result<Vec<u8>, CaseError> {

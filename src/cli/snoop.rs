@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::client::{Client, ClientError, ParseTargetError, Peer, Target};
+use super::hex::hex;
 use super::{clock, message_text};
 use crate::openflow::{Header, MessageType, Reader, kind};
 
@@ -169,7 +170,6 @@ impl<'a> Heard<'a> {
 
     fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         let text = self.failure.is_none().then(|| String::from_utf8_lossy(self.text));
-        let hex: String = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let line = json!({
             "time": clock::timestamp(),
             "type": self.name(),
@@ -177,7 +177,7 @@ impl<'a> Heard<'a> {
             "xid": self.header.map(|header| header.xid.0),
             "text": text,
             "error": self.failure,
-            "hex": hex,
+            "hex": hex(self.bytes),
         });
         writeln!(out, "{line}")
     }

@@ -41,7 +41,7 @@ impl<'a> Desc<'a> {
     /// Appends the body of the multipart reply.
     pub fn encode(&self, writer: &mut Writer) {
         let mut text = |text: &[u8], size: usize| {
-            let text = text.get(..size - 1).unwrap_or(text);
+            let text = text.get(..size).unwrap_or(text);
             writer.bytes(text);
             writer.zeros(size - text.len());
         };

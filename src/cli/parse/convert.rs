@@ -1,20 +1,19 @@
 //! One line of text into its normal form and its bytes.
 
 use super::{Args, Kind};
-use crate::cli::message_text;
+use crate::cli::message_text::{self, NotPrinted};
 use crate::cli::ofctl_dump::names::NameTable;
-use crate::flow::parse::{self, ParseError, ParsedFlow, ParsedMessage};
+use crate::flow::parse::{self, ParseError, ParsedFlow, ParsedGroup, ParsedMessage, ParsedPacketOut};
 use crate::flow::text::{Names, Numbers, Printer, oxm};
 use crate::openflow::match_fields::{Form, MatchFields, Strictness};
-use crate::openflow::{DecodeError, EncodeError, Match, MessageType, Reader, Writer, Xid, message};
+use crate::openflow::{DecodeError, EncodeError, ErrorCode, Match, MessageType, Reader, Writer, Xid, message};
 
 /// What came of a line.
-#[derive(Default)]
-pub(super) struct Parsed {
+pub(super) struct Parsed<'c> {
     /// The normal form.
-    pub(super) text: Option<String>,
-    /// The bytes, in hexadecimal.
-    pub(super) hex: Option<String>,
+    pub(super) text: Option<&'c [u8]>,
+    /// The bytes; there may be some without a text.
+    pub(super) bytes: Option<&'c [u8]>,
     /// What is wrong.
     pub(super) error: Option<String>,
 }
@@ -31,6 +30,12 @@ enum Error {
     /// The message would be too long.
     #[error(transparent)]
     Length(#[from] EncodeError),
+    /// A switch would refuse the message.
+    #[error("a message that Open vSwitch refuses: {0}")]
+    Refused(ErrorCode),
+    /// The message has no text.
+    #[error(transparent)]
+    NotPrinted(#[from] NotPrinted),
 }
 
 /// Reads lines of one kind.
@@ -39,134 +44,111 @@ pub(super) struct Converter<'n> {
     strictness: Strictness,
     lookup: &'n NameTable,
     printer: Printer<'n>,
+    bytes: Writer,
+    text: Vec<u8>,
 }
 
 impl<'n> Converter<'n> {
     pub(super) fn new(args: &Args, names: &'n NameTable) -> Self {
         let strictness = if args.loose { Strictness::Loose } else { Strictness::Strict };
         let shown: &dyn Names = if args.names { names } else { &Numbers };
-        Self { kind: args.kind, strictness, lookup: names, printer: Printer::new(shown) }
+        let (bytes, text) = (Writer::new(), Vec::new());
+        Self { kind: args.kind, strictness, lookup: names, printer: Printer::new(shown), bytes, text }
     }
 
     /// Converts one line.
-    pub(super) fn convert(&mut self, line: &str) -> Parsed {
-        match self.bytes_and_text(line) {
-            Ok((bytes, text)) => {
-                let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                let (text, error) = text.map_or_else(|error| (None, Some(error)), |text| (Some(text), None));
-                Parsed { text, hex: Some(hex), error }
-            }
-            Err(error) => Parsed { error: Some(error.to_string()), ..Parsed::default() },
+    pub(super) fn convert(&mut self, line: &str) -> Parsed<'_> {
+        self.bytes.clear();
+        self.text.clear();
+        let error = self.line(line).err().map(|error| error.to_string());
+        Parsed {
+            text: error.is_none().then_some(self.text.as_slice()),
+            bytes: (error.is_none() || !self.bytes.is_empty()).then(|| self.bytes.as_slice()),
+            error,
         }
     }
 
-    fn bytes_and_text(&mut self, line: &str) -> Result<(Vec<u8>, Result<String, String>), Error> {
+    fn line(&mut self, line: &str) -> Result<(), Error> {
         match self.kind {
             Kind::Flow => self.flow(&parse::flow_mod(line, self.lookup)?),
             Kind::Bundle => match parse::bundle(line, self.lookup)? {
                 ParsedMessage::Flow(flow) => self.flow(&flow),
-                ParsedMessage::Group(group) => {
-                    framed(MessageType::GROUP_MOD, |writer| group.to_group_mod().encode(writer))
-                }
-                ParsedMessage::PacketOut(packet) => printed(|writer| packet.to_packet_out().encode(writer, Xid(0))),
+                ParsedMessage::Group(group) => self.group(&group),
+                ParsedMessage::PacketOut(packet) => self.packet_out(&packet),
             },
-            Kind::Group => {
-                let group = parse::group(line, self.lookup)?;
-                framed(MessageType::GROUP_MOD, |writer| group.to_group_mod().encode(writer))
-            }
+            Kind::Group => self.group(&parse::group(line, self.lookup)?),
             Kind::Meter => {
                 let meter = parse::meter(line)?;
-                framed(MessageType::METER_MOD, |writer| meter.to_meter_mod().encode(writer))
+                self.framed(MessageType::METER_MOD, |writer| meter.to_meter_mod().encode(writer))
             }
-            Kind::PacketOut => {
-                let packet = parse::packet_out(line, self.lookup)?;
-                printed(|writer| packet.to_packet_out().encode(writer, Xid(0)))
-            }
+            Kind::PacketOut => self.packet_out(&parse::packet_out(line, self.lookup)?),
             Kind::TlvMap => {
-                let mappings = parse::tlv_map(line)?;
-                printed(|writer| mappings.encode(writer, Xid(0)))
+                parse::tlv_map(line)?.encode(&mut self.bytes, Xid(0))?;
+                self.message_text()
             }
             Kind::Match => {
                 let tlvs = parse::matching(line, self.lookup)?;
-                let mut out = Vec::new();
-                self.printer.matching(&tlvs, &mut out)?;
-                Ok((of_match(&tlvs)?, Ok(lossy(&out))))
+                self.printer.matching(&tlvs, &mut self.text)?;
+                Ok(Match::encode_tlvs(&tlvs, &mut self.bytes)?)
             }
             Kind::Actions => {
                 let actions = parse::actions(line, self.lookup)?;
-                let mut out = Vec::new();
-                self.printer.actions(Reader::new(&actions), &mut out)?;
-                Ok((actions, Ok(lossy(&out))))
+                self.printer.actions(Reader::new(&actions), &mut self.text)?;
+                self.bytes.bytes(&actions);
+                Ok(())
             }
             Kind::Oxm => self.headers(line, Form::Oxm),
             Kind::Nxm => self.headers(line, Form::Nxm),
         }
     }
 
-    fn flow(&mut self, flow: &ParsedFlow) -> Result<(Vec<u8>, Result<String, String>), Error> {
+    fn flow(&mut self, flow: &ParsedFlow) -> Result<(), Error> {
         let flow = flow.to_flow_mod();
+        self.printer.flow_mod(&flow, &mut self.text)?;
+        Ok(message(&mut self.bytes, MessageType::FLOW_MOD, Xid(0), |writer| flow.encode(writer))?)
+    }
+
+    fn group(&mut self, group: &ParsedGroup) -> Result<(), Error> {
+        self.framed(MessageType::GROUP_MOD, |writer| group.to_group_mod().encode(writer))
+    }
+
+    fn packet_out(&mut self, packet: &ParsedPacketOut) -> Result<(), Error> {
+        packet.to_packet_out().encode(&mut self.bytes, Xid(0))?;
+        self.message_text()
+    }
+
+    fn framed(&mut self, message_type: MessageType, encode: impl FnOnce(&mut Writer)) -> Result<(), Error> {
+        message(&mut self.bytes, message_type, Xid(0), |writer| {
+            encode(writer);
+            Ok(())
+        })?;
+        self.message_text()
+    }
+
+    /// The text of the message, as that of any, or the error that a switch would answer.
+    fn message_text(&mut self) -> Result<(), Error> {
         let mut out = Vec::new();
-        self.printer.flow_mod(&flow, &mut out)?;
-        let mut writer = Writer::new();
-        message(&mut writer, MessageType::FLOW_MOD, Xid(0), |writer| flow.encode(writer))?;
-        Ok((writer.into_vec(), Ok(lossy(&out))))
+        if let Some(error) = message_text::message(self.bytes.as_slice(), &mut out)? {
+            return Err(Error::Refused(error.code));
+        }
+        self.text.extend_from_slice(behind_heading(&String::from_utf8_lossy(&out)).as_bytes());
+        Ok(())
     }
 
     /// A list of headers in canonical form.
-    fn headers(&self, line: &str, form: Form) -> Result<(Vec<u8>, Result<String, String>), Error> {
+    fn headers(&mut self, line: &str, form: Form) -> Result<(), Error> {
         let tlvs = parse::oxm(line)?;
         let fields = MatchFields::decode(Reader::new(&tlvs), form, self.strictness)?;
         let mut writer = Writer::new();
         fields.encode(form, &mut writer);
-        let mut out = Vec::new();
-        oxm(writer.as_slice(), &mut out)?;
-        let bytes = match form {
-            Form::Oxm => of_match(writer.as_slice())?,
-            Form::Nxm => {
-                let padding = writer.len().next_multiple_of(8) - writer.len();
-                writer.zeros(padding);
-                writer.into_vec()
-            }
-        };
-        Ok((bytes, Ok(lossy(&out))))
+        oxm(writer.as_slice(), &mut self.text)?;
+        if form == Form::Oxm {
+            return Ok(Match::encode_tlvs(writer.as_slice(), &mut self.bytes)?);
+        }
+        self.bytes.bytes(writer.as_slice());
+        self.bytes.zeros(writer.len().next_multiple_of(8) - writer.len());
+        Ok(())
     }
-}
-
-fn lossy(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
-}
-
-fn of_match(tlvs: &[u8]) -> Result<Vec<u8>, EncodeError> {
-    let mut writer = Writer::new();
-    Match::encode_tlvs(tlvs, &mut writer)?;
-    Ok(writer.into_vec())
-}
-
-fn framed(
-    message_type: MessageType,
-    encode: impl FnOnce(&mut Writer),
-) -> Result<(Vec<u8>, Result<String, String>), Error> {
-    printed(|writer| {
-        message(writer, message_type, Xid(0), |writer| {
-            encode(writer);
-            Ok(())
-        })
-    })
-}
-
-/// A message, and its text as that of any message; or the error that a switch would answer.
-fn printed(
-    encode: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
-) -> Result<(Vec<u8>, Result<String, String>), Error> {
-    let mut writer = Writer::new();
-    encode(&mut writer)?;
-    let mut out = Vec::new();
-    let text = match message_text::message(writer.as_slice(), &mut out) {
-        Ok(None) => Ok(behind_heading(&lossy(&out)).to_owned()),
-        Ok(Some(error)) => Err(format!("a message that Open vSwitch refuses: {}", error.code)),
-        Err(error) => Err(error.to_string()),
-    };
-    Ok((writer.into_vec(), text))
 }
 
 /// What stands behind the name and the xid of a message.

@@ -3,15 +3,20 @@
 mod convert;
 mod port_names;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, BufRead, Write};
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use convert::{Converter, Parsed};
 use port_names::PortNames;
 use serde_json::json;
 
+use super::hex::hex;
+use super::lines::Lines;
 use super::ofctl_dump::names::NameTable;
 use super::ofctl_dump::table_names::{self, TableNames};
 
@@ -82,42 +87,139 @@ pub enum Error {
     Output(#[from] io::Error),
 }
 
-/// Opens a file; an error names it.
-fn open(path: &PathBuf) -> io::Result<BufReader<File>> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    File::open(path).map(BufReader::new).map_err(named)
-}
-
 /// Does what `args` ask for. True: every line was good. What is not goes to the standard error, with line and
 /// column; the others are printed.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     let mut names = NameTable::default();
     args.port_names.apply(&mut names).map_err(Error::Input)?;
     args.table_names.apply(&mut names, "")?;
-    let input: Box<dyn BufRead> = match &args.file {
-        Some(path) => Box::new(open(path).map_err(Error::Input)?),
-        None => Box::new(io::stdin().lock()),
+    match &args.file {
+        Some(path) => file(args, &names, &read(path).map_err(Error::Input)?, out),
+        None => {
+            let mut good = true;
+            let told = |number, error: &str| {
+                good = false;
+                tell(number, error);
+            };
+            lines(args, &names, io::stdin().lock(), out, told)?;
+            Ok(good)
+        }
+    }
+}
+
+/// Reads a file; an error names it.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+fn tell(number: usize, error: &str) {
+    eprintln!("ofctl-dump: line {number}, {error}");
+}
+
+/// What came of some lines of a file.
+#[derive(Default)]
+struct Part {
+    out: Vec<u8>,
+    /// Numbers of lines, from 1 in this part, and what is wrong with them.
+    errors: Vec<(usize, String)>,
+    lines: usize,
+}
+
+/// Lines of a file: each is on its own, so all cores share in them.
+fn file(args: &Args, names: &NameTable, text: &[u8], out: &mut impl Write) -> Result<bool, Error> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let convert = |text: &[u8]| -> Result<Part, Error> {
+        let mut part = Part::default();
+        let errors = &mut part.errors;
+        let told = |number, error: &str| errors.push((number, error.to_owned()));
+        part.lines = lines(args, names, text, &mut part.out, told)?;
+        Ok(part)
     };
-    let mut converter = Converter::new(args, &names);
-    let mut good = true;
-    for (number, line) in input.lines().enumerate() {
-        let line = line.map_err(Error::Input)?;
+    let parts: Vec<Result<Part, Error>> = thread::scope(|scope| {
+        let workers: Vec<_> = shares(text, threads).map(|share| scope.spawn(move || convert(share))).collect();
+        let done = workers.into_iter().map(|worker| worker.join());
+        done.map(|part| part.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let (mut good, mut before) = (true, 0);
+    for part in parts {
+        let part = part?;
+        out.write_all(&part.out)?;
+        part.errors.iter().for_each(|(number, error)| tell(before + number, error));
+        good &= part.errors.is_empty();
+        before += part.lines;
+    }
+    Ok(good)
+}
+
+/// A share is not worth a thread below this many bytes.
+const SMALLEST_SHARE: usize = 64 * 1024;
+
+/// Cuts a text at ends of lines into at most `count` parts of about one length.
+fn shares(text: &[u8], count: usize) -> impl Iterator<Item = &[u8]> {
+    let length = text.len().div_ceil(count).max(SMALLEST_SHARE);
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest.iter().skip(length).position(|&byte| byte == b'\n');
+        let (share, after) = rest.split_at(end.map_or(rest.len(), |end| length + end + 1));
+        rest = after;
+        (!share.is_empty()).then_some(share)
+    })
+}
+
+/// Converts line by line; `told` hears what is wrong with which. Returns how many lines there were.
+fn lines(
+    args: &Args,
+    names: &NameTable,
+    input: impl BufRead,
+    out: &mut impl Write,
+    mut told: impl FnMut(usize, &str),
+) -> Result<usize, Error> {
+    let mut lines = Lines::new(input);
+    let mut converter = Converter::new(args, names);
+    let mut count = 0;
+    while let Some((number, line)) = lines.next().map_err(Error::Input)? {
+        count = number;
         let blank = line.trim().is_empty() || line.trim_start().starts_with('#');
         if blank && !args.json {
             continue;
         }
-        let Parsed { text, hex, error } = converter.convert(&line);
+        let Parsed { text, bytes, error } = converter.convert(&line);
         if args.json {
-            writeln!(out, "{}", json!({"text": text, "hex": hex, "error": error}))?;
+            let text = text.map(String::from_utf8_lossy);
+            writeln!(out, "{}", json!({"text": text, "hex": bytes.map(hex), "error": error}))?;
             continue;
         }
-        if let Some(line) = if args.hex { hex } else { text } {
-            writeln!(out, "{line}")?;
+        match (bytes, text) {
+            (Some(bytes), _) if args.hex => writeln!(out, "{}", hex(bytes))?,
+            (_, Some(text)) if !args.hex => {
+                out.write_all(text)?;
+                out.write_all(b"\n")?;
+            }
+            _ => {}
         }
         if let Some(error) = error {
-            good = false;
-            eprintln!("ofctl-dump: line {}, {error}", number + 1);
+            told(number, &error);
         }
     }
-    Ok(good)
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn a_text_is_cut_at_ends_of_lines_and_nothing_is_lost() {
+        let line = format!("{}\n", "x".repeat(999));
+        for (lines, last) in [(0, ""), (1, ""), (300, ""), (300, "the end"), (64, "y")] {
+            let text = line.repeat(lines) + last;
+            for count in [1, 2, 3, 16] {
+                let found: Vec<&[u8]> = shares(text.as_bytes(), count).collect();
+                assert_eq!(found.concat(), text.as_bytes());
+                assert!(found.len() <= count, "{} of {count}", found.len());
+                let (_, inner) = found.split_last().unwrap_or((&&[][..], &[]));
+                assert!(inner.iter().all(|share| share.ends_with(b"\n")));
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Names of ports as the command line gives them.
 
 use std::convert::Infallible;
-use std::io::{self, BufRead};
+use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -42,14 +42,14 @@ impl PortNames {
         match self {
             Self::Given(ports) => ports.iter().for_each(|(name, port)| names.add_port(*port, name.clone())),
             Self::File(path) => {
-                for (number, line) in super::open(path)?.lines().enumerate() {
-                    let line = line?;
+                let text = super::read(path)?;
+                for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
                     if line.trim().is_empty() || line.starts_with('#') {
                         continue;
                     }
                     let expected =
                         || format!("{}:{}: found {line:?}, expected NAME=NUMBER", path.display(), number + 1);
-                    let pair = pair(&line).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, expected()))?;
+                    let pair = pair(line).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, expected()))?;
                     names.add_port(pair.1, pair.0);
                 }
             }

@@ -1,8 +1,5 @@
 //! Pieces of the text, and how `ovs-ofctl` cuts them into keys and values.
 
-use nom::Parser;
-use nom::bytes::complete::{take_till, take_while};
-
 use super::ParseError;
 
 /// A part of the text that knows where it stands, so that errors name the right column.
@@ -13,10 +10,8 @@ pub(super) struct Piece<'t> {
     pub(super) at: usize,
 }
 
-type Cut<'t> = nom::IResult<&'t str, &'t str>;
-
-const fn is_separator(c: char) -> bool {
-    matches!(c, ',' | ' ' | '\t' | '\r' | '\n')
+const fn is_separator(byte: u8) -> bool {
+    matches!(byte, b',' | b' ' | b'\t' | b'\r' | b'\n')
 }
 
 impl<'t> Piece<'t> {
@@ -38,15 +33,18 @@ impl<'t> Piece<'t> {
         (Self { text: head, at: self.at }, Self { text: tail, at: self.at + head.len() })
     }
 
-    /// What `parser` takes, and the rest.
-    fn take(&self, mut parser: impl FnMut(&'t str) -> Cut<'t>) -> (Self, Self) {
-        let taken = parser(self.text).map_or(0, |(_, taken)| taken.len());
-        self.split(taken)
+    /// What stands before the first byte that is an `end`, and what follows from there.
+    fn until(&self, end: impl FnMut(u8) -> bool) -> (Self, Self) {
+        self.split(self.text.bytes().position(end).unwrap_or(self.text.len()))
     }
 
     /// What stands before the first `delimiter`, and what stands behind it.
     pub(super) fn split_once(&self, delimiter: &str) -> Option<(Self, Self)> {
-        let (head, rest) = self.split(self.text.find(delimiter)?);
+        let at = match delimiter.as_bytes() {
+            [delimiter] => self.text.bytes().position(|byte| byte == *delimiter),
+            _ => self.text.find(delimiter),
+        };
+        let (head, rest) = self.split(at?);
         Some((head, rest.split(delimiter.len()).1))
     }
 
@@ -60,7 +58,7 @@ impl<'t> Piece<'t> {
     }
 
     pub(super) fn trim_start(&self) -> Self {
-        self.take(|text| take_while(char::is_whitespace).parse(text)).1
+        self.split(self.text.len() - self.text.trim_start().len()).1
     }
 
     pub(super) fn trim(&self) -> Self {
@@ -70,7 +68,7 @@ impl<'t> Piece<'t> {
 
     /// Takes the next word up to one of `ends`, and the one byte that ended it.
     pub(super) fn word(&self, ends: &str) -> (Self, Self) {
-        let (word, rest) = self.take(|text| take_till(|c| ends.contains(c)).parse(text));
+        let (word, rest) = self.until(|byte| ends.as_bytes().contains(&byte));
         (word, rest.split(1).1)
     }
 
@@ -90,17 +88,17 @@ impl<'t> Piece<'t> {
 
     /// Takes the next `key`, `key=value`, `key:value` or `key(value)`; `None` at the end.
     pub(super) fn next_pair(&mut self) -> Option<(Self, Self)> {
-        let start = self.take(|text| take_while(is_separator).parse(text)).1;
+        let start = self.until(|byte| !is_separator(byte)).1;
         if start.is_empty() {
             *self = start;
             return None;
         }
-        let (key, rest) = start.take(|text| take_till(|c| is_separator(c) || matches!(c, ':' | '=' | '(')).parse(text));
+        let (key, rest) = start.until(|byte| is_separator(byte) || matches!(byte, b':' | b'=' | b'('));
         let (delimiter, rest) = rest.split(1);
         let (value, mut rest) = match delimiter.text {
             ":" | "=" => rest.split(value_len(rest.text, is_separator)),
             "(" => {
-                let length = value_len(rest.text, |c| c == ')');
+                let length = value_len(rest.text, |byte| byte == b')');
                 let (value, after) = rest.split(length);
                 if after.text.starts_with(")->") {
                     rest.split(length + value_len(after.text, is_separator))
@@ -118,14 +116,15 @@ impl<'t> Piece<'t> {
     }
 }
 
-/// Length up to the first end outside of parentheses.
-fn value_len(text: &str, is_end: impl Fn(char) -> bool) -> usize {
+/// Length up to the first end outside of parentheses. Ends and parentheses are ASCII: no byte within a character
+/// is one.
+fn value_len(text: &str, is_end: impl Fn(u8) -> bool) -> usize {
     let mut level = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if level == 0 && is_end(c) => return at,
-            '(' => level += 1,
-            ')' => level = level.saturating_sub(1),
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if level == 0 && is_end(byte) => return at,
+            b'(' => level += 1,
+            b')' => level = level.saturating_sub(1),
             _ => {}
         }
     }

@@ -2,10 +2,6 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use nom::Parser;
-use nom::character::complete::char as character;
-use nom::multi::separated_list1;
-
 use super::piece::Piece;
 use super::{Lookup, ParseError};
 use crate::openflow::match_fields::MatchFields;
@@ -31,9 +27,20 @@ pub(super) fn plain_number(text: &str) -> Option<u128> {
         None if text.len() > 1 && text.starts_with('0') => (text, 8),
         None => (text, 10),
     };
-    let good = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
-    let parsed = good.then(|| u128::from_str_radix(digits, radix).ok()).flatten()?;
+    let parsed = unsigned(digits, radix)?;
     Some(if negative { parsed.wrapping_neg() } else { parsed })
+}
+
+/// A number without sign and prefix.
+fn unsigned(digits: &str, radix: u32) -> Option<u128> {
+    // As many as fit 64 bits in any radix.
+    if digits.len() <= 16 {
+        let add =
+            |number: u64, byte: u8| Some(number * u64::from(radix) + u64::from(char::from(byte).to_digit(radix)?));
+        return (!digits.is_empty()).then(|| digits.bytes().try_fold(0, add)).flatten().map(u128::from);
+    }
+    let good = digits.chars().all(|c| c.is_digit(radix));
+    good.then(|| u128::from_str_radix(digits, radix).ok()).flatten()
 }
 
 /// A number of at most `bits` bits; negative ones wrap where 64 bits do.
@@ -61,17 +68,19 @@ sized! {
     number_u64, u64, "a number of at most 64 bits";
 }
 
-/// An Ethernet address.
+/// An Ethernet address: six numbers of one or two hexadecimal digits.
 pub(super) fn mac(piece: Piece<'_>) -> Result<u128, ParseError> {
-    let hex = |input| -> nom::IResult<&str, &str> { nom::character::complete::hex_digit1.parse(input) };
-    let expected = "an Ethernet address";
-    let (rest, bytes) = separated_list1(character(':'), hex)
-        .parse(piece.text)
-        .map_err(|_: nom::Err<nom::error::Error<&str>>| piece.error(expected))?;
-    if !rest.is_empty() || bytes.len() != 6 || bytes.iter().any(|byte| byte.len() > 2) {
-        return Err(piece.error(expected));
+    let error = || piece.error("an Ethernet address");
+    let (mut number, mut count) = (0, 0);
+    for byte in piece.text.split(':') {
+        let value = if byte.len() <= 2 { unsigned(byte, 16) } else { None };
+        number = number << 8 | value.ok_or_else(error)?;
+        count += 1;
+        if count > 6 {
+            return Err(error());
+        }
     }
-    Ok(bytes.iter().fold(0, |number, byte| number << 8 | u128::from_str_radix(byte, 16).unwrap_or(0)))
+    if count == 6 { Ok(number) } else { Err(error()) }
 }
 
 pub(super) fn ipv4(piece: Piece<'_>) -> Result<u128, ParseError> {

@@ -1,7 +1,8 @@
 //! What the registry says of a field.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use hashbrown::HashMap;
 
 use super::prerequisite::Prerequisite;
 use super::registry::{self, EXPERIMENTER, FIELDS, MAX_OPTION};

@@ -1,0 +1,145 @@
+//! What has to hold for any bytes: nothing panics, and what was understood can be said again.
+//!
+//! Each function is one fuzz target. They take what a switch or a file says; `scripts/fuzz.sh` feeds them.
+
+use heddle::cli::message_text;
+use heddle::flow::parse::{self, NoNames};
+use heddle::flow::text::{Numbers, Printer};
+use heddle::openflow::frame::Framing;
+use heddle::openflow::packet::{NO_BUFFER, PacketOut};
+use heddle::openflow::{
+    Action, AnyMessage, FlowMod, FlowStats, Instruction, Match, PortNo, Raw, Reader, Writer, Xid,
+};
+use heddle::packet::key::Network;
+use heddle::packet::{
+    Arp, Ethernet, Icmp, Icmpv6, Igmp, Ipv4, Ipv6, Key, Nsh, Payload, Sctp, Tcp, Udp,
+};
+
+/// A stream from a switch: every message of it is printed, and what one says can be said again.
+pub fn message(mut stream: &[u8]) {
+    while let Framing::Frame(bytes) = Framing::of(stream) {
+        print_message(bytes);
+        if let Ok(decoded) = AnyMessage::decode(bytes) {
+            let mut writer = Writer::new();
+            decoded.encode(&mut writer).expect("it came from a message");
+            let again = AnyMessage::decode(writer.as_slice()).expect("what was encoded decodes");
+            assert_eq!(again, decoded);
+        }
+        stream = &stream[bytes.len()..];
+    }
+    // What is left is no whole message; a file may still hold it.
+    print_message(stream);
+}
+
+fn print_message(bytes: &[u8]) {
+    let _ = message_text::message(bytes, &mut Vec::new());
+}
+
+/// A frame, as in a PACKET_IN; its headers one by one, and as the message that brings it is printed.
+pub fn packet(frame: &[u8]) {
+    if let Network::Ip(ip) = Key::of_frame(frame).network {
+        let _ = ip.checksum();
+    }
+    headers(Payload::new(frame));
+    let packet_out = PacketOut { buffer_id: NO_BUFFER, in_port: PortNo(1), actions: Raw::new(&[]), data: frame };
+    let mut writer = Writer::new();
+    if packet_out.encode(&mut writer, Xid(1)).is_ok() {
+        print_message(writer.as_slice());
+    }
+}
+
+/// Every header decoder, at the first byte that could be its own.
+fn headers(frame: Payload<'_>) {
+    let _ = Ethernet::decode(frame);
+    let mut rest = frame;
+    if rest.take(14, "ethernet").is_err() {
+        return;
+    }
+    let _ = (Arp::decode(rest), Ipv4::decode(rest), Nsh::decode(rest));
+    let _ = (Tcp::decode(rest), Udp::decode(rest), Sctp::decode(rest), Icmp::decode(rest), Igmp::decode(rest));
+    if let Ok(ipv6) = Ipv6::decode(rest) {
+        let _ = ipv6.upper_layer();
+    }
+    if let Ok(Some(discovery)) = Icmpv6::decode(rest).and_then(|icmp| icmp.neighbor_discovery()) {
+        for option in discovery.options {
+            let _ = option.map(|option| option.mac());
+        }
+    }
+}
+
+/// The TLVs of an `ofp_match`: what can be printed is read back as a match of the same text.
+pub fn r#match(tlvs: &[u8]) {
+    let mut writer = Writer::new();
+    if Match::encode_tlvs(tlvs, &mut writer).is_err() {
+        return;
+    }
+    let Ok(decoded) = Match::decode_tlvs(&mut Reader::new(writer.as_slice())) else { return };
+    assert_eq!(decoded, tlvs);
+    let mut text = Vec::new();
+    if Printer::new(&Numbers).matching(decoded, &mut text).is_ok() {
+        flow_again(&format!("{},actions=drop", utf8(&text)));
+    }
+}
+
+/// Instructions, and the same bytes as actions: what decodes encodes to the same bytes.
+pub fn actions(bytes: &[u8]) {
+    let printer = Printer::new(&Numbers);
+    if let Ok(list) = Action::decode_list(Reader::new(bytes)) {
+        let mut writer = Writer::new();
+        for action in &list {
+            action.encode(&mut writer).expect("it came from a shorter buffer");
+        }
+        assert_eq!(Action::decode_list(Reader::new(writer.as_slice())).as_ref(), Ok(&list));
+    }
+    let _ = printer.actions(Reader::new(bytes), &mut Vec::new());
+    let _ = Instruction::decode_list(Reader::new(bytes));
+    let mut text = Vec::new();
+    if printer.instructions(Reader::new(bytes), &mut text).is_ok() {
+        // Text says less than bytes: reading it may be refused, but must not panic.
+        let _ = parse::flow_mod(&format!("ip,{}", utf8(&text)), &NoNames);
+    }
+}
+
+/// Flow text from a file: what was read prints as text that reads as the same bytes.
+pub fn text(text: &[u8]) {
+    for line in String::from_utf8_lossy(text).lines() {
+        flow_again(line);
+    }
+}
+
+/// Reads a flow, prints it as a switch's dump shows it, reads that, and holds the two equal.
+fn flow_again(line: &str) {
+    let Ok(first) = parse::flow(line, &NoNames) else { return };
+    let printed = print(&first.to_flow_mod());
+    let second = parse::flow(&printed, &NoNames)
+        .unwrap_or_else(|error| panic!("{line:?} prints as {printed:?}: {error}"));
+    // A match may say in bytes what text leaves out: that a packet has an Ethernet frame.
+    let (first, second) = (first.to_flow_mod(), second.to_flow_mod());
+    assert_eq!(first.instructions, second.instructions, "{line:?} prints as {printed:?}");
+    assert_eq!(print(&second), printed, "of {line:?}");
+}
+
+fn print(flow: &FlowMod<'_>) -> String {
+    let entry = FlowStats {
+        table: flow.table,
+        duration_sec: 0,
+        duration_nsec: 0,
+        priority: flow.priority,
+        idle_timeout: flow.idle_timeout,
+        hard_timeout: flow.hard_timeout,
+        flags: flow.flags,
+        cookie: flow.cookie,
+        packet_count: 0,
+        byte_count: 0,
+        match_tlvs: flow.match_tlvs,
+        instructions: flow.instructions,
+        instructions_offset: 0,
+    };
+    let mut text = Vec::new();
+    Printer::new(&Numbers).without_stats(&entry, &mut text).expect("what the parser made is well-formed");
+    utf8(&text).to_owned()
+}
+
+fn utf8(text: &[u8]) -> &str {
+    std::str::from_utf8(text).expect("printed text is UTF-8")
+}
