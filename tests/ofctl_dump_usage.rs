@@ -40,6 +40,7 @@ fn wrong_usage_is_told_with_what_to_type_instead() {
         ("br0 tables --table 3", "--table is for flows and aggregate: leave it out"),
         ("br0 --table ucast", "'table=NAME' as a filter"),
         ("diff br0", "<B>"),
+        ("trace br0 icpm", "FLOW, column 1: found \"icpm\", expected a match field or a protocol: did you mean icmp?"),
     ] {
         let (code, out, err) = outcome(&switch, &typed.split(' ').collect::<Vec<_>>());
         assert_eq!((code, out.as_str()), (2, ""), "{typed}: {err}");
