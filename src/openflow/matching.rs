@@ -254,7 +254,7 @@ mod tests {
         for (bytes, offset, code) in [
             // ARP's opcode without its EtherType, then two bytes that are no header.
             ([0, 1, 0, 12, 0x80, 0, 0x2a, 2, 0, 1, 0, 0, 0, 0, 0, 0], 52, ErrorCode::BMC_BAD_PREREQ),
-            ([0, 1, 0, 12, 0x80, 0, 0x0a, 2, 8, 0, 0, 0, 0, 0, 0, 0], 58, ErrorCode::BMC_BAD_LEN),
+            ([0, 1, 0, 12, 0x80, 0, 0x0a, 2, 8, 0, 0, 0, 0, 0, 0, 0], 60, ErrorCode::BMC_BAD_LEN),
             ([0, 1, 0, 24, 0x80, 0, 0x0a, 2, 8, 0, 0, 0, 0, 0, 0, 0], 50, ErrorCode::BMC_BAD_LEN),
         ] {
             let error = Match::decode_tlvs(&mut Reader::at(&bytes, 48)).unwrap_err();
