@@ -6,7 +6,7 @@ use crate::cli::ofctl_dump::names::NameTable;
 use crate::flow::parse::{self, ParseError, ParsedFlow, ParsedGroup, ParsedMessage, ParsedPacketOut};
 use crate::flow::text::{Names, Numbers, Printer, oxm};
 use crate::openflow::match_fields::{Form, MatchFields, Strictness};
-use crate::openflow::{DecodeError, EncodeError, ErrorCode, Match, MessageType, Reader, Writer, Xid, message};
+use crate::openflow::{DecodeError, EncodeError, Match, MessageType, Reader, Writer, Xid, message};
 
 /// What came of a line.
 pub(super) struct Parsed<'c> {
@@ -24,15 +24,12 @@ enum Error {
     /// The text is not understood.
     #[error(transparent)]
     Text(#[from] ParseError),
-    /// A switch would refuse the match.
-    #[error("a match that Open vSwitch refuses: {}", .0.code)]
-    Match(#[from] DecodeError),
+    /// A switch would refuse what the text says.
+    #[error("Open vSwitch refuses this: {0}")]
+    Refused(#[from] DecodeError),
     /// The message would be too long.
     #[error(transparent)]
     Length(#[from] EncodeError),
-    /// A switch would refuse the message.
-    #[error("a message that Open vSwitch refuses: {0}")]
-    Refused(ErrorCode),
     /// The message has no text.
     #[error(transparent)]
     NotPrinted(#[from] NotPrinted),
@@ -129,7 +126,7 @@ impl<'n> Converter<'n> {
     fn message_text(&mut self) -> Result<(), Error> {
         let mut out = Vec::new();
         if let Some(error) = message_text::message(self.bytes.as_slice(), &mut out)? {
-            return Err(Error::Refused(error.code));
+            return Err(error.into());
         }
         self.text.extend_from_slice(behind_heading(&String::from_utf8_lossy(&out)).as_bytes());
         Ok(())
