@@ -3,8 +3,11 @@
 # Tests run unoptimised: they wait for Open vSwitch and for packets, not for Heddle, and the build is what takes long.
 
 CARGO ?= cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+PREFIX ?= /usr/local
+PROGRAMS = heddle ofctl-dump
 
-.PHONY: help demo test fuzz bench man install-deps clean-lab
+.PHONY: help demo test fuzz bench man install install-deps clean-lab
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -26,14 +29,26 @@ bench: ## the benchmarks; docs/BENCHMARKS.md says what they mean
 
 man: ## manual pages and shell completions, into target/man and target/completions
 	@$(CARGO) build --quiet --release --bins
-	@mkdir -p target/man target/completions
-	@for program in heddle ofctl-dump; do \
-		target/release/$$program --man >target/man/$$program.1; \
+	@mkdir -p $(TARGET)/man $(TARGET)/completions
+	@set -e; for program in $(PROGRAMS); do \
+		$(TARGET)/release/$$program --man >$(TARGET)/man/$$program.1; \
 		for shell in bash zsh fish; do \
-			target/release/$$program --completions $$shell >target/completions/$$program.$$shell; \
+			$(TARGET)/release/$$program --completions $$shell >$(TARGET)/completions/$$program.$$shell; \
 		done; \
 	done
-	@ls target/man target/completions
+	@ls $(TARGET)/man $(TARGET)/completions
+
+install: man ## programs, manual pages and completions, below PREFIX (/usr/local)
+	@set -e; for program in $(PROGRAMS); do \
+		install -D -t $(DESTDIR)$(PREFIX)/bin $(TARGET)/release/$$program; \
+		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(TARGET)/man/$$program.1; \
+		install -D -m 644 $(TARGET)/completions/$$program.bash \
+			$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program; \
+		install -D -m 644 $(TARGET)/completions/$$program.zsh \
+			$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$program; \
+		install -D -m 644 $(TARGET)/completions/$$program.fish \
+			$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$program.fish; \
+	done
 
 install-deps: ## Open vSwitch and small tools, from Debian, where they are missing
 	@scripts/install-deps.sh

@@ -245,4 +245,6 @@ fn a_second_heddle_on_one_host_ends_with_a_clear_message_and_the_first_goes_on()
     assert_eq!(output.code, 2);
     assert!(output.stderr.contains("another heddle runs already"), "{}", output.stderr);
     assert_eq!(host.port_state("r1"), "installed");
+    let log = host.heddle_log();
+    assert!(log.contains("bridge connected") && !log.contains('\u{1b}'), "a log in a file has no colours: {log}");
 }

@@ -6,8 +6,10 @@
 #[allow(dead_code, unreachable_pub, reason = "a part of what several test files share")]
 mod switch;
 
+use std::collections::BTreeSet;
 use std::process::Output;
 
+use serde_json::Value;
 use switch::Switch;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ofctl-dump");
@@ -38,6 +40,7 @@ fn wrong_usage_is_told_with_what_to_type_instead() {
         ("br0 tables --table 3", "--table is for flows and aggregate: leave it out"),
         ("br0 --table ucast", "'table=NAME' as a filter"),
         ("diff br0", "<B>"),
+        ("trace br0 icpm", "FLOW, column 1: found \"icpm\", expected a match field or a protocol: did you mean icmp?"),
     ] {
         let (code, out, err) = outcome(&switch, &typed.split(' ').collect::<Vec<_>>());
         assert_eq!((code, out.as_str()), (2, ""), "{typed}: {err}");
@@ -100,4 +103,53 @@ fn a_filter_knows_the_names_of_tables_wherever_one_stands() {
     assert_eq!(out, " table=20, priority=1,tcp actions=drop\n");
     let (_, out, err) = outcome(&switch, &["monitor", "br-tun", "--names", "--initial", "--count", "1"]);
     assert!(out.contains("table=\"ucast_to_tun\""), "{out}{err}");
+}
+
+#[test]
+fn reports_have_names_where_ovs_ofctl_has_them() {
+    let Some(switch) = Switch::start(&["br0"]) else { return };
+    switch.vsctl(&["add-port", "br0", "tap-a", "--", "set", "Interface", "tap-a", "type=internal"]);
+    switch.run("ovs-ofctl", &["-O", "OpenFlow13", "add-group", "br0", "group_id=7,type=all,bucket=output:tap-a"]);
+    let steady = |text: &str| {
+        let known = |line: &&str| !line.contains("(xid=") && !line.contains("duration");
+        text.lines().filter(known).map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    for (options, theirs) in [(&["groups"][..], "dump-groups"), (&["ports", "--stats"], "dump-ports")] {
+        for names in ["--names", "--no-names"] {
+            let (code, ours, err) = outcome(&switch, &[&["br0", names], options].concat());
+            let theirs = switch.run("ovs-ofctl", &["-O", "OpenFlow13", names, theirs, "br0"]);
+            assert_eq!((code, steady(&ours)), (0, steady(&theirs)), "{err}");
+            assert_eq!(ours.contains("\"tap-a\""), names == "--names", "{ours}");
+        }
+    }
+}
+
+#[test]
+fn counters_are_json_too() {
+    let Some(switch) = Switch::start(&["br0"]) else { return };
+    for object in [
+        ["add-meter", "br0", "meter=1,kbps,band=type=drop,rate=1000"],
+        ["add-group", "br0", "group_id=7,type=all,bucket=IN_PORT"],
+        ["add-flow", "br0", "priority=1,tcp,actions=meter:1,group:7"],
+    ] {
+        switch.run("ovs-ofctl", &[&["-O", "OpenFlow13"][..], &object].concat());
+    }
+    for (options, pointer, expected) in [
+        (&["ports", "--stats"][..], "/port", Value::from("LOCAL")),
+        (&["groups", "--stats"], "/buckets/0/n_packets", 0.into()),
+        (&["groups", "--stats"], "/ref_count", 1.into()),
+        (&["meters", "--stats"], "/n_flows", 1.into()),
+        (&["meters", "--stats"], "/bands/0/n_bytes", 0.into()),
+        (&["aggregate"], "/n_flows", 1.into()),
+        (&["aggregate", "tcp"], "/n_flows", 1.into()),
+        (&["aggregate", "arp"], "/n_flows", 0.into()),
+        (&["desc"], "/manufacturer", "Nicira, Inc.".into()),
+    ] {
+        let (code, out, err) = outcome(&switch, &[&["br0", "--json"], options].concat());
+        let value: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{options:?}: {error}: {out}{err}"));
+        assert_eq!((code, value.pointer(pointer)), (0, Some(&expected)), "{options:?}: {out}");
+    }
+    let (code, _, err) = outcome(&switch, &["br0", "show", "--json"]);
+    assert!(code == 2 && err.contains("type ports or desc"), "{err}");
 }

@@ -1,5 +1,6 @@
 //! Flows as JSON lines, in the schema of `docs/OFCTL-DUMP.md`: the keys of `ovs-flowviz openflow json`.
 
+mod counters;
 pub mod report;
 
 use serde::Serialize;

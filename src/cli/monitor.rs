@@ -248,11 +248,8 @@ impl Monitor<'_> {
         if flow.len() > start {
             flow.insert(start, b',');
         }
-        // A flow that is gone comes without its actions.
-        if update.event != FlowEvent::Deleted {
-            flow.extend_from_slice(b" actions=");
-            printer.instructions(update.instructions.reader(), &mut flow)?;
-        }
+        flow.extend_from_slice(b" actions=");
+        printer.instructions(update.instructions.reader(), &mut flow)?;
         Ok(String::from_utf8_lossy(&flow).into_owned())
     }
 

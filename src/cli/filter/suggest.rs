@@ -2,7 +2,7 @@
 
 use super::{field, info};
 use crate::cli::keyed::{ACTIONS, Shape};
-use crate::flow::parse;
+use crate::flow::parse::{self, ParseError};
 use crate::openflow::FlowFlags;
 use crate::openflow::oxm::FIELDS;
 
@@ -13,11 +13,27 @@ pub(super) fn expected(found: &str) -> String {
     if ["NORMAL", "LOCAL", "FLOOD", "ALL", "IN_PORT", "TABLE"].contains(&upper.as_str()) {
         return format!("an action with an argument: output.port={upper}");
     }
-    let fields = FIELDS.iter().flat_map(|field| [field.name].into_iter().chain(field.aliases.iter().copied()));
-    let names = fields.chain(parse::protocol_names()).chain(field::OTHER_KEYS).chain(info::NAMES);
-    let names = names.chain(FlowFlags::NAMES).chain(ACTIONS.iter().map(|(name, _)| *name));
+    let names = words_of_flows().chain(field::OTHER_KEYS).chain(ACTIONS.iter().map(|(name, _)| *name));
     let kinds = "a match field, an action, or one of table, cookie, duration, n_packets, n_bytes, priority";
     did_you_mean(kinds.to_owned(), found.split('.').next().unwrap_or_default(), names)
+}
+
+/// Fields, protocols, attributes and flags.
+fn words_of_flows() -> impl Iterator<Item = &'static str> {
+    let fields = FIELDS.iter().flat_map(|field| [field.name].into_iter().chain(field.aliases.iter().copied()));
+    fields.chain(parse::protocol_names()).chain(info::NAMES).chain(FlowFlags::NAMES)
+}
+
+/// What is wrong with the text of a flow, with the word that was probably meant.
+pub(in crate::cli) fn advised(error: &ParseError) -> String {
+    let meant = if error.expected.starts_with("a match field") {
+        nearest(&error.found, words_of_flows())
+    } else if error.expected.starts_with("an action") {
+        nearest(&error.found, ACTIONS.iter().map(|(name, _)| *name))
+    } else {
+        None
+    };
+    meant.map_or_else(|| error.to_string(), |meant| format!("{error}: did you mean {meant}?"))
 }
 
 /// Instead of an action within another.

@@ -1,33 +1,49 @@
-//! What else a switch holds, as JSON lines: ports, tables, groups, meters.
+//! What else a switch holds, as JSON lines: ports, tables, groups, meters, and the [`counters`] of these.
 
 use serde_json::{Value, json};
 
-use super::node_value;
+use super::{counters, node_value};
 use crate::cli::keyed::Node;
 use crate::flow::text::{Numbers, Printer};
-use crate::openflow::group::{Bucket, GroupDesc};
-use crate::openflow::meter::{MeterBandType, MeterConfig, MeterFlags};
+use crate::openflow::desc::Desc;
+use crate::openflow::flow_stats::AggregateStats;
+use crate::openflow::group::{Bucket, GroupDesc, GroupStats};
+use crate::openflow::meter::{MeterBandType, MeterConfig, MeterFlags, MeterStats};
 use crate::openflow::multipart::{Multipart, MultipartType};
 use crate::openflow::port::{Port, PortFeatures};
+use crate::openflow::port_stats::PortStats;
+use crate::openflow::queue::QueueStats;
 use crate::openflow::table_stats::TableStats;
 use crate::openflow::{DecodeError, Entries, Entry, GroupId, PortNo};
 
-/// True for the answers that [`append`] writes.
-pub fn is_known(multipart_type: MultipartType) -> bool {
-    use MultipartType as Type;
-    [Type::PORT_DESC, Type::TABLE, Type::GROUP_DESC, Type::METER_CONFIG].contains(&multipart_type)
-}
-
-/// Appends one object and the end of its line for each entry of an answer; of one that is not
-/// [known](is_known), nothing.
+/// Appends one object and the end of its line for each entry of an answer; of flows, which have their own form, and of
+/// what describes features, nothing.
 pub fn append(part: &Multipart<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let body = part.body.reader();
     match part.multipart_type {
         MultipartType::PORT_DESC => entries(part, out, |entry: Port| Ok(port(&entry))),
+        MultipartType::PORT_STATS => entries(part, out, |entry: PortStats| Ok(counters::port(&entry))),
         MultipartType::TABLE => entries(part, out, |entry: TableStats| Ok(table(&entry))),
         MultipartType::GROUP_DESC => entries(part, out, |entry: GroupDesc<'_>| group(&entry)),
+        MultipartType::GROUP => entries(part, out, |entry: GroupStats<'_>| counters::group(&entry)),
         MultipartType::METER_CONFIG => entries(part, out, |entry: MeterConfig<'_>| meter(&entry)),
+        MultipartType::METER => entries(part, out, |entry: MeterStats<'_>| counters::meter(&entry)),
+        MultipartType::QUEUE => entries(part, out, |entry: QueueStats| Ok(counters::queue(&entry))),
+        MultipartType::DESC => {
+            line(out, &counters::desc(&Desc::decode(body)?));
+            Ok(())
+        }
+        MultipartType::AGGREGATE => {
+            line(out, &counters::aggregate(&AggregateStats::decode(body)?));
+            Ok(())
+        }
         _ => Ok(()),
     }
+}
+
+fn line(out: &mut Vec<u8>, value: &Value) {
+    super::put(out, value);
+    out.push(b'\n');
 }
 
 fn entries<'a, T: Entry<'a>>(
@@ -36,8 +52,7 @@ fn entries<'a, T: Entry<'a>>(
     value: impl Fn(T) -> Result<Value, DecodeError>,
 ) -> Result<(), DecodeError> {
     for entry in Entries::<T>::new(part.body.reader()) {
-        super::put(out, &value(entry?)?);
-        out.push(b'\n');
+        line(out, &value(entry?)?);
     }
     Ok(())
 }
@@ -59,7 +74,7 @@ fn port(port: &Port) -> Value {
 }
 
 /// The number, or the reserved word.
-fn port_number(port: PortNo) -> Value {
+pub(super) fn port_number(port: PortNo) -> Value {
     let mut text = Vec::new();
     Printer::new(&Numbers).port(port, &mut text);
     let text = String::from_utf8_lossy(&text);

@@ -75,7 +75,7 @@ fn added(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), S
     bundle_id(out, add.bundle_id.0);
     flags(out, add.flags.0);
     out.push(b'\n');
-    context.nested(add.bytes.bytes(), context.detail, out)
+    context.nested(add.bytes.bytes(), context.manner.detail, out)
 }
 
 fn forwarded(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {

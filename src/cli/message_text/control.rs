@@ -24,7 +24,7 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         Kind::Error => error(context, body, out),
         Kind::EchoRequest | Kind::EchoReply => {
             put!(out, " {} bytes of payload\n", body.remaining());
-            if context.detail == Detail::Full {
+            if context.manner.detail == Detail::Full {
                 dump::dump(out, body.rest());
             }
             Ok(())

@@ -17,7 +17,7 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
             group_id(out, GroupId::ALL);
             Ok(())
         }
-        Kind::GroupDescReply => descriptions(body, out),
+        Kind::GroupDescReply => descriptions(&context.printer(), body, out),
         Kind::GroupStatsReply => counters(body, out),
         Kind::GroupFeaturesReply => features(body, out),
         _ => return None,
@@ -51,7 +51,7 @@ pub(super) fn modification(body: Reader<'_>, out: &mut Out) -> Result<(), Decode
     if !of_buckets {
         group_type(&mut text, group.group_type);
     }
-    buckets(&mut text, group.group_type, group.buckets())?;
+    buckets(&Printer::new(&Numbers), group.group_type, group.buckets(), &mut text)?;
     group.check()?;
     out.append(&mut text);
     Ok(())
@@ -62,9 +62,13 @@ fn group_type(out: &mut Out, group_type: GroupType) {
     put!(out, ",type={name}");
 }
 
-fn buckets(out: &mut Out, group_type: GroupType, buckets: Entries<'_, Bucket<'_>>) -> Result<(), DecodeError> {
+fn buckets(
+    printer: &Printer<'_>,
+    group_type: GroupType,
+    buckets: Entries<'_, Bucket<'_>>,
+    out: &mut Out,
+) -> Result<(), DecodeError> {
     out.push(b',');
-    let printer = Printer::new(&Numbers);
     for bucket in buckets {
         let bucket = bucket?;
         put!(out, "bucket=");
@@ -91,13 +95,13 @@ fn buckets(out: &mut Out, group_type: GroupType, buckets: Entries<'_, Bucket<'_>
     Ok(())
 }
 
-fn descriptions(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+fn descriptions(printer: &Printer<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     for group in Entries::<GroupDesc<'_>>::new(body) {
         let group = group?;
         let mut text = Vec::new();
         put!(text, "\n group_id={}", group.group_id.0);
         group_type(&mut text, group.group_type);
-        buckets(&mut text, group.group_type, group.buckets())?;
+        buckets(printer, group.group_type, group.buckets(), &mut text)?;
         out.append(&mut text);
     }
     Ok(())

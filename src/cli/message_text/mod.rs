@@ -30,6 +30,7 @@ mod tlv_table;
 
 pub use dump::dump as hex_dump;
 
+use crate::flow::text::{Names, Numbers, Printer};
 use crate::openflow::header::VERSION;
 use crate::openflow::kind::{Form, Kind};
 use crate::openflow::{DecodeError, ErrorCode, Header, Message, MessageType, PortNo, Reader};
@@ -81,11 +82,27 @@ const DEPTH: usize = 16;
 /// Appends the text of `bytes`, which ought to be one message, and returns what is wrong with it, which the text tells
 /// in the words of Open vSwitch: only the name of an error. Where this fails nothing of use was appended.
 pub fn message(bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<DecodeError>, NotPrinted> {
-    nested(bytes, Detail::Full, 0, out)
+    nested(bytes, OUTERMOST, out)
 }
 
-fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<Option<DecodeError>, NotPrinted> {
-    if depth > DEPTH {
+/// [`message`] with names for the ports and tables of statistics and descriptions.
+pub fn named_message(bytes: &[u8], names: &dyn Names, out: &mut Vec<u8>) -> Result<Option<DecodeError>, NotPrinted> {
+    nested(bytes, Manner { names, ..OUTERMOST }, out)
+}
+
+/// How a message is told.
+#[derive(Clone, Copy)]
+struct Manner<'a> {
+    names: &'a dyn Names,
+    detail: Detail,
+    /// In how many others it is.
+    depth: usize,
+}
+
+const OUTERMOST: Manner<'static> = Manner { names: &Numbers, detail: Detail::Full, depth: 0 };
+
+fn nested(bytes: &[u8], manner: Manner<'_>, out: &mut Out) -> Result<Option<DecodeError>, NotPrinted> {
+    if manner.depth > DEPTH {
         return Err(NotPrinted { what: format!("a message within {DEPTH} others") });
     }
     let declared = match bytes {
@@ -114,7 +131,7 @@ fn nested(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<O
         dump::dump(out, bytes);
         return Ok(None);
     }
-    whole(bytes, detail, depth, out)
+    whole(bytes, manner, out)
 }
 
 /// The header and the kind of a message that may be cut off.
@@ -125,14 +142,14 @@ fn start(bytes: &[u8]) -> Result<(Header, (Form, Reader<'_>)), DecodeError> {
     Ok((header, form))
 }
 
-fn whole(bytes: &[u8], detail: Detail, depth: usize, out: &mut Out) -> Result<Option<DecodeError>, NotPrinted> {
+fn whole(bytes: &[u8], manner: Manner<'_>, out: &mut Out) -> Result<Option<DecodeError>, NotPrinted> {
     let origin = out.len();
     let mut prefix = origin;
     let result = start(bytes).map_err(Stop::from).and_then(|(header, (form, body))| {
         form.check(&body)?;
         heading(out, &header, form.name);
         prefix = out.len();
-        let context = Context { bytes, header, form, detail, depth };
+        let context = Context { bytes, header, form, manner };
         context.body(body, out)
     });
     let failed = match result {
@@ -222,8 +239,7 @@ struct Context<'a> {
     bytes: &'a [u8],
     header: Header,
     form: Form,
-    detail: Detail,
-    depth: usize,
+    manner: Manner<'a>,
 }
 
 impl Context<'_> {
@@ -264,8 +280,13 @@ impl Context<'_> {
 
     /// A message within this one.
     fn nested(&self, bytes: &[u8], detail: Detail, out: &mut Out) -> Result<(), Stop> {
-        nested(bytes, detail, self.depth + 1, out)?;
+        nested(bytes, Manner { detail, depth: self.manner.depth + 1, ..self.manner }, out)?;
         Ok(())
+    }
+
+    /// Prints with the names that are known.
+    fn printer(&self) -> Printer<'_> {
+        Printer::new(self.manner.names)
     }
 }
 

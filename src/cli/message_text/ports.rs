@@ -22,7 +22,7 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         }
         Kind::PortDescReply => descriptions(body, out),
         Kind::PortStatsRequest => stats_request(body, out),
-        Kind::PortStatsReply => stats(body, out),
+        Kind::PortStatsReply => stats(&context.printer(), body, out),
         Kind::TableStatsReply => tables(body, out),
         _ => return None,
     };
@@ -92,7 +92,7 @@ fn stats_request(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn stats(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+fn stats(printer: &Printer<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let known = |entry: &Result<PortStats, DecodeError>| {
         entry.as_ref().is_ok_and(|stats| known_port(&body, stats.port_no).is_ok())
     };
@@ -104,7 +104,7 @@ fn stats(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
         if port.port_no.0 < 10 {
             out.push(b' ');
         }
-        Printer::new(&Numbers).port(port.port_no, out);
+        printer.port(port.port_no, out);
         let line = |out: &mut Out, title: &str, counters: &[(&str, u64)]| {
             put!(out, "{title}");
             for (i, &(name, count)) in counters.iter().enumerate() {

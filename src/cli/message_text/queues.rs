@@ -13,7 +13,7 @@ pub(super) fn print(context: &Context<'_>, body: Reader<'_>, out: &mut Out) -> O
         Kind::QueueGetConfigRequest => config_request(body, out),
         Kind::QueueGetConfigReply => config_reply(body, out),
         Kind::QueueStatsRequest => stats_request(body, out),
-        Kind::QueueStatsReply => stats(body, out),
+        Kind::QueueStatsReply => stats(&context.printer(), body, out),
         _ => return None,
     };
     Some(result.map_err(Stop::from))
@@ -101,7 +101,7 @@ fn stats_request(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn stats(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
+fn stats(printer: &Printer<'_>, body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
     let known = |entry: &Result<QueueStats, DecodeError>| {
         entry.as_ref().is_ok_and(|stats| known_port(&body, stats.port_no).is_ok())
     };
@@ -110,7 +110,7 @@ fn stats(body: Reader<'_>, out: &mut Out) -> Result<(), DecodeError> {
         let stats = stats?;
         known_port(&body, stats.port_no)?;
         put!(out, "  port ");
-        port(out, stats.port_no);
+        printer.port(stats.port_no, out);
         put!(out, " queue ");
         queue(out, stats.queue_id);
         put!(out, ": ");

@@ -11,6 +11,7 @@ use super::reports::reply;
 use super::source::Source;
 use crate::cli::client::Client;
 use crate::cli::filter::{Filter, Scratch};
+use crate::cli::json::report;
 use crate::openflow::flow_mod::encode_flow_stats_request;
 use crate::openflow::flow_stats::AggregateStats;
 use crate::openflow::multipart::{Multipart, MultipartType};
@@ -19,6 +20,10 @@ use crate::openflow::{Cookie, TableId, Writer, Xid};
 /// Prints the sum, as `ovs-ofctl dump-aggregate` does.
 pub(super) fn run(request: &Request, args: &Args, out: &mut impl Write) -> Result<(), Error> {
     let mut text = Vec::new();
+    let print = |xid, part: &Multipart<'_>, text: &mut Vec<u8>| match args.json {
+        true => Ok(report::append(part, text)?),
+        false => reply(xid, part, text),
+    };
     match (&request.source, &request.filter) {
         (Source::Switch(target), None) => {
             let table = args.table.map_or(TableId::ALL, TableId);
@@ -27,7 +32,7 @@ pub(super) fn run(request: &Request, args: &Args, out: &mut impl Write) -> Resul
                 MultipartType::AGGREGATE,
                 |writer| encode_flow_stats_request(table, Cookie(0), 0, writer),
                 |xid, part| {
-                    failed = reply(xid, part, &mut text).err();
+                    failed = print(xid, part, &mut text).err();
                     Ok(())
                 },
             )?;
@@ -36,7 +41,7 @@ pub(super) fn run(request: &Request, args: &Args, out: &mut impl Write) -> Resul
         _ => {
             let mut writer = Writer::new();
             sum(request, args)?.encode(&mut writer);
-            reply(Xid(0), &Multipart::last(MultipartType::AGGREGATE, writer.as_slice()), &mut text)?;
+            print(Xid(0), &Multipart::last(MultipartType::AGGREGATE, writer.as_slice()), &mut text)?;
         }
     }
     Ok(out.write_all(&text)?)

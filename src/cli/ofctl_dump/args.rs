@@ -60,7 +60,7 @@ pub struct Args {
     /// Flows without duration and counters
     #[arg(long)]
     pub(super) no_stats: bool,
-    /// Flows, ports, tables, groups or meters as JSON, one object a line
+    /// As JSON, one object a line; all but show
     #[arg(long, conflicts_with_all = ["explain", "color"])]
     pub(super) json: bool,
     /// Counters of ports, groups or meters instead of their settings
@@ -204,9 +204,6 @@ pub enum WordError {
         /// What it stands behind.
         what: String,
     },
-    /// An option for flows where something else is to be printed.
-    #[error("found --json, expected it with flows: nothing else is printed as JSON")]
-    OnlyFlows,
     /// Almost a WHAT.
     #[error("found {found:?}, expected a filter or one of {}: did you mean {what}?", WHATS.join(", "))]
     Misspelt {
@@ -313,7 +310,6 @@ impl Args {
                 let what = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
                 Err(WordError::Excess { found, what }.into())
             }
-            _ if self.json && what != What::Flows => Err(WordError::OnlyFlows.into()),
             filter => Ok(Request { source, what, filter }),
         }
     }

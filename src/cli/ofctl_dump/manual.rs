@@ -29,6 +29,8 @@ pub(super) const MANUAL: Manual = Manual {
         ),
         ("ofctl-dump br-int --watch 2", "A live view, the busiest flows first."),
         ("ofctl-dump br-int --graph html >br-int.html", "The tables and the flows between them, for a browser."),
+        ("ofctl-dump br-int monitor --names", "Flows as they come and go, and what they are for."),
+        ("ofctl-dump br-int snoop --type flow_mod", "What the controller sends to the bridge."),
         ("ofctl-dump decode 0400000800000001", "An OpenFlow message in words."),
     ],
     exit_status: &[

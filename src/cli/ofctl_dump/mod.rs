@@ -61,8 +61,8 @@ pub enum Error {
     /// A text, which only has flows.
     #[error("{0} is a text of flows: ask a switch for anything else")]
     OnlyFlows(String),
-    /// JSON of what has none.
-    #[error("--json prints flows, ports, tables, groups and meters without --stats: leave it out for anything else")]
+    /// JSON of several things.
+    #[error("--json prints one kind of thing: type ports or desc instead of show")]
     NoJson,
     /// Messages that could not be printed; each was told.
     #[error("messages that could not be printed: {0}")]
@@ -169,9 +169,9 @@ fn print(request: &Request, args: &Args, out: &mut impl Write) -> Result<bool, E
             return views::show(request, args, out).map(|()| true);
         }
         (What::Flows, _) => return flows::run(request, args, out),
-        (What::Aggregate | What::Show, _) if args.json => return Err(Error::NoJson),
+        (What::Show, _) if args.json => return Err(Error::NoJson),
         (What::Aggregate, _) => return aggregate::run(request, args, out).map(|()| true),
-        (What::Show, _) => return reports::show(&mut connect()?, out).map(|()| true),
+        (What::Show, _) => return reports::show(&mut connect()?, args, out).map(|()| true),
         (What::Ports, false) => Question::Ports,
         (What::Ports, true) => Question::PortCounters,
         (What::Tables, _) => Question::Tables,
@@ -182,6 +182,11 @@ fn print(request: &Request, args: &Args, out: &mut impl Write) -> Result<bool, E
         (What::Queues, _) => Question::Queues,
         (What::Desc, _) => Question::Desc,
     };
-    let ask = if args.json { reports::ask_json } else { reports::ask };
-    ask(&mut connect()?, question, out).map(|()| true)
+    let mut client = connect()?;
+    if args.json {
+        reports::ask_json(&mut client, question, out)?;
+    } else {
+        reports::ask(&mut client, question, args, out)?;
+    }
+    Ok(true)
 }

@@ -4,9 +4,12 @@
 use std::io::Write;
 
 use super::Error;
+use super::args::Args;
+use super::names::NameTable;
 use crate::cli::client::Client;
 use crate::cli::json::report;
 use crate::cli::{message_text, switch_text};
+use crate::flow::text::{Names, Numbers};
 use crate::openflow::features::{self, FeaturesReply, SwitchConfig};
 use crate::openflow::multipart::{Multipart, MultipartType};
 use crate::openflow::queue::ALL_QUEUES;
@@ -46,9 +49,6 @@ impl Question {
 /// Asks, and prints each entry of the answer as a line of JSON.
 pub(super) fn ask_json(client: &mut Client, question: Question, out: &mut impl Write) -> Result<(), Error> {
     let (multipart_type, body) = question.body();
-    if !report::is_known(multipart_type) {
-        return Err(Error::NoJson);
-    }
     let mut text = Vec::new();
     client.multipart(
         multipart_type,
@@ -61,8 +61,12 @@ pub(super) fn ask_json(client: &mut Client, question: Question, out: &mut impl W
     Ok(out.write_all(&text)?)
 }
 
-/// Asks, and prints the answer.
-pub(super) fn ask(client: &mut Client, question: Question, out: &mut impl Write) -> Result<(), Error> {
+/// Asks, and prints the answer; with names of ports and tables if `args` say so.
+pub(super) fn ask(client: &mut Client, question: Question, args: &Args, out: &mut impl Write) -> Result<(), Error> {
+    let names = match (args.by_name(), question) {
+        (true, Question::PortCounters | Question::Groups | Question::Queues) => names(client, args)?,
+        _ => NameTable::default(),
+    };
     let (multipart_type, body) = question.body();
     let mut text = Vec::new();
     let mut failed = None;
@@ -73,7 +77,7 @@ pub(super) fn ask(client: &mut Client, question: Question, out: &mut impl Write)
             Ok(())
         },
         |xid, part| {
-            if let Err(error) = reply(xid, part, &mut text) {
+            if let Err(error) = named_reply(xid, part, &names, &mut text) {
                 failed.get_or_insert(error);
             }
             Ok(())
@@ -83,23 +87,36 @@ pub(super) fn ask(client: &mut Client, question: Question, out: &mut impl Write)
     failed.map_or(Ok(()), Err)
 }
 
+/// The names that the switch and `args` give.
+fn names(client: &mut Client, args: &Args) -> Result<NameTable, Error> {
+    let mut names = NameTable::default();
+    names.read_ports(client)?;
+    names.read_tables(client)?;
+    args.table_names().apply(&mut names, "")?;
+    Ok(names)
+}
+
 /// Appends the text of one message of an answer, which also says where it could not be read.
 pub(super) fn reply(xid: Xid, part: &Multipart<'_>, text: &mut Vec<u8>) -> Result<(), Error> {
+    named_reply(xid, part, &Numbers, text)
+}
+
+fn named_reply(xid: Xid, part: &Multipart<'_>, names: &dyn Names, text: &mut Vec<u8>) -> Result<(), Error> {
     let mut writer = Writer::new();
     // It came in one message, so it fits one.
     let _ = part.encode_reply(&mut writer, xid);
-    message_text::message(writer.as_slice(), text)?.map_or(Ok(()), |error| Err(error.into()))
+    message_text::named_message(writer.as_slice(), names, text)?.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Prints features, ports and configuration.
-pub(super) fn show(client: &mut Client, out: &mut impl Write) -> Result<(), Error> {
+pub(super) fn show(client: &mut Client, args: &Args, out: &mut impl Write) -> Result<(), Error> {
     let decode = FeaturesReply::decode;
     let reply = client.transact("OFPT_FEATURES_REQUEST", MessageType::FEATURES_REPLY, features::encode_request, decode);
     let (xid, features) = reply?;
     let mut text = String::new();
     switch_text::features(&mut text, xid, &features);
     out.write_all(text.as_bytes())?;
-    ask(client, Question::Ports, out)?;
+    ask(client, Question::Ports, args, out)?;
     let encode = features::encode_config_request;
     let reply = client.transact("OFPT_GET_CONFIG_REQUEST", MessageType::GET_CONFIG_REPLY, encode, SwitchConfig::decode);
     let (xid, config) = reply?;

@@ -1,6 +1,7 @@
 //! One line of text into its normal form and its bytes.
 
 use super::{Args, Kind};
+use crate::cli::filter::suggest::advised;
 use crate::cli::message_text::{self, NotPrinted};
 use crate::cli::ofctl_dump::names::NameTable;
 use crate::flow::parse::{self, ParseError, ParsedFlow, ParsedGroup, ParsedMessage, ParsedPacketOut};
@@ -22,7 +23,7 @@ pub(super) struct Parsed<'c> {
 #[derive(Debug, thiserror::Error)]
 enum Error {
     /// The text is not understood.
-    #[error(transparent)]
+    #[error("{}", advised(.0))]
     Text(#[from] ParseError),
     /// A switch would refuse what the text says.
     #[error("Open vSwitch refuses this: {0}")]

@@ -16,6 +16,7 @@ use clap::Args as ClapArgs;
 
 use super::client::ClientError;
 use super::explain::{Objects, TopologyError};
+use super::filter::suggest::advised;
 use super::ofctl_dump::names::NameTable;
 use super::ofctl_dump::source::SourceError;
 use crate::flow::parse::{self, ParseError};
@@ -88,7 +89,7 @@ pub enum Error {
         error: DecodeError,
     },
     /// FLOW is no packet.
-    #[error("FLOW, {0}")]
+    #[error("FLOW, {}", advised(.0))]
     Packet(#[from] ParseError),
     /// No frame.
     #[error("--packet: expected bytes in hexadecimal")]

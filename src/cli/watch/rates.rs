@@ -1,5 +1,6 @@
 //! From one reading of the counters to the next: rates, and what changed.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -117,10 +118,11 @@ impl Meter {
         }
         let gone = before.flows.iter().zip(&seen).filter(|(_, seen)| !**seen);
         refresh.changes.extend(gone.map(|(flow, _)| Change { event: Event::Removed, flow: Flow::from_stats(&flow) }));
-        let packets: Vec<u64> = flows.iter().map(|flow| known(flow.packet_count).unwrap_or(0)).collect();
+        let of_same_rate =
+            |flow: FlowStats<'_>| (Reverse(known(flow.packet_count).unwrap_or(0)), flow.table, Reverse(flow.priority));
+        let usual: Vec<_> = flows.iter().map(of_same_rate).collect();
         refresh.rows.sort_by(|a, b| {
-            let by_count = || packets.get(b.index).cmp(&packets.get(a.index));
-            b.rate.packets.total_cmp(&a.rate.packets).then_with(by_count)
+            b.rate.packets.total_cmp(&a.rate.packets).then_with(|| usual.get(a.index).cmp(&usual.get(b.index)))
         });
         refresh.flows = flows.clone();
         self.flows = flows;
@@ -189,6 +191,17 @@ mod tests {
         let refresh = meter.read(entries(second), Duration::from_secs(7));
         assert_eq!(rates(&refresh), [(2, 10.0, 1000.0), (4, 3.0, 30.0), (1, 2.0, 20.0), (3, 0.0, 0.0)]);
         assert_eq!((refresh.total.packets, refresh.never_hit().count()), (15.0, 1));
+    }
+
+    #[test]
+    fn flows_of_the_same_rate_stand_by_count_then_table_then_priority() {
+        let lines = "table=2,n_packets=0,duration=1s,priority=9,actions=drop\n\
+                     table=1,n_packets=0,duration=1s,priority=3,actions=drop\n\
+                     table=1,n_packets=0,duration=1s,priority=5,actions=drop";
+        let refresh = Meter::default().read(entries(lines), Duration::ZERO);
+        let order =
+            refresh.rows.iter().map(|row| refresh.flows.get(row.index).map(|flow| (flow.table.0, flow.priority)));
+        assert_eq!(order.collect::<Vec<_>>(), [Some((1, 5)), Some((1, 3)), Some((2, 9))]);
     }
 
     #[test]
