@@ -69,22 +69,42 @@ fn next<'a>(reader: &mut Reader<'a>) -> Result<Framed<'a>, DecodeError> {
     if good { Ok((kind, whole)) } else { Err(bad_len("the length of its type")) }
 }
 
+/// Looks at the instructions, not into them. Returns the one of an unknown type, whose error comes before any
+/// that stands behind it.
+fn check_headers(mut reader: Reader<'_>) -> Result<Option<DecodeError>, DecodeError> {
+    let (mut seen, mut unknown) = (0_u8, None);
+    while !reader.is_empty() {
+        let (kind, whole) = match next(&mut reader) {
+            Ok(framed) => framed,
+            Err(error) => return Err(unknown.unwrap_or(error)),
+        };
+        let bit = 1_u8.checked_shl(kind.into()).filter(|_| kind <= OFPIT_METER).unwrap_or(0);
+        if seen & bit != 0 {
+            let twice = || whole.error("instruction.type", kind.into(), "each type once", ErrorCode::BIC_DUP_INST);
+            return Err(unknown.unwrap_or_else(twice));
+        }
+        seen |= bit;
+        if unknown.is_none() && !(OFPIT_GOTO_TABLE..=OFPIT_METER).contains(&kind) {
+            unknown = Some(whole.error("instruction.type", kind.into(), "a known type", unknown_code(kind)));
+        }
+    }
+    Ok(unknown)
+}
+
+const fn unknown_code(kind: u16) -> ErrorCode {
+    if kind == OFPIT_EXPERIMENTER { ErrorCode::BIC_BAD_EXPERIMENTER } else { ErrorCode::BIC_UNKNOWN_INST }
+}
+
 impl Instruction {
     /// Reads instructions to the end of `reader`, each type once. Errors carry `BIC_*` or, inside actions,
     /// `BAC_*`; as in Open vSwitch, those of the instructions come first.
     pub fn decode_list(reader: Reader<'_>) -> Result<Vec<Self>, DecodeError> {
-        let (mut ahead, mut seen) = (reader, 0_u8);
-        while !ahead.is_empty() {
-            let (kind, whole) = next(&mut ahead)?;
-            let bit = 1_u8.checked_shl(kind.into()).filter(|_| kind <= OFPIT_METER).unwrap_or(0);
-            if seen & bit != 0 {
-                return Err(whole.error("instruction.type", kind.into(), "each type once", ErrorCode::BIC_DUP_INST));
-            }
-            seen |= bit;
-        }
+        let mut unknown = check_headers(reader)?;
         let (mut reader, mut instructions) = (reader, Vec::new());
         while !reader.is_empty() {
-            instructions.push(Self::decode(next(&mut reader)?)?);
+            let instruction = Self::decode(next(&mut reader)?);
+            // A broken action matters less than an instruction that is not known.
+            instructions.push(instruction.map_err(|error| unknown.take().unwrap_or(error))?);
         }
         Ok(instructions)
     }
@@ -106,11 +126,7 @@ impl Instruction {
             }
             OFPIT_CLEAR_ACTIONS => Self::ClearActions,
             OFPIT_METER => Self::Meter(body.u32("meter.meter_id")?),
-            _ => {
-                let experimenter = kind == OFPIT_EXPERIMENTER;
-                let code = if experimenter { ErrorCode::BIC_BAD_EXPERIMENTER } else { ErrorCode::BIC_UNKNOWN_INST };
-                Self::Other { code, bytes: whole.rest().into() }
-            }
+            _ => Self::Other { code: unknown_code(kind), bytes: whole.rest().into() },
         })
     }
 
@@ -217,6 +233,9 @@ mod tests {
             // The second instruction's error comes before the first one's action.
             ("0004001000000000 6363000800000000 0001000900000000 00", 88, ErrorCode::BIC_BAD_LEN),
             ("0004001000000000 0000000800000001", 80, ErrorCode::BAC_BAD_LEN),
+            // Likewise that of an instruction of an unknown type, before what is wrong with any length behind it.
+            ("0004001000000000 6363000700000000 1234000800000000", 88, ErrorCode::BIC_UNKNOWN_INST),
+            ("ffff000800000000 0005001000000000 0000000000000000", 72, ErrorCode::BIC_BAD_EXPERIMENTER),
         ] {
             let bytes = hex(bytes);
             let error = Instruction::decode_list(Reader::at(&bytes, 72)).unwrap_err();

@@ -232,6 +232,18 @@ impl MatchFields {
         kept.chain(self.options.iter().map(|option| option.field.rank)).fold(Ranks::default(), Ranks::with)
     }
 
+    /// The first field that a switch refuses as the wire has it: the match lacks its prerequisites, or it cannot
+    /// have this value.
+    pub fn refused(&self) -> Option<&'static Field> {
+        let packet = self.packet(0);
+        let ranks = self.ranks();
+        let refused = |field: &Field| {
+            let found = self.wire(field, Form::Oxm, &packet);
+            found.is_some_and(|found| !packet.has(field) || !field.allows(found.value))
+        };
+        FIELDS.iter().copied().filter(|field| ranks.has(field.shared_rank())).find(|field| refused(field))
+    }
+
     /// The field as the wire has it, if it is there.
     fn wire(&self, field: &Field, form: Form, packet: &Packet) -> Option<Masked> {
         let bits = if *field == oxm::VLAN_VID { TCI_VID } else { field.all_bits() };

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::IpNetwork;
 
+use super::match_fields::{Form, MatchFields, Strictness};
 pub use super::numbers::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_VLAN, IP_PROTO_ICMPV6};
 use super::oxm::{self, FieldValue, Tlv};
 use super::{DecodeError, EncodeError, ErrorCode, MacAddr, PortNo, Reader, Writer};
@@ -168,13 +169,19 @@ impl Match {
         if match_type != OFPMT_OXM {
             return Err(start.error("match.type", u64::from(match_type), "1 (OXM)", ErrorCode::BMC_BAD_TYPE));
         }
+        let before_length = *reader;
         let length = reader.u16("match.length")?;
-        let bad_length = |expected| start.error("match.length", u64::from(length), expected, ErrorCode::BMC_BAD_LEN);
+        let bad_length =
+            |expected| before_length.error("match.length", u64::from(length), expected, ErrorCode::BMC_BAD_LEN);
         let body = usize::from(length).checked_sub(4).ok_or_else(|| bad_length("at least 4"))?;
         let tlvs = reader.child(body, "match.oxm_fields").map_err(|_| bad_length("no more than what is left"))?;
         reader.skip((body + 4).next_multiple_of(8) - (body + 4), "match.pad")?;
-        oxm::Tlvs::new(tlvs).try_for_each(|tlv| tlv.map(|_| ()))?;
-        Ok(tlvs.rest())
+        let broken = oxm::Tlvs::new(tlvs).find_map(Result::err);
+        match broken {
+            None => Ok(tlvs.rest()),
+            // What is wrong with a field before the one that is cut comes first.
+            Some(error) => Err(MatchFields::decode(tlvs, Form::Oxm, Strictness::Strict).err().unwrap_or(error)),
+        }
     }
 
     /// Appends an `ofp_match` around `tlvs`, padded to 8 bytes.
@@ -240,5 +247,18 @@ mod tests {
         let mut reader = Reader::new(&bytes);
         assert_eq!(Match::decode_tlvs(&mut reader).unwrap(), Match::new().in_port(PortNo(1)).vlan(7).as_bytes());
         assert!(reader.is_empty());
+    }
+
+    #[test]
+    fn the_error_of_a_field_comes_before_that_of_a_cut_one_behind_it() {
+        for (bytes, offset, code) in [
+            // ARP's opcode without its EtherType, then two bytes that are no header.
+            ([0, 1, 0, 12, 0x80, 0, 0x2a, 2, 0, 1, 0, 0, 0, 0, 0, 0], 52, ErrorCode::BMC_BAD_PREREQ),
+            ([0, 1, 0, 12, 0x80, 0, 0x0a, 2, 8, 0, 0, 0, 0, 0, 0, 0], 60, ErrorCode::BMC_BAD_LEN),
+            ([0, 1, 0, 24, 0x80, 0, 0x0a, 2, 8, 0, 0, 0, 0, 0, 0, 0], 50, ErrorCode::BMC_BAD_LEN),
+        ] {
+            let error = Match::decode_tlvs(&mut Reader::at(&bytes, 48)).unwrap_err();
+            assert_eq!((error.offset, error.code), (offset, code));
+        }
     }
 }

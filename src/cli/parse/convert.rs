@@ -25,9 +25,9 @@ enum Error {
     /// The text is not understood.
     #[error("{}", advised(.0))]
     Text(#[from] ParseError),
-    /// A switch would refuse what the text says.
-    #[error("Open vSwitch refuses this: {0}")]
-    Refused(#[from] DecodeError),
+    /// A switch would refuse the match.
+    #[error("Open vSwitch refuses it with {code}: {0}", code = .0.code)]
+    Bytes(#[from] DecodeError),
     /// The message would be too long.
     #[error(transparent)]
     Length(#[from] EncodeError),

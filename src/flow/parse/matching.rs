@@ -63,8 +63,9 @@ impl Fields {
             "eth" => self.0.set(&oxm::PACKET_TYPE, Masked::exact(0, &oxm::PACKET_TYPE)),
             "dl_vlan" => self.dl_vlan(value)?,
             "dl_vlan_pcp" => {
-                let pcp = values::number_of(value, 3, "a priority from 0 to 7")?;
-                self.0.set(&oxm::VLAN_PCP, Masked::exact(pcp, &oxm::VLAN_PCP));
+                let pcp =
+                    values::number_or_any(value, 8)?.map_or(Masked::NONE, |pcp| Masked::exact(pcp & 7, &oxm::VLAN_PCP));
+                self.0.set(&oxm::VLAN_PCP, pcp);
             }
             name => match Field::by_name(name) {
                 Some(field) if field.is_variable() => self.option(field, (key, value))?,
@@ -77,11 +78,12 @@ impl Fields {
     }
 
     fn dl_vlan(&mut self, value: Piece<'_>) -> Result<(), ParseError> {
-        let vid = values::number_u16(value)?;
-        if vid == 0xffff {
-            self.0.set(&oxm::VLAN_TCI, Masked::exact(0, &oxm::VLAN_TCI));
-        } else {
-            self.0.set(&oxm::VLAN_VID, Masked::exact(u128::from(vid & 0xfff | VLAN_PRESENT), &oxm::VLAN_VID));
+        match values::number_or_any(value, 16)? {
+            None => self.0.set(&oxm::VLAN_VID, Masked::NONE),
+            Some(0xffff) => self.0.set(&oxm::VLAN_TCI, Masked::exact(0, &oxm::VLAN_TCI)),
+            Some(vid) => {
+                self.0.set(&oxm::VLAN_VID, Masked::exact(vid & 0xfff | u128::from(VLAN_PRESENT), &oxm::VLAN_VID));
+            }
         }
         Ok(())
     }
@@ -110,8 +112,23 @@ impl Fields {
     fn field(&mut self, field: &'static Field, value: Piece<'_>, names: &dyn Lookup) -> Result<(), ParseError> {
         // As Open vSwitch reads it: no value is the value "0/0", which some fields do not take.
         let value = if value.is_empty() { Piece { text: "0/0", at: value.at } } else { value };
-        self.0.set(field, values::field_value(value, field, names)?);
+        let mut found = values::field_value(value, field, names)?;
+        // Of these Open vSwitch takes as many bits as they have, of all others the value as it stands.
+        if [&oxm::MPLS_LABEL, &oxm::MPLS_TC, &oxm::MPLS_BOS, &oxm::IP_ECN, &oxm::NSH_SPI].contains(&field) {
+            found.value &= values::ones(field.bits);
+        }
+        self.0.set(field, found);
         Ok(())
+    }
+
+    /// What is wrong with the match as a whole, in the part of `text` that says it.
+    pub(super) fn check(&self, text: Piece<'_>) -> Result<(), ParseError> {
+        let Some(field) = self.0.refused() else { return Ok(()) };
+        let mut rest = text;
+        let mut parts = std::iter::from_fn(|| rest.next_pair());
+        let says = |key: &Piece<'_>| fields::by_name(key.text).is_some_and(|named| named.shared() == field.shared());
+        let part = parts.find_map(|(key, _)| says(&key).then_some(key)).unwrap_or(text);
+        Err(part.error("a field whose prerequisites the match has, with a value that it can have"))
     }
 
     /// What the match says of its packets.

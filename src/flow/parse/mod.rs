@@ -192,6 +192,7 @@ fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Resu
             attribute(&mut head, key, value, names)?;
         }
     }
+    fields.check(text)?;
     let packet = fields.packet(head.table.0);
     let match_tlvs = fields.encode();
     let instructions = actions.map(|actions| actions::instructions(actions, names, packet)).transpose()?;

@@ -93,3 +93,46 @@ fn what_a_switch_would_refuse_is_refused_where_it_stands() {
         assert_eq!(flow_mod(text, &NoNames).unwrap_err().column, column, "{text}");
     }
 }
+
+#[test]
+fn matches_come_out_as_ovs_ofctl_reads_them() {
+    for (text, expected) in [
+        ("dl_vlan=5,dl_vlan_pcp=0x1f", "dl_vlan=5,dl_vlan_pcp=7"),
+        ("dl_vlan=*,dl_vlan_pcp=1/0", ""),
+        ("mpls,mpls_tc=9,mpls_bos=3", "mpls,mpls_tc=1,mpls_bos=1"),
+        ("ip,nw_ecn=7", "ip,nw_ecn=3"),
+        ("reg0=+1,xxreg1=-1", "reg0=0x1,reg4=0,reg5=0,reg6=0xffffffff,reg7=0xffffffff"),
+        ("dl_type=0x894f,nsh_spi=0", "dl_type=0x894f,nsh_spi=0x0"),
+        ("tun_erspan_idx=5,tun_erspan_dir=1", ""),
+        ("tun_erspan_ver=1,tun_erspan_idx=5", "tun_erspan_ver=1,tun_erspan_idx=0x5"),
+        ("ip,ct_state=+trk-inv,ct_nw_src=10.0.0.1", "ct_state=-inv+trk,ct_nw_src=10.0.0.1,ip"),
+    ] {
+        let space = if expected.is_empty() { "" } else { " " };
+        assert_eq!(
+            printed(&format!("{text},actions=resubmit(, 5)")),
+            format!("ADD {expected}{space}actions=resubmit(,5)")
+        );
+    }
+}
+
+#[test]
+fn a_whole_connection_state_has_the_mask_of_all_its_flags() {
+    let flow = flow_mod("ct_state=new|trk,actions=drop", &NoNames).unwrap();
+    assert_eq!(flow.to_flow_mod().match_tlvs, [0, 1, 0xd3, 8, 0, 0, 0, 0x21, 0, 0, 0, 0xff]);
+}
+
+#[test]
+fn a_match_that_a_switch_would_refuse_is_refused_where_the_field_stands() {
+    for (text, column) in [
+        ("ip,packet_type=(1,0x800),actions=drop", 1),
+        ("ipv6,nsh_si=63,actions=drop", 6),
+        ("ip,ct_state=+trk,ct_nw_src=10.0.0.1,actions=drop", 18),
+        ("tcp,nw_frag=later,tp_dst=80,actions=drop", 19),
+        ("vlan_tci=5,actions=drop", 1),
+        ("dl_type=0x894f,nsh_mdtype=3,actions=drop", 16),
+        ("ipv6,ipv6_label=0x20000f,actions=drop", 6),
+        ("ct_label=18446744073709551616,actions=drop", 10),
+    ] {
+        assert_eq!(flow_mod(text, &NoNames).unwrap_err().column, column, "{text}");
+    }
+}

@@ -19,15 +19,17 @@ pub(super) fn number(piece: Piece<'_>) -> Result<u128, ParseError> {
     plain_number(piece.text).ok_or_else(|| piece.error("a number"))
 }
 
-/// The same without a word about what stands there instead.
+/// The same without a word about what stands there instead. Only hexadecimal ones have more than 64 bits.
 pub(super) fn plain_number(text: &str) -> Option<u128> {
+    let text = text.trim_start();
     let (text, negative) = text.strip_prefix('-').map_or((text, false), |text| (text, true));
+    let text = if negative { text } else { text.strip_prefix('+').unwrap_or(text) };
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => (digits, 16),
         None if text.len() > 1 && text.starts_with('0') => (text, 8),
         None => (text, 10),
     };
-    let parsed = unsigned(digits, radix)?;
+    let parsed = unsigned(digits, radix).filter(|parsed| radix == 16 || *parsed <= ones(64))?;
     Some(if negative { parsed.wrapping_neg() } else { parsed })
 }
 
@@ -46,7 +48,8 @@ fn unsigned(digits: &str, radix: u32) -> Option<u128> {
 /// A number of at most `bits` bits; negative ones wrap where 64 bits do.
 pub(super) fn number_of(piece: Piece<'_>, bits: u16, expected: &'static str) -> Result<u128, ParseError> {
     let parsed = number(piece).map_err(|error| ParseError { expected, ..error })?;
-    let parsed = if bits == 64 && piece.text.starts_with('-') { parsed & ones(64) } else { parsed };
+    let wraps = bits >= 64 && piece.text.trim_start().starts_with('-');
+    let parsed = if wraps { parsed & ones(64) } else { parsed };
     if parsed > ones(bits) { Err(piece.error(expected)) } else { Ok(parsed) }
 }
 
@@ -128,8 +131,10 @@ const PORTS: [(&str, u32); 10] = [
 /// A port by number, reserved word or name. Open vSwitch keeps 16 bits: the upper ones are a choice of
 /// two ranges.
 pub(super) fn port(piece: Piece<'_>, names: &dyn Lookup) -> Result<PortNo, ParseError> {
-    if !piece.is_empty() && piece.text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return match piece.text.parse::<u32>() {
+    let digits = piece.text.trim_start();
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match digits.parse::<u32>() {
             Ok(number @ ..0xff00) => Ok(PortNo(number)),
             Ok(number @ 0xff00..=0xffff) => Ok(PortNo(number | 0xffff_0000)),
             Ok(number @ 0xffff_ff00..) => Ok(PortNo(number)),
@@ -148,7 +153,7 @@ pub(super) fn port_16(piece: Piece<'_>, names: &dyn Lookup) -> Result<u16, Parse
 
 /// A table by number or name.
 pub(super) fn table(piece: Piece<'_>, names: &dyn Lookup) -> Result<TableId, ParseError> {
-    if let Ok(number) = piece.text.parse::<u8>() {
+    if let Ok(number) = piece.text.trim_start().parse::<u8>() {
         return Ok(TableId(number));
     }
     names.table(&unquoted(piece)).ok_or_else(|| piece.error("a table: a number from 0 to 255, or a known name"))
@@ -209,6 +214,18 @@ fn integer(piece: Piece<'_>, bits: u16) -> Result<Masked, ParseError> {
     Ok(Masked { value: number_of(value, bits, "a number as wide as the field")?, mask })
 }
 
+/// A number of at most `bits` bits, or nothing, `*` or the mask 0, which stand for any.
+pub(super) fn number_or_any(piece: Piece<'_>, bits: u16) -> Result<Option<u128>, ParseError> {
+    if piece.is_empty() || piece.text == "*" {
+        return Ok(None);
+    }
+    match integer(piece, bits)? {
+        Masked { mask: 0, .. } => Ok(None),
+        Masked { value, mask } if mask == ones(bits) => Ok(Some(value)),
+        _ => Err(piece.error("a value without a mask: this field takes none")),
+    }
+}
+
 /// `no`, `yes`, `first` …; Open vSwitch's bits are 1 for any fragment, 2 for a later one.
 fn fragment(piece: Piece<'_>) -> Result<Masked, ParseError> {
     let known = [("no", 0, 3), ("yes", 1, 1), ("first", 1, 3), ("later", 3, 3), ("not_later", 0, 2)];
@@ -245,7 +262,7 @@ fn long_number(piece: Piece<'_>) -> Result<Vec<u8>, ParseError> {
     let too_long = || piece.error("a number of at most 124 bytes");
     let digits = piece.text.strip_prefix("0x").or_else(|| piece.text.strip_prefix("0X"));
     let Some(digits) = digits else {
-        return number(piece).map(|number| number.to_be_bytes().to_vec());
+        return number_of(piece, 64, "a number").map(|number| number.to_be_bytes().to_vec());
     };
     let digits = digits.trim_start_matches('0').as_bytes();
     if digits.len() > 2 * MAX_VALUE {
@@ -297,7 +314,10 @@ pub(super) fn field_value(piece: Piece<'_>, field: &Field, names: &dyn Lookup) -
         }
         Format::ConnectionState | Format::TcpFlags | Format::TunnelFlags => {
             let known = field.format.flags().ok_or_else(|| piece.error("a field that consists of flags"))?;
-            flags(piece, known, bits)?
+            let found = flags(piece, known, bits)?;
+            // The mask of a connection's state has no bits beyond the flags that there are.
+            let known = if field.format == Format::ConnectionState { known.allowed.into() } else { u128::MAX };
+            Masked { mask: found.mask & known, ..found }
         }
         Format::Fragment => fragment(piece)?,
         Format::PacketType => exact(packet_type(piece)?),

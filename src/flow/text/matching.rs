@@ -18,6 +18,8 @@ enum Show {
     Hex,
     /// `0x2a` or a bare `0`; a mask is not shown.
     HexOnly,
+    /// Hexadecimal, also zero; a mask is not shown.
+    HexAlways,
     /// Decimal; a mask is not shown.
     Decimal,
     /// Decimal; `0x1/0x1`.
@@ -125,7 +127,7 @@ static ROWS: &[(&Field, &str, Show)] = &[
     (&oxm::NSH_TTL, "nsh_ttl=", Show::Byte),
     (&oxm::NSH_MDTYPE, "nsh_mdtype=", Show::Byte),
     (&oxm::NSH_NP, "nsh_np=", Show::Byte),
-    (&oxm::NSH_SPI, "nsh_spi=", Show::Hex),
+    (&oxm::NSH_SPI, "nsh_spi=", Show::HexAlways),
     (&oxm::NSH_SI, "nsh_si=", Show::Byte),
     (&oxm::NSH_C1, "nsh_c1=", Show::Hex),
     (&oxm::NSH_C2, "nsh_c2=", Show::Hex),
@@ -185,6 +187,7 @@ struct Whole {
     tci: u16,
     tci_mask: u16,
     nsh_mdtype: Option<u8>,
+    erspan_version: Option<u8>,
 }
 
 impl Whole {
@@ -199,6 +202,8 @@ impl Whole {
             self.ip_proto = Some(number as u8);
         } else if field == &oxm::NSH_MDTYPE {
             self.nsh_mdtype = Some(number as u8);
+        } else if field == &oxm::TUN_ERSPAN_VER {
+            self.erspan_version = Some(number as u8);
         } else if field == &oxm::VLAN_TCI {
             (self.tci, self.tci_mask) = (self.tci | number as u16, self.tci_mask | mask);
         } else if field == &oxm::VLAN_VID {
@@ -206,6 +211,16 @@ impl Whole {
         } else if field == &oxm::VLAN_PCP {
             self.tci |= (number as u16 & 7) << 13 | VLAN_PRESENT;
             self.tci_mask |= 0xe000 | VLAN_PRESENT;
+        }
+    }
+
+    /// False for a field that only headers of another type have than the match says.
+    fn shows(&self, field: &Field) -> bool {
+        match field {
+            _ if (oxm::NSH_C1.rank..=oxm::NSH_C4.rank).contains(&field.rank) => self.nsh_mdtype == Some(1),
+            _ if field == &oxm::TUN_ERSPAN_IDX => self.erspan_version == Some(1),
+            _ if [&oxm::TUN_ERSPAN_DIR, &oxm::TUN_ERSPAN_HWID].contains(&field) => self.erspan_version == Some(2),
+            _ => true,
         }
     }
 
@@ -278,8 +293,7 @@ pub(super) fn print(
         let mut reader = Reader::new(tlvs.get(usize::from(offset)..).unwrap_or_default());
         let tlv = Tlv::decode(&mut reader)?;
         match ROWS.get(usize::from(place / 2)) {
-            // Metadata of a fixed length stands in headers of type 1 only, and only there it prints.
-            Some((field, ..)) if is_nsh_context(field) && whole.nsh_mdtype != Some(1) => {}
+            Some((field, ..)) if !whole.shows(field) => {}
             Some(&(_, name, show)) if place % 2 == 0 => part(out, names, (name, show), &tlv, &whole),
             Some((field, ..)) if field == &&oxm::ETH_DST => {
                 put::text(out, "dl_type=");
@@ -290,10 +304,6 @@ pub(super) fn print(
         }
     }
     Ok(())
-}
-
-fn is_nsh_context(field: &Field) -> bool {
-    (oxm::NSH_C1.rank..=oxm::NSH_C4.rank).contains(&field.rank)
 }
 
 /// A field without a row: tunnel metadata, or one that is not known.
@@ -341,6 +351,7 @@ fn part(out: &mut Out, names: &dyn Names, (name, show): (&str, Show), tlv: &Tlv<
     match show {
         Show::Hex => with_mask(out, number, mask, put::hex_or_zero, put::hex_or_zero),
         Show::HexOnly => put::hex_or_zero(out, number as u64),
+        Show::HexAlways => put::hex(out, number as u64),
         Show::Decimal => put::decimal(out, number as u64),
         Show::Number => with_mask(out, number, mask, put::decimal, put::hex),
         Show::Byte => with_mask(out, number, mask, put::decimal, |out, number| put::hex_padded(out, number, 2)),
