@@ -107,19 +107,18 @@ pub fn text(text: &[u8]) {
     }
 }
 
-/// Reads a flow, prints it as a switch's dump shows it, reads that, and holds the two equal.
+/// Reads a flow, prints it as a switch's dump shows it, and holds that to be read as a flow of the same text. Bytes
+/// may differ: text leaves some out (`tests/flow_text_and_back.rs`).
 fn flow_again(line: &str) {
     let Ok(first) = parse::flow(line, &NoNames) else { return };
-    let printed = print(&first.to_flow_mod());
+    let Some(printed) = print(&first.to_flow_mod()) else { return };
     let second = parse::flow(&printed, &NoNames)
         .unwrap_or_else(|error| panic!("{line:?} prints as {printed:?}: {error}"));
-    // A match may say in bytes what text leaves out: that a packet has an Ethernet frame.
-    let (first, second) = (first.to_flow_mod(), second.to_flow_mod());
-    assert_eq!(first.instructions, second.instructions, "{line:?} prints as {printed:?}");
-    assert_eq!(print(&second), printed, "of {line:?}");
+    assert_eq!(print(&second.to_flow_mod()), Some(printed), "of {line:?}");
 }
 
-fn print(flow: &FlowMod<'_>) -> String {
+/// The text; none if it is a flow that a switch refuses, which `ovs-ofctl` takes as text all the same.
+fn print(flow: &FlowMod<'_>) -> Option<String> {
     let entry = FlowStats {
         table: flow.table,
         duration_sec: 0,
@@ -136,8 +135,8 @@ fn print(flow: &FlowMod<'_>) -> String {
         instructions_offset: 0,
     };
     let mut text = Vec::new();
-    Printer::new(&Numbers).without_stats(&entry, &mut text).expect("what the parser made is well-formed");
-    utf8(&text).to_owned()
+    Printer::new(&Numbers).without_stats(&entry, &mut text).ok()?;
+    Some(utf8(&text).to_owned())
 }
 
 fn utf8(text: &[u8]) -> &str {

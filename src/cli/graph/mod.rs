@@ -1,6 +1,6 @@
 //! `--graph`: the tables of a switch and the flows between them, as a picture.
 //!
-//! [`Graph`] counts; [`dot`] writes it for graphviz, [`svg`] draws it itself, [`html`] makes a page of one file
+//! [`Graph`] counts; `dot` writes it for graphviz, `svg` draws it itself, `html` makes a page of one file
 //! around the drawing, to look at in a browser.
 
 mod dot;

@@ -1,4 +1,4 @@
-//! What else a switch holds, as JSON lines: ports, tables, groups, meters, and the [`counters`] of these.
+//! What else a switch holds, as JSON lines: ports, tables, groups, meters, and the counters of these.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! The program `ofctl-dump`: what a switch holds, as text.
 //!
 //! [`source`] reads flows, from a switch or from a text, into a [`dump`] that commands on flows work on; only
-//! [`flows`] itself prints them as they arrive.
+//! `flows` itself prints them as they arrive.
 
 mod aggregate;
 mod args;

@@ -7,7 +7,7 @@ use crate::cli::ofctl_dump::names::NameTable;
 use crate::flow::parse::{self, ParseError, ParsedFlow, ParsedGroup, ParsedMessage, ParsedPacketOut};
 use crate::flow::text::{Names, Numbers, Printer, oxm};
 use crate::openflow::match_fields::{Form, MatchFields, Strictness};
-use crate::openflow::{DecodeError, EncodeError, ErrorCode, Match, MessageType, Reader, Writer, Xid, message};
+use crate::openflow::{DecodeError, EncodeError, Match, MessageType, Reader, Writer, Xid, message};
 
 /// What came of a line.
 pub(super) struct Parsed<'c> {
@@ -31,9 +31,6 @@ enum Error {
     /// The message would be too long.
     #[error(transparent)]
     Length(#[from] EncodeError),
-    /// A switch would refuse the message.
-    #[error("a message that Open vSwitch refuses: {0}")]
-    Refused(ErrorCode),
     /// The message has no text.
     #[error(transparent)]
     NotPrinted(#[from] NotPrinted),
@@ -130,7 +127,7 @@ impl<'n> Converter<'n> {
     fn message_text(&mut self) -> Result<(), Error> {
         let mut out = Vec::new();
         if let Some(error) = message_text::message(self.bytes.as_slice(), &mut out)? {
-            return Err(Error::Refused(error.code));
+            return Err(error.into());
         }
         self.text.extend_from_slice(behind_heading(&String::from_utf8_lossy(&out)).as_bytes());
         Ok(())

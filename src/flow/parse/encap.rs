@@ -46,7 +46,9 @@ fn tlv(value: Piece<'_>) -> Result<EncapProperty, ParseError> {
     if !class.text.starts_with("0x") {
         return Err(class.error("a class in hexadecimal, as 0x1000"));
     }
-    let digits = data.strip_prefix("0x").ok_or_else(|| data.error("a value in hexadecimal, as 0x12345678"))?;
+    // An empty value, and one of zeros, prints as 0.
+    let zero = (data.text == "0").then(|| data.split(1).1);
+    let digits = data.strip_prefix("0x").or(zero).ok_or_else(|| data.error("a value in hexadecimal, as 0x12345678"))?;
     // What is left of a last odd digit is no byte.
     let (digits, _) = digits.split(digits.text.len().min(250) & !1);
     let data = hex_bytes(digits)?.into();
