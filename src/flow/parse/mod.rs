@@ -192,6 +192,9 @@ fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Resu
             attribute(&mut head, key, value, names)?;
         }
     }
+    if head.table == TableId::ALL && !deletes {
+        head.table = TableId(0);
+    }
     fields.check(text)?;
     let packet = fields.packet(head.table.0);
     let match_tlvs = fields.encode();
@@ -199,9 +202,6 @@ fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Resu
     let instructions = instructions.unwrap_or_default();
     if match_tlvs.len() + instructions.len() > MAX_BYTES {
         return Err(text.error("a flow that fits a message"));
-    }
-    if head.table == TableId::ALL && !deletes {
-        head.table = TableId(0);
     }
     Ok(ParsedFlow { head, match_tlvs, instructions })
 }

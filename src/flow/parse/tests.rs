@@ -90,6 +90,7 @@ fn what_a_switch_would_refuse_is_refused_where_it_stands() {
         ("actions=goto_table:5,clone()", 22),
         ("actions=delete_field:reg0", 22),
         ("actions=debug_recirc", 9),
+        ("actions=goto_table:0", 20),
         ("actions=move:reg0[0..0x5]->reg1[0..5]", 22),
         ("ip,nw_src=1.2.3.256,actions=drop", 11),
         ("ip,nw_src=1.2.3.4.5,actions=drop", 11),
