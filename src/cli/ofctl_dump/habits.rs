@@ -51,6 +51,9 @@ pub(super) fn instead<'w>(words: &[&'w str], what: &[&str]) -> Option<(&'w str, 
     let (found, here, target) = match (of_ovs_ofctl(first), second, second.and_then(of_ovs_ofctl)) {
         (Some(here), second, _) => (first, here.to_owned(), second),
         (None, Some(second), Some(here)) => (second, here.to_owned(), Some(first)),
+        (None, Some(second), None) if COMMANDS_ON_TARGETS.contains(&second) => {
+            (second, format!("{second} TARGET"), Some(first))
+        }
         (None, Some(second), None) if what.contains(&first) => (first, format!("TARGET {first}"), Some(second)),
         _ => return None,
     };
@@ -88,6 +91,7 @@ mod tests {
             ("show br0", Some("br0 show")),
             ("dump-flows", Some("TARGET flows")),
             ("diff-flows br0 br1", Some("diff br0 TARGET")),
+            ("br0 snoop", Some("snoop br0")),
             ("show", None),
             ("br0 tcp", None),
         ];
