@@ -150,6 +150,16 @@ pub struct FlowStats<'a> {
     pub instructions_offset: usize,
 }
 
+/// What is wrong with an entry that is longer than what is left, if its match begins there: that match, or else
+/// the instructions, which are then too long. Open vSwitch looks at nothing else.
+fn cut_entry(mut rest: Reader<'_>) -> Result<DecodeError, DecodeError> {
+    rest.skip(46, "flow_stats")?;
+    let cut =
+        || rest.error("flow_stats.instructions", 0, "as many bytes as the entry's length says", ErrorCode::BIC_BAD_LEN);
+    let mut at_match = rest;
+    Ok(Match::decode_tlvs(&mut at_match).err().unwrap_or_else(cut))
+}
+
 impl<'a> FlowStats<'a> {
     /// Reads one entry.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
@@ -157,7 +167,9 @@ impl<'a> FlowStats<'a> {
         let length = reader.u16("flow_stats.length")?;
         let bad_len = |expected| start.error("flow_stats.length", u64::from(length), expected, ErrorCode::BRC_BAD_LEN);
         let body = usize::from(length).checked_sub(2).ok_or_else(|| bad_len("at least 56"))?;
-        let mut entry = reader.child(body, "flow_stats").map_err(|_| bad_len("no more than what is left"))?;
+        let rest = *reader;
+        let cut = |_| cut_entry(rest).unwrap_or_else(|_| bad_len("no more than what is left"));
+        let mut entry = reader.child(body, "flow_stats").map_err(cut)?;
         let table = TableId(entry.u8("flow_stats.table_id")?);
         entry.skip(1, "flow_stats.pad")?;
         let duration_sec = entry.u32("flow_stats.duration_sec")?;
@@ -285,6 +297,17 @@ mod tests {
         for end in 0..72 {
             assert!(FlowStats::decode(&mut Reader::new(&writer.as_slice()[..end])).is_err());
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_cut_is_refused_for_its_match_or_its_instructions() {
+        let mut entry = vec![0, 72];
+        entry.resize(48, 0);
+        entry.extend([0, 1, 0, 4, 0, 0, 0, 0, 0, 4, 0, 24, 0, 0, 0, 0]);
+        let code = |entry: &[u8]| FlowStats::decode(&mut Reader::new(entry)).unwrap_err().code;
+        assert_eq!(code(&entry), ErrorCode::BIC_BAD_LEN);
+        assert_eq!(code(&entry[..52]), ErrorCode::BMC_BAD_LEN);
+        assert_eq!(code(&entry[..40]), ErrorCode::BRC_BAD_LEN);
     }
 
     #[test]

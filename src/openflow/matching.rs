@@ -175,7 +175,8 @@ impl Match {
             |expected| before_length.error("match.length", u64::from(length), expected, ErrorCode::BMC_BAD_LEN);
         let body = usize::from(length).checked_sub(4).ok_or_else(|| bad_length("at least 4"))?;
         let tlvs = reader.child(body, "match.oxm_fields").map_err(|_| bad_length("no more than what is left"))?;
-        reader.skip((body + 4).next_multiple_of(8) - (body + 4), "match.pad")?;
+        let padding = (body + 4).next_multiple_of(8) - (body + 4);
+        reader.skip(padding, "match.pad").map_err(|_| bad_length("with its padding no more than what is left"))?;
         let broken = oxm::Tlvs::new(tlvs).find_map(Result::err);
         match broken {
             None => Ok(tlvs.rest()),

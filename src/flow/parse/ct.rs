@@ -113,13 +113,13 @@ fn range(text: Piece<'_>) -> Result<Range, ParseError> {
     let (port_min, port_max) = match ports.map(|ports| (ports, ports.split_once("-"))) {
         None => (0, 0),
         Some((_, Some((min, max)))) => {
-            let found = (number_u16(min)?, number_u16(max)?);
+            let found = (values::decimal_u16(min)?, values::decimal_u16(max)?);
             if found.1 < found.0 {
                 return Err(max.error("a port not below the first"));
             }
             found
         }
-        Some((ports, None)) => (number_u16(ports)?, 0),
+        Some((ports, None)) => (values::decimal_u16(ports)?, 0),
     };
     let upper = (max != 0).then_some(max);
     let addresses = match ipv6 {

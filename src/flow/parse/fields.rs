@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::piece::Piece;
-use super::values::number_u16;
+use super::values::decimal_u16;
 use crate::openflow::Subfield;
 use crate::openflow::oxm::Field;
 
@@ -31,8 +31,8 @@ pub(super) fn subfield(piece: Piece<'_>) -> Result<Subfield, ParseError> {
         return Ok(Subfield { field, offset: 0, bits });
     };
     let (first, last) = match range.split_once("..") {
-        Some((first, last)) => (number_u16(first)?, number_u16(last)?),
-        None => (number_u16(range)?, number_u16(range)?),
+        Some((first, last)) => (decimal_u16(first)?, decimal_u16(last)?),
+        None => (decimal_u16(range)?, decimal_u16(range)?),
     };
     if first > last || last >= bits {
         return Err(range.error("bits of the field, the lowest first"));

@@ -61,6 +61,7 @@ fn actions_come_out_as_ovs_ofctl_sends_them() {
         ("learn(reg0=5,load:5->reg2[0..15],limit=0)", "learn(table=1,reg0=0x5,load:0x5->NXM_NX_REG2[0..15])"),
         ("encap(nsh(md_type=2,tlv(0x1000,10,0x123)))", "encap(nsh(md_type=2,tlv(0x1000,10,0x12)))"),
         ("decap", "decap()"),
+        ("move:reg0[0..010]->reg1[00..10]", "move:NXM_NX_REG0[0..10]->NXM_NX_REG1[0..10]"),
         ("write_actions(drop),goto_table:255", "goto_table:255"),
         (
             "sample(probability=1,ingress)",
@@ -89,6 +90,9 @@ fn what_a_switch_would_refuse_is_refused_where_it_stands() {
         ("actions=goto_table:5,clone()", 22),
         ("actions=delete_field:reg0", 22),
         ("actions=debug_recirc", 9),
+        ("actions=move:reg0[0..0x5]->reg1[0..5]", 22),
+        ("ip,nw_src=1.2.3.256,actions=drop", 11),
+        ("ip,nw_src=1.2.3.4.5,actions=drop", 11),
     ] {
         assert_eq!(flow_mod(text, &NoNames).unwrap_err().column, column, "{text}");
     }
@@ -101,6 +105,7 @@ fn matches_come_out_as_ovs_ofctl_reads_them() {
         ("dl_vlan=*,dl_vlan_pcp=1/0", ""),
         ("mpls,mpls_tc=9,mpls_bos=3", "mpls,mpls_tc=1,mpls_bos=1"),
         ("ip,nw_ecn=7", "ip,nw_ecn=3"),
+        ("ip,nw_src=010.001.000.009/24", "ip,nw_src=10.1.0.0/24"),
         ("reg0=+1,xxreg1=-1", "reg0=0x1,reg4=0,reg5=0,reg6=0xffffffff,reg7=0xffffffff"),
         ("dl_type=0x894f,nsh_spi=0", "dl_type=0x894f,nsh_spi=0x0"),
         ("tun_erspan_idx=5,tun_erspan_dir=1", ""),

@@ -1,6 +1,6 @@
 //! Numbers, addresses, ports, tables: the values of fields and arguments.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use super::piece::Piece;
 use super::{Lookup, ParseError};
@@ -86,9 +86,28 @@ pub(super) fn mac(piece: Piece<'_>) -> Result<u128, ParseError> {
     if count == 6 { Ok(number) } else { Err(error()) }
 }
 
+/// An IPv4 address; its parts are decimal also with zeros in front.
 pub(super) fn ipv4(piece: Piece<'_>) -> Result<u128, ParseError> {
-    let address: Ipv4Addr = piece.text.parse().map_err(|_| piece.error("an IPv4 address"))?;
-    Ok(u32::from(address).into())
+    let (mut parts, mut count) = ([0; 4], 0);
+    for part in piece.text.split('.') {
+        let octet = part.parse().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()));
+        let (Some(place), Some(octet)) = (parts.get_mut(count), octet) else {
+            return Err(piece.error("an IPv4 address"));
+        };
+        *place = octet;
+        count += 1;
+    }
+    if count != parts.len() {
+        return Err(piece.error("an IPv4 address"));
+    }
+    Ok(u32::from_be_bytes(parts).into())
+}
+
+/// A decimal number of at most 16 bits, also with zeros in front.
+pub(super) fn decimal_u16(piece: Piece<'_>) -> Result<u16, ParseError> {
+    let number = piece.text.trim_start();
+    let number = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()));
+    number.ok_or_else(|| piece.error("a decimal number from 0 to 65535"))
 }
 
 pub(super) fn ipv6(piece: Piece<'_>) -> Result<u128, ParseError> {

@@ -136,9 +136,15 @@ impl Action {
 
     /// Reads actions to the end of `reader`; `depth` lists of actions stand around them.
     pub(super) fn decode_nested(reader: &mut Reader<'_>, depth: u8) -> Result<Vec<Self>, DecodeError> {
-        let mut actions = Vec::new();
+        let (mut actions, mut unknown) = (Vec::new(), None);
         while !reader.is_empty() {
-            actions.push(Self::decode_within(reader, depth)?);
+            let start = *reader;
+            let action = Self::decode_within(reader, depth);
+            if let (Ok(Self::Other { code, .. }), None) = (&action, &unknown) {
+                unknown = Some(start.error("action.type", 0, "an action that is known", *code));
+            }
+            // An action that is not known survives, but it is what is wrong with a list that does not.
+            actions.push(action.map_err(|error| unknown.take().unwrap_or(error))?);
         }
         Ok(actions)
     }
@@ -446,24 +452,34 @@ fn output_port(body: &mut Reader<'_>) -> Result<PortNo, DecodeError> {
     }
 }
 
+/// Holds that a header names a field and has its width, before anything is said of what follows it.
+fn known_field(mut head: Reader<'_>) -> Result<(), Refused> {
+    let start = head;
+    let (class, code) = (head.u16("oxm.class")?, head.u8("oxm.field")?);
+    let length = usize::from(head.u8("oxm.length")?);
+    let (field, width) = match class {
+        EXPERIMENTER => (Field::by_experimenter(head.u32("oxm.experimenter")?, code >> 1), length.saturating_sub(4)),
+        class => (Field::by_code(class, code >> 1), length),
+    };
+    let field = field.ok_or(Refused::Unknown(ErrorCode::BAC_BAD_SET_TYPE))?;
+    if field.has_width(width >> (code & 1)) {
+        return Ok(());
+    }
+    let expected = "as many bytes as the field has";
+    Err(start.error("set_field.length", width as u64, expected, ErrorCode::BAC_BAD_SET_LEN).into())
+}
+
 /// A field with a value, and the zeros behind it.
 fn field_value(body: &mut Reader<'_>) -> Result<FieldValue, Refused> {
     let start = *body;
+    known_field(start)?;
     let tlv = Tlv::decode(body)?;
     let pairs = || tlv.value.iter().zip(tlv.mask.unwrap_or_default());
     if pairs().any(|(value, mask)| value & !mask != 0) {
         let expected = "a value without bits that the mask has not";
         return Err(start.error("set_field.mask", 0, expected, ErrorCode::BMC_BAD_WILDCARDS).into());
     }
-    let value = FieldValue::from_tlv(&tlv).ok_or_else(|| {
-        let known = match tlv.class {
-            EXPERIMENTER => Field::by_experimenter(tlv.experimenter, tlv.number),
-            class => Field::by_code(class, tlv.number),
-        };
-        let (found, expected) = (tlv.value.len() as u64, "as many bytes as the field has");
-        let bad_len = start.error("set_field.length", found, expected, ErrorCode::BAC_BAD_SET_LEN);
-        known.map_or(Refused::Unknown(ErrorCode::BAC_BAD_SET_TYPE), |_| bad_len.into())
-    })?;
+    let value = FieldValue::from_tlv(&tlv).ok_or(Refused::Unknown(ErrorCode::BAC_BAD_SET_TYPE))?;
     zeros(body, "set_field.pad", ErrorCode::BAC_BAD_SET_ARGUMENT)?;
     writable(value.field, &start)?;
     Ok(value)

@@ -199,7 +199,11 @@ fn what_no_switch_takes_is_refused_with_its_error() {
         ("ffff0018 00002320 0007 0003 00010004 0000000000000010", ErrorCode::BAC_BAD_ARGUMENT),
         ("ffff0018 00002320 0007 001f 0001d204 0000000000000001", ErrorCode::BAC_BAD_SET_ARGUMENT),
         ("00190010 80000807 010203040506 0700", ErrorCode::BAC_BAD_SET_LEN),
+        // What the header says comes before whether its bytes are there.
+        ("00190010 80004c09 0000000000000000", ErrorCode::BAC_BAD_SET_LEN),
         ("00190010 80000004 00000001 00000000", ErrorCode::BAC_BAD_SET_ARGUMENT),
+        // An action that is not known comes before a later one that is broken.
+        ("00630008 00000000 00000008 00000001", ErrorCode::BAC_BAD_TYPE),
         ("00190010 80000c02 0001 000000000000", ErrorCode::BAC_BAD_SET_ARGUMENT),
         ("00190010 80000a02 0800 000000000000", ErrorCode::BAC_BAD_SET_ARGUMENT),
         ("00190010 80001001 40 00000000000000", ErrorCode::BAC_BAD_SET_ARGUMENT),
