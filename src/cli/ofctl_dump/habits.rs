@@ -36,6 +36,7 @@ pub(super) fn command_first(words: impl Iterator<Item = OsString>, is_command: i
         && let (Some(first), Some(second)) = (target.to_str(), command.to_str())
         && !first.starts_with('-')
         && !is_command(first)
+        && first != "help"
         && COMMANDS_ON_TARGETS.contains(&second)
     {
         std::mem::swap(target, command);
@@ -71,6 +72,7 @@ mod tests {
             ("br0 snoop --json", "snoop br0 --json"),
             ("br0 trace in_port=1", "trace br0 in_port=1"),
             ("snoop monitor", "snoop monitor"),
+            ("help trace", "help trace"),
             ("br0 flows", "br0 flows"),
             ("--json snoop", "--json snoop"),
             ("br0", "br0"),
