@@ -30,10 +30,12 @@ fn outcome(switch: &Switch, arguments: &[&str]) -> (i32, String, String) {
 fn wrong_usage_is_told_with_what_to_type_instead() {
     let Some(switch) = Switch::start(&["br0"]) else { return };
     for (typed, told) in [
-        ("dump-flows br0", "found \"dump-flows\" where ovs-ofctl has it: type ofctl-dump br0 flows"),
+        ("dump-flows br0", "found \"dump-flows\" where it cannot stand: type ofctl-dump br0 flows"),
         ("show br0", "type ofctl-dump br0 show"),
         ("br0 dump-ports", "type ofctl-dump br0 ports --stats"),
         ("-O OpenFlow10 br0", "expected OpenFlow13: no other version is spoken"),
+        ("--json br0 snoop", "type ofctl-dump snoop br0"),
+        ("br0 --watch tcp", "a filter stands before --watch"),
         ("br0 flwos", "did you mean flows?"),
         ("br0 --no-stat", "--no-stats"),
         ("br0 ports --graph dot", "--graph is for flows: leave it out"),

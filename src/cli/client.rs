@@ -2,11 +2,12 @@
 
 mod listen;
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use listen::Peer;
 
@@ -194,6 +195,8 @@ pub struct Client {
     frames: FrameBuffer,
     target: Target,
     next_xid: u32,
+    /// How long an answer may take to begin, or to go on.
+    patience: Duration,
 }
 
 impl Client {
@@ -205,13 +208,15 @@ impl Client {
             }
             _ => ClientError::Io { target: target.to_string(), error },
         })?;
-        let mut client = Self { stream, frames: FrameBuffer::new(), target: target.clone(), next_xid: 0 };
+        let (frames, target) = (FrameBuffer::new(), target.clone());
+        let mut client = Self { stream, frames, target, next_xid: 0, patience: PATIENCE };
         let xid = client.xid();
         let mut writer = Writer::new();
         Hello::OURS.encode(&mut writer, xid)?;
         client.send(&writer)?;
         let refused = client.version_error();
-        client.receive(|message| match message.header.message_type {
+        let deadline = Cell::new(Instant::now() + client.patience);
+        client.receive(&deadline, |message| match message.header.message_type {
             MessageType::HELLO if Hello::decode(message)?.supports(VERSION) => Ok(Some(())),
             _ => Err(refused.take()),
         })?;
@@ -239,9 +244,11 @@ impl Client {
         self.stream.write_all(writer.as_slice()).map_err(|error| self.io(error))
     }
 
-    /// Hands messages to `on` until it returns something. Answers the switch's echo requests.
+    /// Hands messages to `on` until it returns something, or until `deadline`, which `on` may put off. Answers the
+    /// switch's echo requests: a switch that only asks is as good as silent.
     fn receive<T>(
         &mut self,
+        deadline: &Cell<Instant>,
         mut on: impl FnMut(&Message<'_>) -> Result<Option<T>, ClientError>,
     ) -> Result<T, ClientError> {
         loop {
@@ -263,6 +270,9 @@ impl Client {
             }
             if let Some(found) = found {
                 return Ok(found);
+            }
+            if Instant::now() >= deadline.get() {
+                return Err(ClientError::Silent(self.target.to_string()));
             }
             self.read()?;
         }
@@ -297,10 +307,13 @@ impl Client {
         encode(&mut writer, xid)?;
         self.send(&writer)?;
         let target = self.target.to_string();
-        self.receive(|message| {
+        let patience = self.patience;
+        let deadline = Cell::new(Instant::now() + patience);
+        self.receive(&deadline, |message| {
             if message.header.xid != xid {
                 return Ok(None);
             }
+            deadline.set(Instant::now() + patience);
             if message.header.message_type == MessageType::ERROR {
                 let code = ErrorMsg::decode(message.body)?.code;
                 return Err(ClientError::Refused { target: target.clone(), request: request.to_owned(), code });
@@ -388,6 +401,24 @@ fn unix(path: &Path) -> io::Result<Box<dyn Stream>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_switch_that_asks_for_echoes_for_ever_and_never_answers_is_silent() {
+        const ECHO_REQUEST: [u8; 8] = [4, 2, 0, 8, 0, 0, 0, 1];
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        // Behind each echo the next request.
+        let switch = std::thread::spawn(move || {
+            let mut bytes = [0; 64];
+            while theirs.write_all(&ECHO_REQUEST).is_ok() && theirs.read(&mut bytes).is_ok_and(|count| count > 0) {}
+        });
+        let (frames, target) = (FrameBuffer::new(), Target::Socket("br0.mgmt".into()));
+        let patience = Duration::from_millis(50);
+        let mut client = Client { stream: Box::new(ours), frames, target, next_xid: 0, patience };
+        let answer = client.multipart(MultipartType::DESC, |_| Ok(()), |_, _| Ok(()));
+        assert!(matches!(answer, Err(ClientError::Silent(_))), "{answer:?}");
+        drop(client);
+        switch.join().unwrap();
+    }
 
     #[test]
     fn targets_read_as_people_type_them() {

