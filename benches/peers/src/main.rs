@@ -11,6 +11,7 @@ mod apply;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use heddle::openflow::match_fields::{Form, MatchFields, Strictness};
 use heddle::openflow::multipart::MultipartType;
 use heddle::openflow::{FlowStats, Instruction, Match, Message, MessageType, Reader, Writer, Xid, message};
 use rovs_openflow::FlowStatsEntry;
@@ -28,13 +29,14 @@ fn main() {
     let seconds = arguments.next().map_or(3, |seconds| seconds.parse().expect("seconds"));
     let replies = replies();
     std::fs::write(&path, replies.concat()).expect("a file that can be written");
-    let readers: [(&str, Decode); 4] = [
+    let readers: [(&str, Decode); 5] = [
         ("heddle, entries", heddle_entries),
-        ("heddle, entries with instructions", heddle_typed),
-        ("rovs-openflow, entries", rovs_entries),
-        ("rovs-openflow, entries with instructions", rovs_typed),
+        ("heddle, entries with instructions", heddle_instructions),
+        ("heddle, entries with match and instructions", heddle_typed),
+        ("rovs-openflow, entries with match", rovs_entries),
+        ("rovs-openflow, with match and instructions", rovs_typed),
     ];
-    let mut best = [Duration::MAX; 4];
+    let mut best = [Duration::MAX; 5];
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         for ((name, decode), best) in readers.iter().zip(&mut best) {
@@ -45,7 +47,7 @@ fn main() {
         }
     }
     for ((name, _), best) in readers.iter().zip(best) {
-        println!("{name:42}{:8.2} M/s", FLOWS as f64 / best.as_secs_f64() / 1e6);
+        println!("{name:46}{:8.2} M/s", FLOWS as f64 / best.as_secs_f64() / 1e6);
     }
 }
 
@@ -108,10 +110,25 @@ fn heddle_entries(replies: &[Vec<u8>]) -> usize {
     found
 }
 
+fn heddle_instructions(replies: &[Vec<u8>]) -> usize {
+    let mut found = 0;
+    for reply in replies {
+        entries(reply, |entry| {
+            let instructions = Reader::new(entry.instructions);
+            black_box(Instruction::decode_list(instructions).expect("instructions"));
+            black_box(entry);
+            found += 1;
+        });
+    }
+    found
+}
+
 fn heddle_typed(replies: &[Vec<u8>]) -> usize {
     let mut found = 0;
     for reply in replies {
         entries(reply, |entry| {
+            let fields = MatchFields::decode(Reader::new(entry.match_tlvs), Form::Oxm, Strictness::Strict);
+            black_box(fields.expect("a match"));
             let instructions = Reader::new(entry.instructions);
             black_box(Instruction::decode_list(instructions).expect("instructions"));
             black_box(entry);
