@@ -6,6 +6,8 @@
 //! protocol. Canonical are then: fields in the order of the registry, masked-out bits zero, a full mask left
 //! out, an empty one with its field, a field only where its prerequisites are met.
 
+use std::sync::LazyLock;
+
 use super::matching::VLAN_PRESENT;
 use super::oxm::{self, EXPERIMENTER, FIELDS, Field, FieldHeader, FieldValue, Masked, Packet, Prerequisite, Tlv};
 use super::{DecodeError, ErrorCode, Reader, Writer};
@@ -199,8 +201,8 @@ impl MatchFields {
     /// Appends the TLVs in canonical order, in Nicira's form with the cookie behind them.
     pub fn encode(&self, form: Form, writer: &mut Writer) {
         let packet = self.packet(0);
-        let ranks = self.ranks();
-        let fields = || FIELDS.iter().copied().filter(|field| ranks.has(field.shared_rank()));
+        let candidates = self.candidates();
+        let fields = || candidates.fields();
         let says_ethernet = |field: &Field| field.prerequisite != Prerequisite::None;
         let mut options = self.options.iter().peekable();
         for field in fields() {
@@ -226,22 +228,22 @@ impl MatchFields {
         }
     }
 
-    /// The ranks of all that is kept.
-    fn ranks(&self) -> Ranks {
-        let kept = self.kept.iter().map(|(rank, _)| *rank);
-        kept.chain(self.options.iter().map(|option| option.field.rank)).fold(Ranks::default(), Ranks::with)
+    /// The fields that share what is kept, and the options.
+    fn candidates(&self) -> Ranks {
+        let kept = self.kept.iter().map(|(rank, _)| sharing(*rank));
+        let kept = kept.fold(Ranks::default(), Ranks::union);
+        self.options.iter().map(|option| option.field.rank).fold(kept, Ranks::with)
     }
 
     /// The first field that a switch refuses as the wire has it: the match lacks its prerequisites, or it cannot
     /// have this value.
     pub fn refused(&self) -> Option<&'static Field> {
         let packet = self.packet(0);
-        let ranks = self.ranks();
         let refused = |field: &Field| {
             let found = self.wire(field, Form::Oxm, &packet);
             found.is_some_and(|found| !packet.has(field) || !field.allows(found.value))
         };
-        FIELDS.iter().copied().filter(|field| ranks.has(field.shared_rank())).find(|field| refused(field))
+        self.candidates().fields().find(|field| refused(field))
     }
 
     /// The field as the wire has it, if it is there.
@@ -381,9 +383,35 @@ impl Ranks {
         self
     }
 
-    fn has(&self, rank: u8) -> bool {
-        self.0.get(usize::from(rank >> 7)).is_some_and(|half| half >> (rank & 0x7f) & 1 == 1)
+    fn union(self, other: Self) -> Self {
+        let ([a, b], [c, d]) = (self.0, other.0);
+        Self([a | c, b | d])
     }
+
+    /// Their fields in the order of the registry.
+    fn fields(self) -> impl Iterator<Item = &'static Field> {
+        let [mut low, mut high] = self.0;
+        std::iter::from_fn(move || {
+            let (half, base) = if low != 0 { (&mut low, 0) } else { (&mut high, 128) };
+            let rank = (*half != 0).then(|| half.trailing_zeros() as usize)?;
+            *half &= *half - 1;
+            FIELDS.get(base + rank).copied()
+        })
+    }
+}
+
+/// The fields that are kept in the place of the field of this rank.
+fn sharing(rank: u8) -> Ranks {
+    static SHARING: LazyLock<Vec<Ranks>> = LazyLock::new(|| {
+        let mut sharing = vec![Ranks::default(); FIELDS.len()];
+        for field in FIELDS {
+            if let Some(ranks) = sharing.get_mut(usize::from(field.shared_rank())) {
+                *ranks = ranks.with(field.rank);
+            }
+        }
+        sharing
+    });
+    SHARING.get(usize::from(rank)).copied().unwrap_or_default()
 }
 
 /// Reads a match and writes it in canonical form. Errors as of [`MatchFields::decode`].

@@ -129,7 +129,8 @@ struct Part {
 fn file(args: &Args, names: &NameTable, text: &[u8], out: &mut impl Write) -> Result<bool, Error> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let convert = |text: &[u8]| -> Result<Part, Error> {
-        let mut part = Part::default();
+        // A normal form is about as long as what it was made from.
+        let mut part = Part { out: Vec::with_capacity(text.len() * 5 / 4), ..Part::default() };
         let errors = &mut part.errors;
         let told = |number, error: &str| errors.push((number, error.to_owned()));
         part.lines = lines(args, names, text, &mut part.out, told)?;

@@ -136,7 +136,8 @@ impl Action {
 
     /// Reads actions to the end of `reader`; `depth` lists of actions stand around them.
     pub(super) fn decode_nested(reader: &mut Reader<'_>, depth: u8) -> Result<Vec<Self>, DecodeError> {
-        let (mut actions, mut unknown) = (Vec::new(), None);
+        // Most actions have 16 or 24 bytes.
+        let (mut actions, mut unknown) = (Vec::with_capacity(reader.remaining().div_ceil(24)), None);
         while !reader.is_empty() {
             let start = *reader;
             let action = Self::decode_within(reader, depth);
@@ -472,14 +473,19 @@ fn known_field(mut head: Reader<'_>) -> Result<(), Refused> {
 /// A field with a value, and the zeros behind it.
 fn field_value(body: &mut Reader<'_>) -> Result<FieldValue, Refused> {
     let start = *body;
-    known_field(start)?;
-    let tlv = Tlv::decode(body)?;
+    let (tlv, value) = match Tlv::decode(body).map(|tlv| (tlv, FieldValue::from_tlv(&tlv))) {
+        Ok((tlv, Some(value))) => (tlv, value),
+        // An unknown field comes before whatever else is wrong.
+        refused => {
+            known_field(start)?;
+            return Err(refused.err().map_or(Refused::Unknown(ErrorCode::BAC_BAD_SET_TYPE), Refused::Malformed));
+        }
+    };
     let pairs = || tlv.value.iter().zip(tlv.mask.unwrap_or_default());
     if pairs().any(|(value, mask)| value & !mask != 0) {
         let expected = "a value without bits that the mask has not";
         return Err(start.error("set_field.mask", 0, expected, ErrorCode::BMC_BAD_WILDCARDS).into());
     }
-    let value = FieldValue::from_tlv(&tlv).ok_or(Refused::Unknown(ErrorCode::BAC_BAD_SET_TYPE))?;
     zeros(body, "set_field.pad", ErrorCode::BAC_BAD_SET_ARGUMENT)?;
     writable(value.field, &start)?;
     Ok(value)
