@@ -136,8 +136,7 @@ impl Action {
 
     /// Reads actions to the end of `reader`; `depth` lists of actions stand around them.
     pub(super) fn decode_nested(reader: &mut Reader<'_>, depth: u8) -> Result<Vec<Self>, DecodeError> {
-        // Most actions have 16 or 24 bytes.
-        let (mut actions, mut unknown) = (Vec::with_capacity(reader.remaining().div_ceil(24)), None);
+        let (mut actions, mut unknown) = (Vec::new(), None);
         while !reader.is_empty() {
             let start = *reader;
             let action = Self::decode_within(reader, depth);
