@@ -18,7 +18,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use heddle::flow::{Flow, FlowTable, diff};
 use heddle::openflow::bundle::{BundleFlags, BundleId, encode_add};
-use heddle::openflow::{FlowStats, Match, MessageType, Reader, Writer, Xid, message};
+use heddle::openflow::{FlowStats, MessageType, Reader, Writer, Xid, message};
 use switch::Switch;
 
 const FLOWS: usize = 20_000;
@@ -71,17 +71,7 @@ fn flow(criterion: &mut Criterion) {
 fn stats(flows: &[Arc<Flow>]) -> Vec<u8> {
     let mut writer = Writer::new();
     for flow in flows {
-        let mark = writer.begin();
-        writer.zeros(2);
-        writer.u8(flow.table.0);
-        writer.zeros(9);
-        writer.u16(flow.priority);
-        writer.zeros(10);
-        writer.u64(flow.cookie.0);
-        writer.zeros(16);
-        Match::encode_tlvs(flow.match_tlvs(), &mut writer).unwrap();
-        writer.bytes(flow.instructions());
-        writer.end(mark, 0, "flow_stats").unwrap();
+        flow.to_stats().encode(&mut writer).unwrap();
     }
     writer.into_vec()
 }

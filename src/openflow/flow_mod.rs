@@ -228,23 +228,7 @@ impl<'a> Entry<'a> for FlowStats<'a> {
     }
 
     fn encode(&self, writer: &mut Writer) -> Result<(), EncodeError> {
-        let mark = writer.begin();
-        writer.zeros(2);
-        writer.u8(self.table.0);
-        writer.zeros(1);
-        writer.u32(self.duration_sec);
-        writer.u32(self.duration_nsec);
-        writer.u16(self.priority);
-        writer.u16(self.idle_timeout);
-        writer.u16(self.hard_timeout);
-        writer.u16(self.flags.0);
-        writer.zeros(4);
-        writer.u64(self.cookie.0);
-        writer.u64(self.packet_count);
-        writer.u64(self.byte_count);
-        Match::encode_tlvs(self.match_tlvs, writer)?;
-        writer.bytes(self.instructions);
-        writer.end(mark, 0, "flow_stats")
+        FlowStats::encode(self, writer)
     }
 }
 

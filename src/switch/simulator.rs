@@ -207,7 +207,7 @@ impl Simulator {
                 let last = parts.pop().unwrap_or_default();
                 for (part, more) in parts.into_iter().map(|part| (part, true)).chain([(last, false)]) {
                     let mut body = Writer::new();
-                    part.iter().for_each(|flow| flow_stats(flow, &mut body));
+                    part.iter().for_each(|flow| flow.to_stats().encode(&mut body).unwrap());
                     let reply = Multipart {
                         multipart_type: MultipartType::FLOW,
                         flags: u16::from(more),
@@ -331,23 +331,6 @@ fn told(frame: &[u8]) -> String {
         _ if flow_mod.out_port == PortNo::ANY => format!("forget cookie {cookie:#x}"),
         _ => format!("forget cookie {cookie:#x} to {}", flow_mod.out_port.0),
     }
-}
-
-fn flow_stats(flow: &Flow, writer: &mut Writer) {
-    let mark = writer.begin();
-    writer.zeros(2);
-    writer.u8(flow.table.0);
-    writer.zeros(9);
-    writer.u16(flow.priority);
-    writer.u16(flow.idle_timeout);
-    writer.u16(flow.hard_timeout);
-    writer.u16(flow.flags.0);
-    writer.zeros(4);
-    writer.u64(flow.cookie.0);
-    writer.zeros(16);
-    Match::encode_tlvs(flow.match_tlvs(), writer).unwrap();
-    writer.bytes(flow.instructions());
-    writer.end(mark, 0, "flow_stats").unwrap();
 }
 
 /// An empty message with the xid of nothing, to try what a session does with it.

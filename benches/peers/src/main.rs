@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use heddle::openflow::match_fields::{Form, MatchFields, Strictness};
 use heddle::openflow::multipart::MultipartType;
-use heddle::openflow::{FlowStats, Instruction, Match, Message, MessageType, Reader, Writer, Xid, message};
+use heddle::openflow::{FlowStats, Instruction, Message, MessageType, Reader, Writer, Xid, message};
 use rovs_openflow::FlowStatsEntry;
 
 const FLOWS: usize = 100_000;
@@ -65,7 +65,7 @@ fn replies() -> Vec<Vec<u8>> {
                 if writer.len() > REPLY {
                     break;
                 }
-                entry(writer, flow)?;
+                flow.to_stats().encode(writer)?;
                 rest = others;
             }
             Ok(())
@@ -74,20 +74,6 @@ fn replies() -> Vec<Vec<u8>> {
         replies.push(writer.into_vec());
     }
     replies
-}
-
-fn entry(writer: &mut Writer, flow: &heddle::flow::Flow) -> Result<(), heddle::openflow::EncodeError> {
-    let mark = writer.begin();
-    writer.zeros(2);
-    writer.u8(flow.table.0);
-    writer.zeros(9);
-    writer.u16(flow.priority);
-    writer.zeros(10);
-    writer.u64(flow.cookie.0);
-    writer.zeros(16);
-    Match::encode_tlvs(flow.match_tlvs(), writer)?;
-    writer.bytes(flow.instructions());
-    writer.end(mark, 0, "flow_stats")
 }
 
 /// The entries of a reply, each given to `each`.
