@@ -40,7 +40,7 @@ fn check_unicast(address: IpAddr, at: &At<'_>, report: &mut Report) {
     }
 }
 
-fn check_host_bits(block: IpNetwork, at: &At<'_>, report: &mut Report) {
+pub(super) fn check_host_bits(block: IpNetwork, at: &At<'_>, report: &mut Report) {
     match IpNetwork::new(block.network(), block.prefix()) {
         Ok(expected) if expected != block => report.push(at, Fault::HostBits { found: block, expected }),
         _ => {}
@@ -158,6 +158,7 @@ impl Topology {
             report.clash(&at.key("mac_address"), fault, &ports.key(&holder.name).key("mac_address"));
         }
         self.check_addresses(port, &at, report);
+        self.check_port_groups(port, &at, report);
     }
 
     fn check_addresses(&self, port: &Port, at: &At<'_>, report: &mut Report) {

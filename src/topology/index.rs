@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document::Report;
+use super::security::Security;
 use super::{Conflict, Name, Network, Node, Port, Position};
 use crate::openflow::MacAddr;
 
@@ -19,6 +20,7 @@ pub struct Topology {
     pub(super) nodes: BTreeMap<Name, NodeEntry>,
     pub(super) networks: BTreeMap<Name, NetworkEntry>,
     pub(super) ports: BTreeMap<Name, Arc<Port>>,
+    pub(super) security: Security,
     /// The file it comes from, for messages.
     pub(super) file: Option<Name>,
 }
@@ -175,6 +177,7 @@ impl Topology {
     /// Removes a port and returns it.
     pub fn remove_port(&mut self, name: &str) -> Option<Arc<Port>> {
         let port = self.ports.remove(name)?;
+        self.security.leave(&port);
         if let Some(network) = self.networks.get_mut(&port.network) {
             network.macs.remove(&port.mac_address);
             for address in &port.fixed_ips {
@@ -198,6 +201,7 @@ impl Topology {
 
     /// Enters a checked port into every index. Its network and node exist.
     pub(super) fn index_port(&mut self, port: &Arc<Port>) {
+        self.security.enter(port);
         if let Some(network) = self.networks.get_mut(&port.network) {
             network.macs.insert(port.mac_address, port.clone());
             network.addresses.extend(port.fixed_ips.iter().map(|address| (*address, port.clone())));
@@ -216,7 +220,7 @@ impl Topology {
 
 /// A port in the order of its name.
 #[derive(Debug, Clone)]
-pub(super) struct ByName(Arc<Port>);
+pub(super) struct ByName(pub(super) Arc<Port>);
 
 impl Borrow<str> for ByName {
     fn borrow(&self) -> &str {

@@ -1,4 +1,4 @@
-//! What is wanted: nodes, networks, subnets and ports, as plain validated values.
+//! What is wanted: nodes, networks, subnets, ports and security groups, as plain validated values.
 //!
 //! A [`Topology`] comes from `topology.toml` ([`Topology::parse`], [`Topology::load`]) or grows port by port
 //! ([`Topology::insert_port`]); both ways go through the same checks, so whoever holds one need not check again.
@@ -14,6 +14,7 @@ mod fault;
 mod index;
 mod model;
 mod parse;
+mod security;
 #[cfg(test)]
 mod tests;
 
@@ -21,5 +22,9 @@ pub use diff::Changes;
 pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
 pub use index::Topology;
 pub use model::{AddressPair, Name, Network, NetworkKind, Node, Port, Subnet};
+pub use security::{
+    AddressGroup, DEFAULT_GROUP, Direction, Ethertype, Log, Remote, RemoteAddress, RemoteUse, Rule, SecurityGroup,
+    Service, protocol_name,
+};
 
 pub(crate) use check::{check_device, check_name};

@@ -11,6 +11,7 @@ use toml::de::DeTable;
 use super::check::{check_name, check_subnets};
 use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
+use super::security::{self, AddressGroup, Security, SecurityGroup};
 use super::{AddressPair, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
 use crate::openflow::MacAddr;
 
@@ -18,6 +19,8 @@ use crate::openflow::MacAddr;
 const MAX_FILE: u64 = 64 << 20;
 /// The size from which a chunk ends at the next port.
 pub(super) const CHUNK: usize = 1 << 16;
+/// The tables of the file.
+const KINDS: &[&str] = &["nodes", "networks", "ports", "security_groups", "address_groups"];
 
 impl Topology {
     /// Reads the text of a topology file. `file` is its name in messages.
@@ -62,6 +65,10 @@ struct Draft {
     /// With the offset of the name of the physical network.
     networks: BTreeMap<Name, (Network, Option<usize>)>,
     ports: BTreeMap<Name, Arc<Port>>,
+    security_groups: BTreeMap<Name, Arc<SecurityGroup>>,
+    address_groups: BTreeMap<Name, Arc<AddressGroup>>,
+    /// The file says something about security.
+    firewall: bool,
     /// What the file declares but has a problem: (kind, name).
     broken: HashSet<(&'static str, Name)>,
 }
@@ -80,15 +87,11 @@ impl Draft {
     fn add(&mut self, root: &DeTable<'_>, base: usize, report: &mut Report) -> Result<(), Torn> {
         for (key, value) in root {
             let at = At::ROOT.key(key.get_ref());
-            let kind = match &**key.get_ref() {
-                "nodes" => "nodes",
-                "networks" => "networks",
-                "ports" => "ports",
-                _ => {
-                    report.push(&at, Fault::UnknownKey { known: &["nodes", "networks", "ports"] });
-                    continue;
-                }
+            let Some(&kind) = KINDS.iter().find(|kind| ***kind == **key.get_ref()) else {
+                report.push(&at, Fault::UnknownKey { known: KINDS });
+                continue;
             };
+            self.firewall |= matches!(kind, "security_groups" | "address_groups");
             for (name, value) in document::table(value, &at, report).into_iter().flatten() {
                 let at = at.key(name.get_ref());
                 // Nothing refers to a port.
@@ -100,6 +103,10 @@ impl Draft {
                 let sound = match kind {
                     "nodes" => self.add_node(&name, value, &at, report),
                     "networks" => self.add_network(&name, (base, value), &at, report),
+                    "security_groups" => security::security_group(&name, value, &at, report)
+                        .map(|group| drop(self.security_groups.insert(name.clone(), Arc::new(group)))),
+                    "address_groups" => security::address_group(&name, value, &at, report)
+                        .map(|group| drop(self.address_groups.insert(name.clone(), Arc::new(group)))),
                     _ => self.add_port(&name, value, &at, report),
                 };
                 if sound.is_none() {
@@ -114,6 +121,8 @@ impl Draft {
         let sound = match kind {
             "nodes" => self.nodes.contains_key(name),
             "networks" => self.networks.contains_key(name),
+            "security_groups" => self.security_groups.contains_key(name),
+            "address_groups" => self.address_groups.contains_key(name),
             _ => self.ports.contains_key(name),
         };
         sound || (!self.broken.is_empty() && self.broken.contains(&(kind, name.clone())))
@@ -189,11 +198,20 @@ impl Draft {
     }
 
     fn add_port(&mut self, name: &Name, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<()> {
-        const KNOWN: &[&str] =
-            &["network", "node", "interface", "mac_address", "fixed_ips", "port_security", "allowed_address_pairs"];
+        const KNOWN: &[&str] = &[
+            "network",
+            "node",
+            "interface",
+            "mac_address",
+            "fixed_ips",
+            "port_security",
+            "allowed_address_pairs",
+            "security_groups",
+        ];
         let table = document::table(value, at, report)?;
         let (mut network, mut node, mut interface, mut mac) = (None, None, None, None);
         let (mut fixed_ips, mut port_security, mut pairs) = (Some(Vec::new()), Some(true), None);
+        let mut security_groups = Some(None);
         for (key, value) in table {
             let at = at.key(key.get_ref());
             match &**key.get_ref() {
@@ -206,6 +224,10 @@ impl Draft {
                 "fixed_ips" => fixed_ips = addresses(value, &at, report),
                 "port_security" => port_security = document::boolean(value, &at, report),
                 "allowed_address_pairs" => pairs = Some(value),
+                "security_groups" => {
+                    self.firewall = true;
+                    security_groups = security::port_groups(value, &at, report).map(Some);
+                }
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
@@ -237,6 +259,7 @@ impl Draft {
             fixed_ips: fixed_ips?,
             port_security: port_security?,
             allowed_address_pairs: allowed_address_pairs?,
+            security_groups: security_groups?,
         };
         self.ports.insert(port.name.clone(), Arc::new(port));
         Some(())
@@ -244,8 +267,16 @@ impl Draft {
 
     /// Puts the values together and checks them against each other.
     fn assemble(self, text: &str, file: &str, report: &mut Report) -> Topology {
-        let Draft { names, nodes, networks, ports, broken } = self;
+        let Draft { names, nodes, networks, ports, mut security_groups, mut address_groups, firewall, broken } = self;
         drop(names);
+        // Groups with a problem of their own: do not blame the rules that name them.
+        for (kind, name) in &broken {
+            match *kind {
+                "security_groups" => drop(security_groups.insert(name.clone(), Arc::new(SecurityGroup::empty(name)))),
+                "address_groups" => drop(address_groups.insert(name.clone(), Arc::new(AddressGroup::empty(name)))),
+                _ => {}
+            }
+        }
         if nodes.is_empty() && !broken.iter().any(|(kind, _)| *kind == "nodes") {
             report.push(&At::ROOT, Fault::NoNodes);
         }
@@ -255,16 +286,25 @@ impl Draft {
             let position = named_at.and_then(|_| positions.next());
             (name, NetworkEntry::new(Arc::new(network), position))
         });
+        let security = match firewall {
+            true => Security::new(security_groups, address_groups),
+            false => Security::default(),
+        };
         let mut topology = Topology {
             networks: networks.collect(),
             nodes: nodes.into_iter().map(|(name, node)| (name, NodeEntry::from(node))).collect(),
             ports: BTreeMap::new(),
+            security,
             file: Some(Name::from(file)),
         };
         topology.check_shared(report);
+        topology.check_remotes(report);
         for port in ports.values() {
-            let mut unsure = [("networks", &port.network), ("nodes", &port.node)].into_iter();
-            // Its network or node has a problem of its own: do not blame the port.
+            let groups = port.security_groups.iter().flat_map(|names| names.iter());
+            let mut unsure = [("networks", &port.network), ("nodes", &port.node)]
+                .into_iter()
+                .chain(groups.map(|name| ("security_groups", name)));
+            // Its network, node or group has a problem of its own: do not blame the port.
             if !broken.is_empty() && unsure.any(|(kind, name)| broken.contains(&(kind, name.clone()))) {
                 continue;
             }
@@ -350,7 +390,7 @@ fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Op
 }
 
 /// `ADDRESS/BITS`.
-fn block(text: &str) -> Option<IpNetwork> {
+pub(super) fn block(text: &str) -> Option<IpNetwork> {
     let (address, bits) = text.split_once('/')?;
     let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
     IpNetwork::new(address.parse().ok()?, digits.then(|| bits.parse().ok())??).ok()
