@@ -99,7 +99,7 @@ impl Ports {
         body(writer)?;
         let length = writer.length(mark, "udp")?;
         writer.fill_u16(mark, 4, length);
-        let checksum = match pseudo(length).add(writer.since(mark)).finish() {
+        let checksum = match pseudo(length).with(writer.since(mark)).finish() {
             // 0 on the wire would say that there is none.
             0 => 0xffff,
             checksum => checksum,
@@ -147,7 +147,7 @@ impl Ipv4Header {
         writer.bytes(&self.dst.octets());
         segment(writer).and_then(|()| writer.end(mark, 2, "ipv4")).inspect_err(|_| writer.undo(mark))?;
         let header = writer.since(mark).get(..HEADER_LEN).unwrap_or_default();
-        writer.fill_u16(mark, 10, Checksum::new().add(header).finish());
+        writer.fill_u16(mark, 10, Checksum::new().with(header).finish());
         Ok(())
     }
 }
@@ -188,7 +188,7 @@ impl Ipv6Header {
             let mark = writer.begin();
             message(writer)?;
             let pseudo = Checksum::of_ipv6(self.src, self.dst, IP_PROTO_ICMPV6, writer.length(mark, "icmpv6")?);
-            writer.fill_u16(mark, 2, pseudo.add(writer.since(mark)).finish());
+            writer.fill_u16(mark, 2, pseudo.with(writer.since(mark)).finish());
             Ok(())
         })
     }

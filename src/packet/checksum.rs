@@ -19,20 +19,20 @@ impl Checksum {
     #[inline]
     pub fn of_ipv4(src: Ipv4Addr, dst: Ipv4Addr, proto: u8, length: u16) -> Self {
         let [high, low] = length.to_be_bytes();
-        Self::new().add(&src.octets()).add(&dst.octets()).add(&[0, proto, high, low])
+        Self::new().with(&src.octets()).with(&dst.octets()).with(&[0, proto, high, low])
     }
 
     /// Begins with the pseudo header of IPv6 (RFC 8200 §8.1): `length` is that of the segment.
     #[inline]
     pub fn of_ipv6(src: Ipv6Addr, dst: Ipv6Addr, proto: u8, length: u16) -> Self {
         let [high, low] = length.to_be_bytes();
-        Self::new().add(&src.octets()).add(&dst.octets()).add(&[0, 0, high, low, 0, 0, 0, proto])
+        Self::new().with(&src.octets()).with(&dst.octets()).with(&[0, 0, high, low, 0, 0, 0, proto])
     }
 
-    /// Adds bytes. Only the last that are added may be odd in number.
+    /// With these bytes too. Only the last may be odd in number.
     #[inline]
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
+    pub fn with(self, bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<4>();
         let sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
         let last = match *rest {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_rfc_comes_out() {
-        let sum = Checksum::new().add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        let sum = Checksum::new().with(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.finish(), !0xddf2);
         assert_eq!(Checksum::new().finish(), 0xffff);
     }
@@ -85,9 +85,9 @@ mod tests {
             bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0xff), Just(0)], 0..200),
             cut in any::<proptest::sample::Index>(),
         ) {
-            prop_assert_eq!(Checksum::new().add(&bytes).finish(), reference(&bytes));
+            prop_assert_eq!(Checksum::new().with(&bytes).finish(), reference(&bytes));
             let (head, tail) = bytes.split_at(cut.index(bytes.len() + 1) & !1);
-            prop_assert_eq!(Checksum::new().add(head).add(tail).finish(), reference(&bytes));
+            prop_assert_eq!(Checksum::new().with(head).with(tail).finish(), reference(&bytes));
         }
     }
 }
