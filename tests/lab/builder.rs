@@ -79,7 +79,6 @@ impl LabBuilder {
             fixed_ips: self.topology.network(network).addresses(FIRST_ADDRESS + before as u16),
             port_security: None,
             allowed_address_pairs: Vec::new(),
-            boot: None,
         };
         VmSpec { port, host: host.into(), binding: Binding::IfaceId, known: true, plugged: true, dad: false }
     }
