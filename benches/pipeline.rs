@@ -57,6 +57,7 @@ fn port(kind: &str, index: usize, network: usize, node: usize) -> Port {
         port_security: true,
         allowed_address_pairs: Vec::new(),
         security_groups: None,
+        boot: None,
     }
 }
 

@@ -37,6 +37,7 @@ pub fn flows(count: usize) -> Vec<Arc<Flow>> {
             port_security: true,
             allowed_address_pairs: Vec::new(),
             security_groups: None,
+            boot: None,
         };
         topology.insert_port(port).unwrap();
     }

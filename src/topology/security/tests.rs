@@ -219,7 +219,7 @@ fn rules_that_mean_nothing_are_refused_where_they_stand() {
         (
             "\"office\" }",
             "\"home\" }",
-            "t:24:101: security_groups.open.rules[1].remote_address_group: found \"home\", expected the name of an \
+            "t:24:99: security_groups.open.rules[1].remote_address_group: found \"home\", expected the name of an \
              address group in this file",
         ),
     ]);
