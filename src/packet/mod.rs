@@ -1,4 +1,4 @@
-//! Packets: borrowed views over a frame, one file per protocol.
+//! Packets: borrowed views over a frame, one file per protocol, and [`build`], which writes frames.
 //!
 //! Pure: bytes in, values out. A view copies the fixed part of its header and lends the rest; nothing here
 //! allocates, and nothing panics on what a network sends. A header that is cut off, or that cannot be what
@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! Ethernet ── tags ─┬─ Arp (ARP, RARP)
-//!                   ├─ Ipv4 ──────────────────┬─ Tcp, Udp, Sctp
+//!                   ├─ Ipv4 ──────────────────┬─ Tcp, Sctp
+//!                   │                         ├─ Udp ─────── Dhcpv4, Dhcpv6 and their options
 //!                   ├─ Ipv6 ── UpperLayer ────┼─ Icmp, Igmp
 //!                   ├─ LabelStack (MPLS)      └─ Icmpv6 ── NeighborDiscovery ── NdOptions
 //!                   └─ Nsh
@@ -18,6 +19,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
 
 pub mod arp;
+pub mod build;
+pub mod checksum;
+pub mod dhcpv4;
+pub mod dhcpv6;
 pub mod ethernet;
 pub mod icmp;
 pub mod icmpv6;
@@ -32,6 +37,9 @@ mod tests;
 pub mod transport;
 
 pub use arp::Arp;
+pub use checksum::Checksum;
+pub use dhcpv4::{Dhcpv4, Dhcpv4Option, Dhcpv4Options};
+pub use dhcpv6::{Dhcpv6, Dhcpv6Option, Dhcpv6Options};
 pub use ethernet::{Ethernet, VlanTag};
 pub use icmp::{Icmp, Igmp};
 pub use icmpv6::{Icmpv6, NdOption, NdOptions, NeighborDiscovery};
