@@ -16,6 +16,7 @@ pub(crate) mod document;
 mod fault;
 mod index;
 mod model;
+mod mtu;
 mod parse;
 mod security;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use diff::Changes;
 pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
 pub use index::Topology;
 pub use model::{AddressPair, Name, Network, NetworkKind, Node, Port, Subnet};
+pub use mtu::{Mtu, MtuLimit, Underlay};
 pub use security::{
     AddressGroup, DEFAULT_GROUP, Direction, Ethertype, Log, Remote, RemoteAddress, RemoteUse, Rule, SecurityGroup,
     Service, protocol_name,

@@ -11,6 +11,7 @@ use toml::de::DeTable;
 use super::check::{check_name, check_subnets};
 use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
+use super::mtu::{LEAST, LEAST_IPV6, Mtu};
 use super::security::{self, AddressGroup, Security, SecurityGroup};
 use super::{AddressPair, Boot, Dhcp, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
 use crate::openflow::MacAddr;
@@ -20,7 +21,7 @@ const MAX_FILE: u64 = 64 << 20;
 /// The size from which a chunk ends at the next port.
 pub(super) const CHUNK: usize = 1 << 16;
 /// The tables of the file.
-const KINDS: &[&str] = &["nodes", "networks", "ports", "security_groups", "address_groups"];
+const KINDS: &[&str] = &["nodes", "networks", "ports", "security_groups", "address_groups", "mtu"];
 
 /// What a subnet may say: its own keys and [`Dhcp::KEYS`].
 const SUBNET_KEYS: &[&str] = &[
@@ -98,6 +99,7 @@ struct Draft {
     address_groups: BTreeMap<Name, Arc<AddressGroup>>,
     /// The file says something about security.
     firewall: bool,
+    mtu: Option<Mtu>,
     /// What the file declares but has a problem: (kind, name).
     broken: HashSet<(&'static str, Name)>,
 }
@@ -120,6 +122,13 @@ impl Draft {
                 report.push(&at, Fault::UnknownKey { known: KINDS });
                 continue;
             };
+            if kind == "mtu" {
+                if self.mtu.is_some() {
+                    return Err(Torn { start: base });
+                }
+                self.mtu = Some(Mtu::read(value, &at, report));
+                continue;
+            }
             self.firewall |= matches!(kind, "security_groups" | "address_groups");
             for (name, value) in document::table(value, &at, report).into_iter().flatten() {
                 let at = at.key(name.get_ref());
@@ -195,7 +204,7 @@ impl Draft {
             match &**key.get_ref() {
                 "type" | "segmentation_id" | "physical_network" => {}
                 "mtu" => {
-                    mtu = document::number(value, &at, report, "a size in bytes", (68, 65535));
+                    mtu = document::number(value, &at, report, "a size in bytes", (u32::from(LEAST), 65535));
                     sound &= mtu.is_some();
                 }
                 "subnets" => {
@@ -214,9 +223,12 @@ impl Draft {
                 }
             }
         }
-        if let Some(size) = mtu.filter(|size| *size < 1280 && subnets.iter().any(|subnet| subnet.cidr.is_ipv6())) {
+        if let Some(size) =
+            mtu.filter(|size| *size < u32::from(LEAST_IPV6) && subnets.iter().any(|subnet| subnet.cidr.is_ipv6()))
+        {
             let what = "a size in bytes for a network with an IPv6 subnet";
-            let fault = Fault::OutOfRange { found: size.to_string().into(), what, low: 1280, high: 65535 };
+            let fault =
+                Fault::OutOfRange { found: size.to_string().into(), what, low: u32::from(LEAST_IPV6), high: 65535 };
             report.push(&at.key("mtu"), fault);
         }
         let mtu = mtu.and_then(|size| u16::try_from(size).ok());
@@ -290,7 +302,8 @@ impl Draft {
 
     /// Puts the values together and checks them against each other.
     fn assemble(self, text: &str, file: &str, report: &mut Report) -> Topology {
-        let Draft { names, nodes, networks, ports, mut security_groups, mut address_groups, firewall, broken } = self;
+        let Draft { names, nodes, networks, ports, mtu, broken, .. } = self;
+        let (mut security_groups, mut address_groups) = (self.security_groups, self.address_groups);
         drop(names);
         // Groups with a problem of their own: do not blame the rules that name them.
         for (kind, name) in &broken {
@@ -309,15 +322,18 @@ impl Draft {
             let position = named_at.and_then(|_| positions.next());
             (name, NetworkEntry::new(Arc::new(network), position))
         });
-        let security = match firewall {
+        let security = match self.firewall {
             true => Security::new(security_groups, address_groups),
             false => Security::default(),
         };
+        let has_ipv6_tunnels = nodes.values().any(|node| node.tunnel_ip.is_some_and(|address| address.is_ipv6()));
         let mut topology = Topology {
             networks: networks.collect(),
             nodes: nodes.into_iter().map(|(name, node)| (name, NodeEntry::from(node))).collect(),
             ports: BTreeMap::new(),
             security,
+            mtu: mtu.unwrap_or_default(),
+            has_ipv6_tunnels,
             file: Some(Name::from(file)),
         };
         topology.check_shared(report);
@@ -335,6 +351,10 @@ impl Draft {
             topology.index_port(port);
         }
         topology.ports = ports;
+        // Of a file with other problems nobody knows what its networks can carry.
+        if report.is_empty() {
+            topology.check_mtus(report);
+        }
         topology
     }
 }
