@@ -15,6 +15,9 @@ mod diff;
 pub(crate) mod document;
 mod fault;
 mod index;
+mod ipv6;
+#[cfg(test)]
+mod ipv6_tests;
 mod model;
 mod mtu;
 mod parse;
@@ -26,6 +29,7 @@ pub use dhcp::{Boot, Dhcp, DomainName, HostRoute};
 pub use diff::Changes;
 pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
 pub use index::Topology;
+pub use ipv6::{Dhcpv6, Ipv6Mode, Ipv6Router};
 pub use model::{AddressPair, Name, Network, NetworkKind, Node, Port, Subnet};
 pub use mtu::{Mtu, MtuLimit, Underlay};
 pub use security::{

@@ -13,7 +13,9 @@ use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
 use super::mtu::{LEAST, LEAST_IPV6, Mtu};
 use super::security::{self, AddressGroup, Security, SecurityGroup};
-use super::{AddressPair, Boot, Dhcp, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
+use super::{
+    AddressPair, Boot, Dhcp, Fault, Ipv6Mode, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology,
+};
 use crate::openflow::MacAddr;
 
 /// The largest file that is read. 100,000 ports take about 14 MB.
@@ -23,7 +25,7 @@ pub(super) const CHUNK: usize = 1 << 16;
 /// The tables of the file.
 const KINDS: &[&str] = &["nodes", "networks", "ports", "security_groups", "address_groups", "mtu"];
 
-/// What a subnet may say: its own keys and [`Dhcp::KEYS`].
+/// What a subnet may say: its own keys, [`Dhcp::KEYS`] and the modes of IPv6.
 const SUBNET_KEYS: &[&str] = &[
     "cidr",
     "gateway_ip",
@@ -37,6 +39,8 @@ const SUBNET_KEYS: &[&str] = &[
     "host_routes",
     "tftp_server_name",
     "bootfile_name",
+    "ipv6_ra_mode",
+    "ipv6_address_mode",
 ];
 /// What a port may say: its own keys and [`Boot::KEYS`].
 const PORT_KEYS: &[&str] = &[
@@ -414,11 +418,14 @@ fn network_kind(table: &DeTable<'_>, at: &At<'_>, report: &mut Report) -> Option
 
 fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Subnet> {
     let (mut cidr, mut gateway_ip, mut dhcp) = (None, None, Dhcp::default());
+    let (mut ipv6_ra_mode, mut ipv6_address_mode) = (None, None);
     for (key, value) in document::table(value, at, report)? {
         let at = at.key(key.get_ref());
         match &**key.get_ref() {
             "cidr" => cidr = Some(document::parsed(value, &at, report, Fault::BadCidr, block)),
             "gateway_ip" => gateway_ip = Some(address(value, &at, report)),
+            "ipv6_ra_mode" => ipv6_ra_mode = Ipv6Mode::read(value, &at, report),
+            "ipv6_address_mode" => ipv6_address_mode = Ipv6Mode::read(value, &at, report),
             key if Dhcp::KEYS.contains(&key) => dhcp.read(key, value, &at, report),
             _ => report.push(&at, Fault::UnknownKey { known: SUBNET_KEYS }),
         }
@@ -430,7 +437,7 @@ fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Op
         Some(address) => Some(address?),
         None => None,
     };
-    Some(Subnet { name: name.into(), cidr: cidr??, gateway_ip, dhcp })
+    Some(Subnet { name: name.into(), cidr: cidr??, gateway_ip, dhcp, ipv6_ra_mode, ipv6_address_mode })
 }
 
 /// `ADDRESS/BITS`.
