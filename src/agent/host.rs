@@ -155,6 +155,13 @@ impl Host {
         for name in &changes.ports {
             dirty.extend(view.objects_of_port(&before, name));
         }
+        dirty.extend(view.objects_of_security_groups(&before, &changes.security_groups));
+        for name in &changes.address_groups {
+            dirty.extend(view.objects_of_address_group(&before, name));
+        }
+        if changes.firewall {
+            dirty.extend(view.objects_of_firewall(&before));
+        }
         self.refresh_all(dirty)
     }
 
@@ -308,10 +315,10 @@ impl Host {
     /// Looks which of the pending ports have all their flows in effect, and which ports lost one because
     /// the switch refuses it.
     fn confirm_ports(&mut self, effects: &mut Effects) {
-        let rejected = self.bridges.rejected_cookies();
+        let rejected = self.bridges.rejected_flows();
         let is_refused = |name: &Name, desired: &Desired| {
             !rejected.is_empty()
-                && desired.of(&Object::Port(name.clone())).iter().any(|(_, flow)| rejected.contains(&flow.cookie))
+                && desired.of(&Object::Port(name.clone())).iter().any(|(_, flow)| rejected.contains(flow))
         };
         if !rejected.is_empty() {
             let refused = self.ports.keys().filter(|name| is_refused(name, &self.desired));
