@@ -185,10 +185,17 @@ pub fn text(text: &[u8]) {
 /// may differ: text leaves some out (`tests/flow_text_and_back.rs`).
 fn flow_again(line: &str) {
     let Ok(first) = parse::flow(line, &NoNames) else { return };
-    let Some(printed) = print(&first.to_flow_mod()) else { return };
+    let Some(printed) = print(&first.to_flow_mod()).filter(|printed| !loses_a_digit(printed)) else { return };
     let second =
         parse::flow(&printed, &NoNames).unwrap_or_else(|error| panic!("{line:?} prints as {printed:?}: {error}"));
     assert_eq!(print(&second.to_flow_mod()), Some(printed), "of {line:?}");
+}
+
+/// True if an NSH TLV's value has an odd number of digits: Open vSwitch prints it as a number and reads it as bytes, of
+/// which each takes two digits.
+fn loses_a_digit(printed: &str) -> bool {
+    let tlvs = printed.split("tlv(").skip(1).filter_map(|tlv| tlv.split(')').next());
+    tlvs.filter_map(|tlv| tlv.rsplit_once(",0x")).any(|(_, digits)| digits.len() % 2 == 1)
 }
 
 /// The text; none if it is a flow that a switch refuses, which `ovs-ofctl` takes as text all the same.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use super::document::{At, Report, clip};
-use super::{Fault, Name, Network, NetworkKind, Port, Subnet, Topology, dhcp};
+use super::{Fault, Name, Network, NetworkKind, Port, Subnet, Topology, dhcp, ipv6};
 use crate::openflow::MacAddr;
 
 /// The longest interface name of Linux (`IFNAMSIZ` less its final zero).
@@ -67,6 +67,7 @@ pub(super) fn check_subnets(network: &Network, at: &At<'_>, report: &mut Report)
             subnet.check_router(found, &at.key("gateway_ip"), report);
         }
         dhcp::check(subnet, &at, report);
+        ipv6::check(subnet, &at, report);
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
-use super::Name;
 use super::document::clip;
+use super::{MtuLimit, Name};
 use crate::openflow::MacAddr;
 
 /// A file that is not used because of what is wrong in it: at least one problem, in the order of the file.
@@ -191,6 +191,8 @@ pub enum Fault {
     HostBits { found: IpNetwork, expected: IpNetwork },
     #[error("found {0:?}, expected \"local\", \"flat\", \"vlan\" or \"vxlan\"")]
     BadType(Box<str>),
+    #[error("found {0:?}, expected \"slaac\", \"dhcpv6-stateful\" or \"dhcpv6-stateless\"")]
+    BadIpv6Mode(Box<str>),
     #[error("found {0:?}, expected a domain name such as example.org")]
     BadDomainName(Box<str>),
     #[error("found {0:?}, expected a host name or an IP address")]
@@ -227,8 +229,20 @@ pub enum Fault {
     WrongFamily { found: IpAddr, family: &'static str },
     #[error("found {0} again, expected one route to each destination")]
     RouteTwice(IpNetwork),
+    #[error("found a mode of IPv6 in the subnet {0}, expected none")]
+    ModeOfIpv4(IpNetwork),
+    #[error("found {mode:?} in the subnet {cidr}, expected a /64: hosts make addresses of no other (RFC 4291 §2.5.1)")]
+    NotAutonomous { mode: &'static str, cidr: IpNetwork },
+    #[error("found {found:?}, expected {expected:?} or none: both modes say how hosts come by addresses")]
+    ModesDiffer { found: &'static str, expected: &'static str },
+    #[error("found {mode:?} with DHCP off, expected enable_dhcp = true beside it")]
+    DhcpOff { mode: &'static str },
     #[error("found {found}, expected neither the network address nor the broadcast address of {cidr}")]
     Reserved { found: IpAddr, cidr: IpNetwork },
+    #[error("found {found}, expected at most {limit}")]
+    MtuTooLarge { found: u16, limit: MtuLimit },
+    #[error("found room for packets of {limit}, expected {least} or more")]
+    MtuTooSmall { limit: MtuLimit, least: u16 },
     #[error("found {0:?}, expected the name of a network in this file")]
     UnknownNetwork(Name),
     #[error("found {0:?}, expected the name of a node in this file")]

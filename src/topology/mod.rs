@@ -15,7 +15,11 @@ mod diff;
 pub(crate) mod document;
 mod fault;
 mod index;
+mod ipv6;
+#[cfg(test)]
+mod ipv6_tests;
 mod model;
+mod mtu;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -24,6 +28,8 @@ pub use dhcp::{Boot, Dhcp, DomainName, HostRoute};
 pub use diff::Changes;
 pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
 pub use index::Topology;
+pub use ipv6::{Dhcpv6, Ipv6Mode, Ipv6Router};
 pub use model::{AddressPair, Name, Network, NetworkKind, Node, Port, Subnet};
+pub use mtu::{Mtu, MtuLimit, Underlay};
 
 pub(crate) use check::{check_device, check_name};

@@ -11,7 +11,10 @@ use toml::de::DeTable;
 use super::check::{check_name, check_subnets};
 use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
-use super::{AddressPair, Boot, Dhcp, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
+use super::mtu::{LEAST, LEAST_IPV6, Mtu};
+use super::{
+    AddressPair, Boot, Dhcp, Fault, Ipv6Mode, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology,
+};
 use crate::openflow::MacAddr;
 
 /// The largest file that is read. 100,000 ports take about 14 MB.
@@ -19,7 +22,7 @@ const MAX_FILE: u64 = 64 << 20;
 /// The size from which a chunk ends at the next port.
 pub(super) const CHUNK: usize = 1 << 16;
 
-/// What a subnet may say: its own keys and [`Dhcp::KEYS`].
+/// What a subnet may say: its own keys, [`Dhcp::KEYS`] and the modes of IPv6.
 const SUBNET_KEYS: &[&str] = &[
     "cidr",
     "gateway_ip",
@@ -33,6 +36,8 @@ const SUBNET_KEYS: &[&str] = &[
     "host_routes",
     "tftp_server_name",
     "bootfile_name",
+    "ipv6_ra_mode",
+    "ipv6_address_mode",
 ];
 /// What a port may say: its own keys and [`Boot::KEYS`].
 const PORT_KEYS: &[&str] = &[
@@ -90,6 +95,7 @@ struct Draft {
     /// With the offset of the name of the physical network.
     networks: BTreeMap<Name, (Network, Option<usize>)>,
     ports: BTreeMap<Name, Arc<Port>>,
+    mtu: Option<Mtu>,
     /// What the file declares but has a problem: (kind, name).
     broken: HashSet<(&'static str, Name)>,
 }
@@ -112,8 +118,13 @@ impl Draft {
                 "nodes" => "nodes",
                 "networks" => "networks",
                 "ports" => "ports",
+                "mtu" if self.mtu.is_some() => return Err(Torn { start: base }),
+                "mtu" => {
+                    self.mtu = Some(Mtu::read(value, &at, report));
+                    continue;
+                }
                 _ => {
-                    report.push(&at, Fault::UnknownKey { known: &["nodes", "networks", "ports"] });
+                    report.push(&at, Fault::UnknownKey { known: &["nodes", "networks", "ports", "mtu"] });
                     continue;
                 }
             };
@@ -185,7 +196,7 @@ impl Draft {
             match &**key.get_ref() {
                 "type" | "segmentation_id" | "physical_network" => {}
                 "mtu" => {
-                    mtu = document::number(value, &at, report, "a size in bytes", (68, 65535));
+                    mtu = document::number(value, &at, report, "a size in bytes", (u32::from(LEAST), 65535));
                     sound &= mtu.is_some();
                 }
                 "subnets" => {
@@ -204,9 +215,12 @@ impl Draft {
                 }
             }
         }
-        if let Some(size) = mtu.filter(|size| *size < 1280 && subnets.iter().any(|subnet| subnet.cidr.is_ipv6())) {
+        if let Some(size) =
+            mtu.filter(|size| *size < u32::from(LEAST_IPV6) && subnets.iter().any(|subnet| subnet.cidr.is_ipv6()))
+        {
             let what = "a size in bytes for a network with an IPv6 subnet";
-            let fault = Fault::OutOfRange { found: size.to_string().into(), what, low: 1280, high: 65535 };
+            let fault =
+                Fault::OutOfRange { found: size.to_string().into(), what, low: u32::from(LEAST_IPV6), high: 65535 };
             report.push(&at.key("mtu"), fault);
         }
         let mtu = mtu.and_then(|size| u16::try_from(size).ok());
@@ -274,7 +288,7 @@ impl Draft {
 
     /// Puts the values together and checks them against each other.
     fn assemble(self, text: &str, file: &str, report: &mut Report) -> Topology {
-        let Draft { names, nodes, networks, ports, broken } = self;
+        let Draft { names, nodes, networks, ports, mtu, broken } = self;
         drop(names);
         if nodes.is_empty() && !broken.iter().any(|(kind, _)| *kind == "nodes") {
             report.push(&At::ROOT, Fault::NoNodes);
@@ -285,10 +299,13 @@ impl Draft {
             let position = named_at.and_then(|_| positions.next());
             (name, NetworkEntry::new(Arc::new(network), position))
         });
+        let has_ipv6_tunnels = nodes.values().any(|node| node.tunnel_ip.is_some_and(|address| address.is_ipv6()));
         let mut topology = Topology {
             networks: networks.collect(),
             nodes: nodes.into_iter().map(|(name, node)| (name, NodeEntry::from(node))).collect(),
             ports: BTreeMap::new(),
+            mtu: mtu.unwrap_or_default(),
+            has_ipv6_tunnels,
             file: Some(Name::from(file)),
         };
         topology.check_shared(report);
@@ -302,6 +319,10 @@ impl Draft {
             topology.index_port(port);
         }
         topology.ports = ports;
+        // Of a file with other problems nobody knows what its networks can carry.
+        if report.is_empty() {
+            topology.check_mtus(report);
+        }
         topology
     }
 }
@@ -361,11 +382,14 @@ fn network_kind(table: &DeTable<'_>, at: &At<'_>, report: &mut Report) -> Option
 
 fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Subnet> {
     let (mut cidr, mut gateway_ip, mut dhcp) = (None, None, Dhcp::default());
+    let (mut ipv6_ra_mode, mut ipv6_address_mode) = (None, None);
     for (key, value) in document::table(value, at, report)? {
         let at = at.key(key.get_ref());
         match &**key.get_ref() {
             "cidr" => cidr = Some(document::parsed(value, &at, report, Fault::BadCidr, block)),
             "gateway_ip" => gateway_ip = Some(address(value, &at, report)),
+            "ipv6_ra_mode" => ipv6_ra_mode = Ipv6Mode::read(value, &at, report),
+            "ipv6_address_mode" => ipv6_address_mode = Ipv6Mode::read(value, &at, report),
             key if Dhcp::KEYS.contains(&key) => dhcp.read(key, value, &at, report),
             _ => report.push(&at, Fault::UnknownKey { known: SUBNET_KEYS }),
         }
@@ -377,7 +401,7 @@ fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Op
         Some(address) => Some(address?),
         None => None,
     };
-    Some(Subnet { name: name.into(), cidr: cidr??, gateway_ip, dhcp })
+    Some(Subnet { name: name.into(), cidr: cidr??, gateway_ip, dhcp, ipv6_ra_mode, ipv6_address_mode })
 }
 
 /// `ADDRESS/BITS`.
