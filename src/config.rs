@@ -34,6 +34,8 @@ pub struct Config {
     pub bridges: Bridges,
     /// `[tunnel]`
     pub tunnel: Tunnel,
+    /// `[limits]`
+    pub limits: Limits,
 }
 
 /// How bridges reach Heddle.
@@ -91,6 +93,15 @@ pub struct Tunnel {
     pub arp_responder: bool,
 }
 
+/// How many packets a second may come up to be answered; 0 is no limit. What is above is dropped, and counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From one port; on the tunnel bridge from one MAC address.
+    pub packet_in_per_port: u32,
+    /// From all ports of a bridge together.
+    pub packet_in_per_bridge: u32,
+}
+
 impl Config {
     /// The settings of a host without a file. `hostname` becomes the name of its node.
     pub fn defaults(hostname: &str) -> Config {
@@ -106,6 +117,7 @@ impl Config {
                 datapath_type: DatapathType::System,
             },
             tunnel: Tunnel { l2_population: true, arp_responder: true },
+            limits: Limits { packet_in_per_port: 1_000, packet_in_per_bridge: 10_000 },
         }
     }
 
@@ -164,7 +176,7 @@ impl Config {
     }
 
     fn read(&mut self, root: &DeTable<'_>, report: &mut Report) {
-        const KNOWN: &[&str] = &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning"];
+        const KNOWN: &[&str] = &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning", "limits"];
         if !root.contains_key("node") {
             check_name(&self.node, &At::ROOT, report);
         }
@@ -186,6 +198,7 @@ impl Config {
                 "ovsdb" => self.ovsdb.read(value, &at, report),
                 "bridges" => self.bridges.read(value, &at, report),
                 "tunnel" => self.tunnel.read(value, &at, report),
+                "limits" => self.limits.read(value, &at, report),
                 "learning" => refuse_learning(value, &at, report),
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
@@ -283,6 +296,24 @@ impl Bridges {
                 report.clash(&at, Fault::BridgeTaken(name.clone()), other);
             }
             used.push((name, at));
+        }
+    }
+}
+
+impl Limits {
+    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        const KNOWN: &[&str] = &["packet_in_per_port", "packet_in_per_bridge"];
+        for (key, value) in document::table(value, at, report).into_iter().flatten() {
+            let at = at.key(key.get_ref());
+            let place = match &**key.get_ref() {
+                "packet_in_per_port" => &mut self.packet_in_per_port,
+                "packet_in_per_bridge" => &mut self.packet_in_per_bridge,
+                _ => {
+                    report.push(&at, Fault::UnknownKey { known: KNOWN });
+                    continue;
+                }
+            };
+            *place = document::number(value, &at, report, "packets a second", (0, 10_000_000)).unwrap_or(*place);
         }
     }
 }
