@@ -10,8 +10,8 @@ use super::object::{Entry, Sink};
 use super::tables::{DHCP_IPV4, TRANSIENT};
 use super::tunnel::{ARP_REQUEST, arp_answer};
 use super::view::{Bridge, View};
-use crate::openflow::matching::ETH_TYPE_ARP;
 use crate::openflow::features::SwitchConfig;
+use crate::openflow::matching::ETH_TYPE_ARP;
 use crate::openflow::{Action, Match, PortNo};
 use crate::topology::{DHCP_SERVER_MAC, Network, Port, Topology};
 
