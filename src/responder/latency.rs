@@ -2,27 +2,30 @@
 
 use std::time::Duration;
 
-/// Steps of a decade: 1, 2, … 9.
-const STEPS: usize = 9;
-/// Decades: from 100 ns until 10 s.
-const DECADES: usize = 8;
+/// Buckets of a decade.
+const STEPS: u64 = 9;
+/// Buckets with an upper bound: eight decades, from 100 ns until 9 s.
+const BOUNDED: u64 = STEPS * 8;
+/// Those, and one for what is longer.
+const BUCKETS: usize = BOUNDED as usize + 1;
+/// The upper bound of the first bucket in nanoseconds, as a power of ten.
+const FIRST: u32 = 2;
 
-/// The upper bounds of the buckets in nanoseconds: 100, 200, … 900, 1000, 2000, …
-const BOUNDS: [u64; STEPS * DECADES] = bounds();
+/// The upper bound of a bucket in nanoseconds: 100, 200, … 900, 1000, 2000, …
+const fn bound(bucket: u64) -> u64 {
+    (bucket % STEPS + 1) * 10_u64.pow(FIRST + (bucket / STEPS) as u32)
+}
 
-const fn bounds() -> [u64; STEPS * DECADES] {
-    let mut bounds = [0; STEPS * DECADES];
-    let (mut decade, mut unit) = (0, 100);
-    while decade < DECADES {
-        let mut step = 0;
-        while step < STEPS {
-            bounds[decade * STEPS + step] = unit * (step as u64 + 1);
-            step += 1;
+/// The first bucket whose bound is not below so many nanoseconds.
+fn bucket_of(nanoseconds: u64) -> u64 {
+    let below = nanoseconds.saturating_sub(1);
+    match below.checked_ilog10() {
+        Some(decade) if decade >= FIRST => {
+            let step = below / 10_u64.pow(decade);
+            (u64::from(decade - FIRST) * STEPS + step).min(BOUNDED)
         }
-        unit *= 10;
-        decade += 1;
+        _ => 0,
     }
-    bounds
 }
 
 /// Counts durations in buckets that grow with them, nine in each power of ten: a quantile is at most twice as long as
@@ -30,14 +33,14 @@ const fn bounds() -> [u64; STEPS * DECADES] {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Latency {
     /// Of each bucket, and of what is longer than the last one's bound.
-    buckets: [u64; STEPS * DECADES + 1],
+    buckets: [u64; BUCKETS],
     /// Of all durations, in nanoseconds.
     sum: u64,
 }
 
 impl Default for Latency {
     fn default() -> Self {
-        Self { buckets: [0; STEPS * DECADES + 1], sum: 0 }
+        Self { buckets: [0; BUCKETS], sum: 0 }
     }
 }
 
@@ -45,8 +48,7 @@ impl Latency {
     /// So many answers took so long each.
     pub fn record(&mut self, duration: Duration, answers: u64) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let bucket = BOUNDS.partition_point(|bound| *bound < nanoseconds);
-        if let Some(count) = self.buckets.get_mut(bucket) {
+        if let Some(count) = self.buckets.get_mut(bucket_of(nanoseconds) as usize) {
             *count += answers;
         }
         self.sum = self.sum.saturating_add(nanoseconds.saturating_mul(answers));
@@ -72,7 +74,7 @@ impl Latency {
 
     /// Each bucket with its upper bound, the last one without, and how many durations it holds.
     pub fn buckets(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
-        let bounds = BOUNDS.iter().map(|bound| Some(Duration::from_nanos(*bound)));
+        let bounds = (0..BOUNDED).map(|bucket| Some(Duration::from_nanos(bound(bucket))));
         bounds.chain([None]).zip(self.buckets)
     }
 
@@ -85,7 +87,7 @@ impl Latency {
             seen += count;
             seen > 0 && seen >= rank
         })?;
-        BOUNDS.last().map(|longest| bound.unwrap_or(Duration::from_nanos(*longest)))
+        Some(bound.unwrap_or(Duration::from_nanos(self::bound(BOUNDED - 1))))
     }
 }
 
@@ -126,8 +128,8 @@ mod tests {
         assert_eq!(latency.quantile(0.5), Some(10 * MICROSECOND));
         assert_eq!(latency.quantile(0.99), Some(40 * MICROSECOND));
         assert_eq!(latency.quantile(1.0), Some(Duration::from_secs(9)));
-        assert!(BOUNDS.is_sorted_by(|a, b| a < b));
-        assert_eq!((BOUNDS[0], BOUNDS[BOUNDS.len() - 1]), (100, 9_000_000_000));
+        let bounds: Vec<_> = latency.buckets().filter_map(|(bound, _)| bound).collect();
+        assert!(bounds.is_sorted_by(|a, b| a < b), "{bounds:?}");
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub async fn apply(socket: &Path, flows: FlowTable) -> (Progress, usize) {
                 return (*progress, found);
             }
             News::Progress(_) => {}
+            News::Punts(_) => {}
             News::Closed => panic!("the session ended"),
         }
     }
