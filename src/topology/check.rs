@@ -166,6 +166,7 @@ impl Topology {
             report.clash(&at.key("mac_address"), fault, &ports.key(&holder.name).key("mac_address"));
         }
         self.check_addresses(port, &at, report);
+        self.check_port_groups(port, &at, report);
     }
 
     fn check_addresses(&self, port: &Port, at: &At<'_>, report: &mut Report) {

@@ -135,6 +135,8 @@ pub struct Port {
     pub port_security: bool,
     /// The addresses that may leave it too.
     pub allowed_address_pairs: Vec<AddressPair>,
+    /// The security groups that it names, each once. None: [`DEFAULT_GROUP`](super::DEFAULT_GROUP).
+    pub security_groups: Option<Arc<[Name]>>,
     /// What to boot, where it differs from what the subnets say.
     pub boot: Option<Box<Boot>>,
 }

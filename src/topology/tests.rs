@@ -103,9 +103,10 @@ fn a_file_without_nodes_is_refused() {
 
 #[test]
 fn unknown_keys_and_wrong_types_are_refused_everywhere() {
-    const TOP: &str = "found an unknown key, expected nodes, networks, ports or mtu";
+    const TOP: &str = "found an unknown key, expected nodes, networks, ports, security_groups, address_groups or mtu";
     const PORT: &str = "found an unknown key, expected network, node, interface, mac_address, fixed_ips, port_security, \
-                        allowed_address_pairs, tftp_server_name or bootfile_name";
+                        allowed_address_pairs, security_groups, tftp_server_name \
+                        or bootfile_name";
     const NETWORK: &str = "found an unknown key, expected type, segmentation_id, physical_network, mtu or subnets";
     expect(&[
         ("[nodes.n1]", "x = 1\n[nodes.n1]", &format!("t:1:1: x: {TOP}")),
@@ -690,6 +691,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             fixed_ips,
             port_security: true,
             allowed_address_pairs: Vec::new(),
+            security_groups: None,
             boot: None,
         },
     )
