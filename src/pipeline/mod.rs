@@ -6,6 +6,7 @@
 
 pub mod cookie;
 mod desired;
+mod dhcp;
 mod firewall;
 mod impact;
 mod integration;

@@ -37,6 +37,9 @@ pub const DROPPED: TableId = TableId(93);
 /// `br-int`: accepted from a port, switched by MAC address.
 pub const ACCEPTED_EGRESS_NORMAL: TableId = TableId(94);
 
+/// `br-int`: DHCPv4 of ports that Heddle answers.
+pub const DHCP_IPV4: TableId = TableId(77);
+
 /// `br-tun`: from `br-int`, unicast or not.
 pub const PATCH_LV_TO_TUN: TableId = TableId(2);
 /// `br-tun`: VXLAN VNI to local VLAN.
