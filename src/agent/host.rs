@@ -147,21 +147,7 @@ impl Host {
         if changes.is_empty() {
             return Effects::default();
         }
-        let mut dirty: Vec<Object> = Vec::new();
-        let view = self.view();
-        for network in &changes.networks {
-            dirty.extend(view.objects_of_network(network));
-        }
-        for name in &changes.ports {
-            dirty.extend(view.objects_of_port(&before, name));
-        }
-        dirty.extend(view.objects_of_security_groups(&before, &changes.security_groups));
-        for name in &changes.address_groups {
-            dirty.extend(view.objects_of_address_group(&before, name));
-        }
-        if changes.firewall {
-            dirty.extend(view.objects_of_firewall(&before));
-        }
+        let dirty = self.view().objects_of_changes(&before, &changes);
         self.refresh_all(dirty)
     }
 
@@ -226,7 +212,7 @@ impl Host {
                     self.pending.remove(port);
                 }
             }
-            dirty.push(Object::Port(port.clone()));
+            dirty.extend(self.view().objects_of_binding(port));
         }
     }
 

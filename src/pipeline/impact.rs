@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::topology::{Name, NetworkKind, Port, Remote, RemoteAddress, Topology};
+use crate::topology::{Changes, Name, NetworkKind, Port, Remote, RemoteAddress, Topology};
 
 use super::dhcp;
 use super::object::Object;
@@ -23,6 +23,25 @@ impl View<'_> {
         [Object::Host].into_iter().chain(physical).chain(peers).chain(with_ports).chain(ports).chain(addresses)
     }
 
+    /// Another topology is in force than `before`, with these changes.
+    pub fn objects_of_changes(&self, before: &Topology, changes: &Changes) -> Vec<Object> {
+        let mut objects: Vec<Object> = Vec::new();
+        for network in &changes.networks {
+            objects.extend(self.objects_of_network(network));
+        }
+        for name in &changes.ports {
+            objects.extend(self.objects_of_port(before, name));
+        }
+        objects.extend(self.objects_of_security_groups(before, &changes.security_groups));
+        for name in &changes.address_groups {
+            objects.extend(self.objects_of_address_group(before, name));
+        }
+        if changes.firewall {
+            objects.extend(self.objects_of_firewall(before));
+        }
+        objects
+    }
+
     /// A network came into use, went out of use, or changed its segment: the network and all its ports.
     pub fn objects_of_network(&self, network: &str) -> impl Iterator<Item = Object> {
         let members = self.topology.members(network).map(|port| Object::Port(port.name.clone()));
@@ -31,6 +50,13 @@ impl View<'_> {
             .flat_map(|group| self.topology.remotes_in(group))
             .flat_map(|remote| addresses(self.topology, remote));
         [Object::Network(network.into())].into_iter().chain(members).chain(addresses)
+    }
+
+    /// A local port was plugged in, unplugged, or changed its number.
+    pub fn objects_of_binding(&self, port: &Name) -> impl Iterator<Item = Object> {
+        let network = self.topology.port(port).filter(|_| self.topology.firewall());
+        let network = network.map(|port| Object::Network(port.network.clone()));
+        [Object::Port(port.clone())].into_iter().chain(network)
     }
 
     /// A tunnel port to `node` came, went or changed its number: what is reached through it.
@@ -69,7 +95,8 @@ impl View<'_> {
             let is_there = |topology: &Topology| topology.ports_on(&port.network, &port.node).next().is_some();
             let flood_list_changed = is_there(before) != is_there(self.topology);
             let restricted = port.port_security && port.allowed_address_pairs.is_empty();
-            if flood_list_changed || (self.is_local(port) && !restricted) {
+            let in_firewall = before.firewall() || self.topology.firewall();
+            if flood_list_changed || (self.is_local(port) && (!restricted || in_firewall)) {
                 objects.push(Object::Network(port.network.clone()));
             }
             self.objects_of_membership(before, port, &mut objects);
@@ -103,7 +130,7 @@ impl View<'_> {
     }
 
     /// Security groups came, went or changed: their ports here, and the addresses that their rules look at.
-    pub fn objects_of_security_groups(&self, before: &Topology, names: &[Name]) -> Vec<Object> {
+    fn objects_of_security_groups(&self, before: &Topology, names: &[Name]) -> Vec<Object> {
         let topologies = [before, self.topology];
         let mut groups: BTreeSet<&Name> = names.iter().collect();
         groups.extend(self.topology.renumbered(before));
@@ -119,17 +146,18 @@ impl View<'_> {
     }
 
     /// An address group came, went or changed.
-    pub fn objects_of_address_group(&self, before: &Topology, name: &Name) -> Vec<Object> {
+    fn objects_of_address_group(&self, before: &Topology, name: &Name) -> Vec<Object> {
         let remote = Remote::AddressGroup(name.clone());
         [before, self.topology].into_iter().flat_map(|topology| addresses(topology, &remote)).collect()
     }
 
     /// The firewall was turned on or off.
-    pub fn objects_of_firewall(&self, before: &Topology) -> Vec<Object> {
+    fn objects_of_firewall(&self, before: &Topology) -> Vec<Object> {
         let ports = self.topology.local_ports(&self.layout.node).map(|port| Object::Port(port.name.clone()));
+        let networks = self.bindings.local_vlans.keys().cloned().map(Object::Network);
         let remote =
             [before, self.topology].into_iter().flat_map(|topology| topology.remote_addresses().map(object_of));
-        [Object::Host].into_iter().chain(ports).chain(remote).collect()
+        [Object::Host].into_iter().chain(networks).chain(ports).chain(remote).collect()
     }
 }
 

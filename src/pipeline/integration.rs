@@ -55,6 +55,9 @@ pub(super) fn guard(physical_network: &str, view: &View<'_>, sink: &mut Sink<'_>
 
 /// From the wire: segmentation id, or no tag, to the local VLAN.
 pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
+    if view.topology.firewall() {
+        firewall::network(network, view, sink);
+    }
     let (physical_network, segmentation_id) = match &network.kind {
         NetworkKind::Flat { physical_network } => (physical_network, None),
         NetworkKind::Vlan { physical_network, segmentation_id } => (physical_network, Some(*segmentation_id)),

@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::IpNetwork;
 
-use super::{Bound, FAMILIES, ON, REVOKED, commit, commit_marked, ct_state, eth_type_of, is_stateful, state, track};
+use super::{
+    Bound, FAMILIES, ON, REVOKED, any_link_local, commit, commit_marked, ct_state, eth_type_of, is_stateful,
+    link_local, state, track,
+};
 use crate::openflow::matching::{ETH_TYPE_ARP, mac_number};
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_RARP, IP_PROTO_UDP};
 use crate::openflow::{Action, MacAddr, Match, TableId, oxm};
@@ -82,7 +85,9 @@ fn neighbour_discovery(bound: &Bound<'_>, v6: &[(MacAddr, IpNetwork)], sink: &mu
         let sender = advertisement().eth_src(mac).ip_src(block);
         sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortAdvertised, sender).apply(&half(1)));
     }
-    let targets: BTreeSet<IpNetwork> = v6.iter().map(|(_, block)| *block).collect();
+    // It may send from any link-local address, but others ask for those of other ports.
+    let own = v6.iter().map(|(_, block)| *block).filter(|block| *block != any_link_local());
+    let targets: BTreeSet<IpNetwork> = own.chain(bound.macs().into_iter().map(link_local)).collect();
     for block in targets {
         let target = advertisement().nd_target(block);
         sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortAdvertised, target).apply(&half(0)));

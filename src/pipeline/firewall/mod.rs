@@ -9,7 +9,7 @@ mod members;
 mod port_range;
 mod rules;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnetwork::{IpNetwork, Ipv6Network};
 
@@ -23,7 +23,7 @@ use super::view::{Bridge, LocalVlan, View};
 use crate::openflow::action::{Conntrack, CtFlags, CtZone, Subfield};
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6};
 use crate::openflow::{Action, MacAddr, Match, PortNo, TableId, oxm};
-use crate::topology::{Ethertype, Port, Topology};
+use crate::topology::{Ethertype, Network, Port, Topology};
 
 pub(super) use members::{Places, address};
 
@@ -131,7 +131,7 @@ impl<'a> Bound<'a> {
         let pairs = self.port.allowed_address_pairs.iter().map(|pair| (pair.mac_address, pair.ip_address));
         let link_local = self.macs().into_iter().map(|mac| match mac == own {
             true => (mac, any_link_local()),
-            false => (mac, IpNetwork::from(std::net::IpAddr::from(mac.link_local_ipv6()))),
+            false => (mac, link_local(mac)),
         });
         let all: BTreeSet<(MacAddr, IpNetwork)> = fixed.chain(pairs).chain(link_local).collect();
         let inside = |(mac, block): &(MacAddr, IpNetwork), (other_mac, other): &(MacAddr, IpNetwork)| {
@@ -145,6 +145,11 @@ impl<'a> Bound<'a> {
 fn any_link_local() -> IpNetwork {
     const LINK_LOCAL: std::net::Ipv6Addr = std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
     Ipv6Network::new(LINK_LOCAL, 10).map_or(IpNetwork::V6(LINK_LOCAL.into()), IpNetwork::V6)
+}
+
+/// The link-local address that is made of an Ethernet address (RFC 4291 appendix A).
+fn link_local(mac: MacAddr) -> IpNetwork {
+    IpNetwork::from(std::net::IpAddr::from(mac.link_local_ipv6()))
 }
 
 /// Flows that do not depend on ports.
@@ -193,14 +198,38 @@ fn filtered(bound: &Bound<'_>, sink: &mut Sink<'_>) {
     entry(bound, Kind::PortFiltered, from().untagged(), sink);
     let check = [Action::resubmit(BASE_EGRESS)];
     sink.add(ON, Entry::new(TRANSIENT, 100, Kind::PortFiltered, from()).apply(&check));
-    let checked = Action::resubmit(BASE_INGRESS);
-    for mac in bound.macs() {
-        let tagged = Match::new().vlan(bound.local_vlan.vid()).eth_dst(mac);
-        let into = [bound.set_port(), bound.set_vlan(), Action::PopVlan, checked.clone()];
-        sink.add(ON, Entry::new(TRANSIENT, 90, Kind::PortReached, tagged).apply(&into));
-        let near = Match::new().field(&oxm::REG6, bound.local_vlan.vid().into()).eth_dst(mac);
-        let into = [bound.set_port(), checked.clone()];
-        sink.add(ON, Entry::new(ACCEPT_OR_INGRESS, 100, Kind::PortReached, near).apply(&into));
+    reach(bound.port.mac_address, &[*bound], Kind::PortReached, sink);
+}
+
+/// From the wire and from neighbours to the ports with this Ethernet address, through the firewall of each.
+fn reach(mac: MacAddr, ports: &[Bound<'_>], kind: Kind, sink: &mut Sink<'_>) {
+    let Some(Bound { local_vlan, .. }) = ports.first() else { return };
+    let check = ports.iter().flat_map(|bound| [bound.set_port(), Action::resubmit(BASE_INGRESS)]);
+    let near = Match::new().field(&oxm::REG6, local_vlan.vid().into()).eth_dst(mac);
+    let from_near: Vec<Action> = check.clone().collect();
+    sink.add(ON, Entry::new(ACCEPT_OR_INGRESS, 100, kind, near).apply(&from_near));
+    let far = Match::new().vlan(local_vlan.vid()).eth_dst(mac);
+    let mut from_far: Vec<Action> = check.collect();
+    let vlan = [Action::set_field(&oxm::REG6, local_vlan.vid().into()), Action::PopVlan];
+    from_far.splice(1..1, vlan);
+    sink.add(ON, Entry::new(TRANSIENT, 90, kind, far).apply(&from_far));
+}
+
+/// The Ethernet addresses of address pairs: several ports may share one, and which of them uses it is theirs to agree on.
+pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
+    let node = &view.layout.node;
+    let mut pairs: BTreeMap<MacAddr, Vec<Bound<'_>>> = BTreeMap::new();
+    for port in view.topology.ports_on(&network.name, node).filter(|port| port.port_security) {
+        let Some(bound) = Bound::of(port, view) else { continue };
+        for mac in bound.macs() {
+            let owner = view.topology.port_by_mac(&network.name, mac);
+            if owner.is_none_or(|owner| owner.node != *node) {
+                pairs.entry(mac).or_default().push(bound);
+            }
+        }
+    }
+    for (mac, ports) in pairs {
+        reach(mac, &ports, Kind::PairReached, sink);
     }
 }
 
