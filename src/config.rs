@@ -87,8 +87,21 @@ impl DatapathType {
 pub struct Tunnel {
     /// Known remote Ethernet addresses as flows; without, they are learnt from packets only.
     pub l2_population: bool,
-    /// Answers ARP for known remote addresses.
-    pub arp_responder: bool,
+    /// ARP for known remote addresses.
+    pub arp_responder: Responder,
+    /// The same for neighbour discovery of IPv6.
+    pub nd_responder: Responder,
+}
+
+/// Who answers when somebody asks for the MAC address behind a known remote address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Responder {
+    /// `false`: its owner, wherever it is.
+    Off,
+    /// `true`: the switch, as far as its datapath can, otherwise Heddle.
+    On,
+    /// `"controller"`: Heddle.
+    Controller,
 }
 
 impl Config {
@@ -105,7 +118,7 @@ impl Config {
                 physical: BTreeMap::from([("physnet".into(), "br-phys".into())]),
                 datapath_type: DatapathType::System,
             },
-            tunnel: Tunnel { l2_population: true, arp_responder: true },
+            tunnel: Tunnel { l2_population: true, arp_responder: Responder::On, nd_responder: Responder::On },
         }
     }
 
@@ -289,21 +302,30 @@ impl Bridges {
 
 impl Tunnel {
     fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        const KNOWN: &[&str] = &["l2_population", "arp_responder", "nd_responder"];
         for (key, value) in document::table(value, at, report).into_iter().flatten() {
             let at = at.key(key.get_ref());
             match &**key.get_ref() {
                 "l2_population" => {
                     self.l2_population = document::boolean(value, &at, report).unwrap_or(self.l2_population);
                 }
-                "arp_responder" if value.get_ref().as_str() == Some("controller") => {
-                    report.push(&at, Fault::NoControllerResponder);
-                }
-                "arp_responder" => {
-                    self.arp_responder = document::boolean(value, &at, report).unwrap_or(self.arp_responder);
-                }
-                _ => report.push(&at, Fault::UnknownKey { known: &["l2_population", "arp_responder"] }),
+                "arp_responder" => self.arp_responder.read(value, &at, report),
+                "nd_responder" => self.nd_responder.read(value, &at, report),
+                _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
+    }
+}
+
+impl Responder {
+    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        *self = match (value.get_ref().as_bool(), value.get_ref().as_str()) {
+            (Some(true), _) => Self::On,
+            (Some(false), _) => Self::Off,
+            (_, Some("controller")) => Self::Controller,
+            (_, Some(other)) => return report.push(at, Fault::BadResponder(other.into())),
+            _ => return document::wrong_type(value, at, report, "true, false or \"controller\""),
+        };
     }
 }
 

@@ -58,6 +58,13 @@ pub struct NeighborDiscovery<'a> {
     pub options: NdOptions<'a>,
 }
 
+impl NeighborDiscovery<'_> {
+    /// Flag of an advertisement: it answers a solicitation.
+    pub const SOLICITED: u32 = 1 << 30;
+    /// Flag of an advertisement: what is cached is to be replaced.
+    pub const OVERRIDE: u32 = 1 << 29;
+}
+
 /// One option (RFC 4861 §4.6): type, length in 8 bytes, and what that holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NdOption<'a> {

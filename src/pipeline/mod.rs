@@ -4,6 +4,7 @@
 //! makes anew those of the objects that a change concerns ([`View::objects_of_port`] and its like say
 //! which). `docs/PIPELINE.md` explains table by table.
 
+mod arp_nd;
 pub mod cookie;
 mod desired;
 mod impact;
@@ -16,4 +17,4 @@ mod view;
 
 pub use desired::{Desired, all_flows};
 pub use object::{Object, Unencodable};
-pub use view::{Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};
+pub use view::{AnsweredBy, Bindings, Bridge, Layout, LocalVlan, PatchPorts, Responder, View};
