@@ -34,6 +34,8 @@ pub struct Config {
     pub bridges: Bridges,
     /// `[tunnel]`
     pub tunnel: Tunnel,
+    /// `[limits]`
+    pub limits: Limits,
 }
 
 /// How bridges reach Heddle.
@@ -88,20 +90,30 @@ pub struct Tunnel {
     /// Known remote Ethernet addresses as flows; without, they are learnt from packets only.
     pub l2_population: bool,
     /// ARP for known remote addresses.
-    pub arp_responder: Responder,
-    /// The same for neighbour discovery of IPv6.
-    pub nd_responder: Responder,
+    pub arp_responder: ResponderMode,
+    /// The same for neighbour discovery of IPv6. Without a word, the switch answers if its datapath can, and nobody
+    /// else: answers of Heddle's end while it is not there.
+    pub nd_responder: Option<ResponderMode>,
 }
 
 /// Who answers when somebody asks for the MAC address behind a known remote address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Responder {
+pub enum ResponderMode {
     /// `false`: its owner, wherever it is.
     Off,
-    /// `true`: the switch, as far as its datapath can, otherwise Heddle.
+    /// `true`: the switch if its datapath can, otherwise Heddle.
     On,
     /// `"controller"`: Heddle.
     Controller,
+}
+
+/// How many packets a second may come up to be answered; 0 is no limit. What is above is dropped, and counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From one port; on the tunnel bridge from one MAC address.
+    pub packet_in_per_port: u32,
+    /// From all ports of a bridge together.
+    pub packet_in_per_bridge: u32,
 }
 
 impl Config {
@@ -118,7 +130,8 @@ impl Config {
                 physical: BTreeMap::from([("physnet".into(), "br-phys".into())]),
                 datapath_type: DatapathType::System,
             },
-            tunnel: Tunnel { l2_population: true, arp_responder: Responder::On, nd_responder: Responder::On },
+            tunnel: Tunnel { l2_population: true, arp_responder: ResponderMode::On, nd_responder: None },
+            limits: Limits { packet_in_per_port: 1_000, packet_in_per_bridge: 10_000 },
         }
     }
 
@@ -177,7 +190,7 @@ impl Config {
     }
 
     fn read(&mut self, root: &DeTable<'_>, report: &mut Report) {
-        const KNOWN: &[&str] = &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning"];
+        const KNOWN: &[&str] = &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning", "limits"];
         if !root.contains_key("node") {
             check_name(&self.node, &At::ROOT, report);
         }
@@ -199,6 +212,7 @@ impl Config {
                 "ovsdb" => self.ovsdb.read(value, &at, report),
                 "bridges" => self.bridges.read(value, &at, report),
                 "tunnel" => self.tunnel.read(value, &at, report),
+                "limits" => self.limits.read(value, &at, report),
                 "learning" => refuse_learning(value, &at, report),
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
@@ -300,6 +314,24 @@ impl Bridges {
     }
 }
 
+impl Limits {
+    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        const KNOWN: &[&str] = &["packet_in_per_port", "packet_in_per_bridge"];
+        for (key, value) in document::table(value, at, report).into_iter().flatten() {
+            let at = at.key(key.get_ref());
+            let place = match &**key.get_ref() {
+                "packet_in_per_port" => &mut self.packet_in_per_port,
+                "packet_in_per_bridge" => &mut self.packet_in_per_bridge,
+                _ => {
+                    report.push(&at, Fault::UnknownKey { known: KNOWN });
+                    continue;
+                }
+            };
+            *place = document::number(value, &at, report, "packets a second", (0, 10_000_000)).unwrap_or(*place);
+        }
+    }
+}
+
 impl Tunnel {
     fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
         const KNOWN: &[&str] = &["l2_population", "arp_responder", "nd_responder"];
@@ -309,24 +341,25 @@ impl Tunnel {
                 "l2_population" => {
                     self.l2_population = document::boolean(value, &at, report).unwrap_or(self.l2_population);
                 }
-                "arp_responder" => self.arp_responder.read(value, &at, report),
-                "nd_responder" => self.nd_responder.read(value, &at, report),
+                "arp_responder" => {
+                    self.arp_responder = responder_mode(value, &at, report).unwrap_or(self.arp_responder);
+                }
+                "nd_responder" => self.nd_responder = responder_mode(value, &at, report),
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
     }
 }
 
-impl Responder {
-    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
-        *self = match (value.get_ref().as_bool(), value.get_ref().as_str()) {
-            (Some(true), _) => Self::On,
-            (Some(false), _) => Self::Off,
-            (_, Some("controller")) => Self::Controller,
-            (_, Some(other)) => return report.push(at, Fault::BadResponder(other.into())),
-            _ => return document::wrong_type(value, at, report, "true, false or \"controller\""),
-        };
+fn responder_mode(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<ResponderMode> {
+    match (value.get_ref().as_bool(), value.get_ref().as_str()) {
+        (Some(true), _) => return Some(ResponderMode::On),
+        (Some(false), _) => return Some(ResponderMode::Off),
+        (_, Some("controller")) => return Some(ResponderMode::Controller),
+        (_, Some(other)) => report.push(at, Fault::BadResponder(other.into())),
+        _ => document::wrong_type(value, at, report, "true, false or \"controller\""),
     }
+    None
 }
 
 /// `[learning]` is a part of the format, but its list must be empty so far.

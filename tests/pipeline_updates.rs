@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use heddle::flow::{Flow, FlowTable, LearntScope};
 use heddle::openflow::{Instruction, PortNo};
 use heddle::pipeline::{
-    AnsweredBy, Bindings, Bridge, Desired, Layout, LocalVlan, Object, PatchPorts, Responder, View, all_flows,
+    AnsweredBy, Answering, Bindings, Bridge, Desired, Layout, LocalVlan, Object, PatchPorts, View, all_flows,
 };
 use heddle::topology::{Name, Topology};
 use proptest::prelude::*;
@@ -161,9 +161,9 @@ fn sorted(tables: &BTreeMap<Bridge, FlowTable>) -> BTreeMap<Bridge, Vec<std::syn
     tables.iter().map(|(bridge, table)| (bridge.clone(), table.sorted())).collect()
 }
 
-fn responder() -> impl Strategy<Value = Responder> {
+fn responder() -> impl Strategy<Value = Answering> {
     let by = prop_oneof![Just(AnsweredBy::Flows), Just(AnsweredBy::Controller)];
-    (by, any::<bool>()).prop_map(|(by, default)| Responder { by, default })
+    (by, any::<bool>()).prop_map(|(by, default)| Answering { by, default })
 }
 
 fn layout() -> impl Strategy<Value = Layout> {

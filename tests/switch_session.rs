@@ -17,7 +17,7 @@ use heddle::flow::{Changes, Flow, FlowTable, LearntScope};
 use heddle::openflow::{Action, Cookie, ErrorCode, FlowStats, Match, PortNo, TableId};
 use heddle::pipeline::cookie::{self, Kind};
 use heddle::pipeline::{
-    AnsweredBy, Bindings, Bridge, Desired, Layout, LocalVlan, PatchPorts, Responder, View, all_flows,
+    AnsweredBy, Answering, Bindings, Bridge, Desired, Layout, LocalVlan, PatchPorts, View, all_flows,
 };
 use heddle::switch::{Command, ConnectionId, News, Ownership, Progress, Report, Wanted, drive};
 use heddle::topology::Topology;
@@ -289,7 +289,7 @@ struct Host {
 impl Host {
     fn new(l2_population: bool) -> Self {
         let topology = Topology::parse(TOPOLOGY, "topology.toml").unwrap_or_else(|error| panic!("{error}"));
-        let in_flows = Responder { by: AnsweredBy::Flows, default: true };
+        let in_flows = Answering { by: AnsweredBy::Flows, default: true };
         let layout = Layout {
             node: "here".into(),
             physical_networks: vec!["phys".into()],

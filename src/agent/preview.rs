@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::config::{self, Config, DatapathType, patch_port_names};
+use crate::config::{Config, DatapathType, ResponderMode, patch_port_names};
 use crate::flow::FlowTable;
 use crate::flow::text::{Cookies, Names, Printer};
 use crate::openflow::{DecodeError, PortNo, TableId};
 use crate::ovsdb::tunnel_port_name;
-use crate::pipeline::{AnsweredBy, Bindings, Bridge, Layout, LocalVlan, PatchPorts, Responder, View, all_flows};
+use crate::pipeline::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, PatchPorts, View, all_flows};
 use crate::topology::{Name, Topology};
 
 /// What the pipeline would work with on a node that has everything of it plugged in.
@@ -92,25 +92,26 @@ pub fn layout(config: &Config) -> Layout {
         node: config.node.clone(),
         physical_networks: config.bridges.physical.keys().cloned().collect(),
         l2_population: config.tunnel.l2_population,
-        arp_responder: responder(config.tunnel.arp_responder, AnsweredBy::Flows),
-        nd_responder: responder(config.tunnel.nd_responder, nd_answered_by(config.bridges.datapath_type)),
+        arp_responder: answering(config.tunnel.arp_responder, AnsweredBy::Flows),
+        nd_responder: nd_answering(config),
     }
 }
 
-fn responder(configured: config::Responder, when_on: AnsweredBy) -> Responder {
-    match configured {
-        config::Responder::Controller => Responder { by: AnsweredBy::Controller, default: true },
-        config::Responder::On => Responder { by: when_on, default: true },
-        config::Responder::Off => Responder { by: when_on, default: false },
+const fn answering(mode: ResponderMode, when_on: AnsweredBy) -> Answering {
+    match mode {
+        ResponderMode::Controller => Answering { by: AnsweredBy::Controller, default: true },
+        ResponderMode::On => Answering { by: when_on, default: true },
+        ResponderMode::Off => Answering { by: when_on, default: false },
     }
 }
 
 /// The kernel's datapath cannot write the fields that make an advertisement of a solicitation.
-const fn nd_answered_by(datapath: DatapathType) -> AnsweredBy {
-    match datapath {
-        DatapathType::System => AnsweredBy::Controller,
-        DatapathType::Netdev => AnsweredBy::Flows,
-    }
+fn nd_answering(config: &Config) -> Answering {
+    let (by, default) = match config.bridges.datapath_type {
+        DatapathType::System => (AnsweredBy::Controller, ResponderMode::Off),
+        DatapathType::Netdev => (AnsweredBy::Flows, ResponderMode::On),
+    };
+    answering(config.tunnel.nd_responder.unwrap_or(default), by)
 }
 
 impl Preview {

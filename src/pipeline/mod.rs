@@ -17,4 +17,4 @@ mod view;
 
 pub use desired::{Desired, all_flows};
 pub use object::{Object, Unencodable};
-pub use view::{AnsweredBy, Bindings, Bridge, Layout, LocalVlan, PatchPorts, Responder, View};
+pub use view::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};

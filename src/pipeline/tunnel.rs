@@ -4,9 +4,7 @@ use super::arp_nd;
 use super::cookie::{self, Kind};
 use super::integration::set_vlan;
 use super::object::{Entry, Recent, Sink};
-use super::tables::{
-    FLOOD_TO_TUN, LEARN_FROM_TUN, LOCAL_SWITCHING, PATCH_LV_TO_TUN, UCAST_TO_TUN, VXLAN_TUN_TO_LV,
-};
+use super::tables::{FLOOD_TO_TUN, LEARN_FROM_TUN, LOCAL_SWITCHING, PATCH_LV_TO_TUN, UCAST_TO_TUN, VXLAN_TUN_TO_LV};
 use super::view::{Bridge, LocalVlan, Overlay, View};
 use crate::flow::LearntScope;
 use crate::openflow::action::learn::{Learn, Source, Spec};

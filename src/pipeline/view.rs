@@ -57,9 +57,9 @@ pub struct Layout {
     /// Known remote MACs become flows.
     pub l2_population: bool,
     /// ARP requests for known remote addresses; takes `l2_population`.
-    pub arp_responder: Responder,
+    pub arp_responder: Answering,
     /// Neighbour solicitations for known remote addresses; takes `l2_population`.
-    pub nd_responder: Responder,
+    pub nd_responder: Answering,
 }
 
 /// Who answers in place of a port on another node.
@@ -73,14 +73,14 @@ pub enum AnsweredBy {
 
 /// Answers in place of ports on other nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Responder {
+pub struct Answering {
     /// Who gives them.
     pub by: AnsweredBy,
     /// If they are given in networks that do not say.
     pub default: bool,
 }
 
-impl Responder {
+impl Answering {
     /// Who answers in a network that says this.
     const fn in_network(self, wish: Option<bool>) -> Option<AnsweredBy> {
         let on = match wish {

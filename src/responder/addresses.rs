@@ -13,7 +13,6 @@
 //! A few addresses in a row have one hash: they stand in one group, and whoever asks for all of a subnet
 //! waits for memory once for all of them.
 
-use std::array;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::Arc;
@@ -46,6 +45,17 @@ pub struct Holder {
     pub mac: MacAddr,
     /// Where it is.
     pub place: Place,
+    /// What it is to others.
+    pub kind: NodeKind,
+}
+
+/// What the holder of an address may be to others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeKind {
+    /// It sends and takes its own packets.
+    Host,
+    /// It may pass on those of others.
+    Router,
 }
 
 /// Where the holder of an address is.
@@ -109,6 +119,14 @@ impl AddressTable {
     }
 }
 
+impl PartialEq for AddressTable {
+    fn eq(&self, other: &Self) -> bool {
+        self.v4.equals(&other.v4) && self.v6.equals(&other.v6)
+    }
+}
+
+impl Eq for AddressTable {}
+
 /// An address as a number.
 trait Key: Copy + Eq + Default {
     /// Equal for a row of consecutive addresses.
@@ -143,6 +161,8 @@ struct Group<K, const N: usize> {
     taken: u8,
     /// A bit for each address that is here.
     here: u8,
+    /// A bit for each that may be a router's.
+    routers: u8,
 }
 
 impl<K: Key, const N: usize> Group<K, N> {
@@ -150,7 +170,7 @@ impl<K: Key, const N: usize> Group<K, N> {
     const ALL: u8 = ((1u16 << N) - 1) as u8;
 
     fn empty() -> Self {
-        Self { keys: [K::default(); N], macs: [Self::EMPTY_MAC; N], taken: 0, here: 0 }
+        Self { keys: [K::default(); N], macs: [Self::EMPTY_MAC; N], taken: 0, here: 0, routers: 0 }
     }
 
     fn is_full(&self) -> bool {
@@ -166,7 +186,8 @@ impl<K: Key, const N: usize> Group<K, N> {
 
     fn holder(&self, at: usize) -> Option<Holder> {
         let place = if self.here >> at & 1 != 0 { Place::Here } else { Place::Elsewhere };
-        self.macs.get(at).map(|&mac| Holder { mac, place })
+        let kind = if self.routers >> at & 1 != 0 { NodeKind::Router } else { NodeKind::Host };
+        self.macs.get(at).map(|&mac| Holder { mac, place, kind })
     }
 
     fn put(&mut self, at: usize, key: K, holder: Holder) {
@@ -174,6 +195,7 @@ impl<K: Key, const N: usize> Group<K, N> {
         (*there, *mac) = (key, holder.mac);
         self.taken |= 1 << at;
         self.here = self.here & !(1 << at) | u8::from(holder.place == Place::Here) << at;
+        self.routers = self.routers & !(1 << at) | u8::from(holder.kind == NodeKind::Router) << at;
     }
 
     fn entries(&self) -> impl Iterator<Item = (K, Holder)> {
@@ -373,6 +395,13 @@ impl<K: Key, const N: usize> Table<K, N> {
         table
     }
 
+    /// True if both have the same addresses with the same holders.
+    fn equals(&self, other: &Self) -> bool {
+        let is_there = |(key, holder)| other.get(key) == Some(holder);
+        Arc::ptr_eq(&self.directory, &other.directory)
+            || self.len == other.len && self.pages().flat_map(|page| entries(page)).all(is_there)
+    }
+
     /// Each page once.
     fn pages(&self) -> impl Iterator<Item = &Arc<Page<K, N>>> {
         let followers = self.directory.iter().skip(1).map(Some).chain([None]);
@@ -395,7 +424,8 @@ mod tests {
     fn holder(number: u32) -> Holder {
         let [_, a, b, c] = number.to_be_bytes();
         let place = if number % 3 == 0 { Place::Here } else { Place::Elsewhere };
-        Holder { mac: MacAddr([0xfa, 0x16, 0x3e, a, b, c]), place }
+        let kind = if number % 5 == 0 { NodeKind::Router } else { NodeKind::Host };
+        Holder { mac: MacAddr([0xfa, 0x16, 0x3e, a, b, c]), place, kind }
     }
 
     fn table(count: u32) -> AddressTable {

@@ -104,8 +104,8 @@ fn a_file_without_nodes_is_refused() {
 #[test]
 fn unknown_keys_and_wrong_types_are_refused_everywhere() {
     const TOP: &str = "found an unknown key, expected nodes, networks or ports";
-    const PORT: &str = "found an unknown key, expected network, node, interface, mac_address, fixed_ips, port_security \
-                        or allowed_address_pairs";
+    const PORT: &str = "found an unknown key, expected network, node, interface, mac_address, fixed_ips, port_security, \
+                        allowed_address_pairs, tftp_server_name or bootfile_name";
     const NETWORK: &str = "found an unknown key, expected type, segmentation_id, physical_network, mtu, arp_responder, \
                            nd_responder or subnets";
     expect(&[
@@ -115,7 +115,9 @@ fn unknown_keys_and_wrong_types_are_refused_everywhere() {
         (
             "gateway_ip",
             "gateway",
-            "t:11:1: networks.blue.subnets.v4.gateway: found an unknown key, expected cidr or gateway_ip",
+            "t:11:1: networks.blue.subnets.v4.gateway: found an unknown key, expected cidr, gateway_ip, enable_dhcp, \
+             dhcp_server_ip, dhcp_lease_time, dns_nameservers, ntp_servers, domain_name, domain_search, host_routes, \
+             tftp_server_name or bootfile_name",
         ),
         ("port_security", "\"port security\"", &format!("t:27:1: ports.a.\"port security\": {PORT}")),
         (
@@ -259,7 +261,11 @@ fn numbers_out_of_range_are_refused() {
         ),
         ("= 5", "= 4095", "t:15:19: networks.red.segmentation_id: found 4095, expected a VLAN id from 1 to 4094"),
         ("= 5", "= -1", "t:15:19: networks.red.segmentation_id: found -1, expected a VLAN id from 1 to 4094"),
-        ("1450", "1450\narp_responder = 1", "t:9:17: networks.blue.arp_responder: found an integer, expected true or false"),
+        (
+            "1450",
+            "1450\narp_responder = 1",
+            "t:9:17: networks.blue.arp_responder: found an integer, expected true or false",
+        ),
         ("1450", "67", "t:8:7: networks.blue.mtu: found 67, expected a size in bytes from 68 to 65535"),
         ("1450", "65536", "t:8:7: networks.blue.mtu: found 65536, expected a size in bytes from 68 to 65535"),
         (
@@ -706,6 +712,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             fixed_ips,
             port_security: true,
             allowed_address_pairs: Vec::new(),
+            boot: None,
         },
     )
 }

@@ -47,7 +47,11 @@ pub fn network_model() -> impl Strategy<Value = NetworkModel> {
     let kinds =
         prop_oneof![1 => Just(Kind::Local), 1 => Just(Kind::Flat), 1 => Just(Kind::Vlan), 4 => Just(Kind::Vxlan)];
     let wish = || prop_oneof![2 => Just(None), 1 => Just(Some(false)), 1 => Just(Some(true))];
-    (kinds, 0..3_u8, [wish(), wish()]).prop_map(|(kind, version, responders)| NetworkModel { kind, version, responders })
+    (kinds, 0..3_u8, [wish(), wish()]).prop_map(|(kind, version, responders)| NetworkModel {
+        kind,
+        version,
+        responders,
+    })
 }
 
 pub fn port_model() -> impl Strategy<Value = PortModel> {
