@@ -75,6 +75,8 @@ impl Table {
                 "link_state",
                 "error",
                 "mac_in_use",
+                "mtu",
+                "mtu_request",
             ],
             Self::Controller => {
                 &["target", "connection_mode", "is_connected", "inactivity_probe", "max_backoff", "external_ids"]
@@ -216,6 +218,10 @@ pub struct Interface {
     pub error: Option<String>,
     /// The Ethernet address in use.
     pub mac_in_use: Option<MacAddr>,
+    /// Its MTU in bytes; empty if it has none, as some tunnels.
+    pub mtu: Option<i64>,
+    /// The MTU that somebody wants it to have.
+    pub mtu_request: Option<i64>,
 }
 
 /// A bridge's connection to an OpenFlow controller.
@@ -370,6 +376,8 @@ impl FromColumns for Interface {
             link_state: columns.get("link_state", value::optional)?,
             error: columns.get("error", value::optional)?,
             mac_in_use: mac_in_use.and_then(|text| text.parse().ok()),
+            mtu: columns.get("mtu", value::optional)?,
+            mtu_request: columns.get("mtu_request", value::optional)?,
         })
     }
 }
@@ -396,6 +404,8 @@ mod tests {
             "name": "tap1", "type": "", "ofport": ofport, "external_ids": ["map", [["iface-id", "web1"]]],
             "options": ["map", []], "admin_state": "up", "link_state": ["set", []], "error": ["set", []],
             "mac_in_use": "fa:16:3e:00:00:01",
+            "mtu": 1500,
+            "mtu_request": ["set", []],
         });
         let values = values.as_object().unwrap();
         Interface::from_columns(&Columns { table: Table::Interface, row: Uuid([7; 16]), values })
@@ -408,6 +418,7 @@ mod tests {
         assert_eq!(row.external_ids["iface-id"], "web1");
         assert_eq!((row.admin_state, row.link_state), (Some(LinkState::Up), None));
         assert_eq!(row.mac_in_use, "fa:16:3e:00:00:01".parse().ok());
+        assert_eq!((row.mtu, row.mtu_request), (Some(1500), None));
     }
 
     #[test]

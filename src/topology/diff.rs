@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::{Name, Topology};
+use super::{Name, Network, Topology};
 
 /// The names of what was added, removed or changed, each list sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Nodes.
     pub nodes: Vec<Name>,
-    /// Networks, their subnets included.
+    /// Networks, their subnets and the effective MTU included.
     pub networks: Vec<Name>,
     /// Ports.
     pub ports: Vec<Name>,
@@ -26,7 +26,9 @@ impl Changes {
 impl Topology {
     /// What differs between `old` and `new`: one walk over both. Values that both share are not looked into.
     pub fn diff(old: &Topology, new: &Topology) -> Changes {
-        let same_network = |a: &_, b: &_| Arc::ptr_eq(a, b) || a == b;
+        // What a network can carry may depend on all that is around it.
+        let same_network =
+            |a: &Arc<Network>, b: &Arc<Network>| (Arc::ptr_eq(a, b) || a == b) && old.mtu_of(a) == new.mtu_of(b);
         let same_port = |a: &_, b: &_| Arc::ptr_eq(a, b) || a == b;
         Changes {
             nodes: differing(old.nodes(), new.nodes(), |node| &node.name, |a, b| a == b),

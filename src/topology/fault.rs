@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
-use super::Name;
 use super::document::clip;
+use super::{MtuLimit, Name};
 use crate::openflow::MacAddr;
 
 /// A file that is not used because of what is wrong in it: at least one problem, in the order of the file.
@@ -229,6 +229,10 @@ pub enum Fault {
     RouteTwice(IpNetwork),
     #[error("found {found}, expected neither the network address nor the broadcast address of {cidr}")]
     Reserved { found: IpAddr, cidr: IpNetwork },
+    #[error("found {found}, expected at most {limit}")]
+    MtuTooLarge { found: u16, limit: MtuLimit },
+    #[error("found room for packets of {limit}, expected {least} or more")]
+    MtuTooSmall { limit: MtuLimit, least: u16 },
     #[error("found {0:?}, expected the name of a network in this file")]
     UnknownNetwork(Name),
     #[error("found {0:?}, expected the name of a node in this file")]

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document::Report;
+use super::mtu::{Mtu, Underlay, check_mtu};
 use super::{Conflict, Name, Network, Node, Port, Position};
 use crate::openflow::MacAddr;
 
@@ -19,6 +20,9 @@ pub struct Topology {
     pub(super) nodes: BTreeMap<Name, NodeEntry>,
     pub(super) networks: BTreeMap<Name, NetworkEntry>,
     pub(super) ports: BTreeMap<Name, Arc<Port>>,
+    pub(super) mtu: Mtu,
+    /// If any node has an IPv6 `tunnel_ip`.
+    pub(super) has_ipv6_tunnels: bool,
     /// The file it comes from, for messages.
     pub(super) file: Option<Name>,
 }
@@ -156,6 +160,10 @@ impl Topology {
     pub fn insert_port(&mut self, mut port: Port) -> Result<Option<Arc<Port>>, Conflict> {
         let mut report = Report::default();
         self.check_port(&port, &mut report);
+        if let Some(entry) = self.networks.get(&port.network).filter(|_| self.underlay_of(&port.node) == Underlay::Ipv6)
+        {
+            check_mtu(&entry.network, self.mtu.limit(&entry.network.kind, Underlay::Ipv6), &mut report);
+        }
         if !report.is_empty() {
             return Err(Conflict { problems: report.into_problems() });
         }

@@ -16,6 +16,7 @@ pub(crate) mod document;
 mod fault;
 mod index;
 mod model;
+mod mtu;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -25,5 +26,6 @@ pub use diff::Changes;
 pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
 pub use index::Topology;
 pub use model::{AddressPair, Name, Network, NetworkKind, Node, Port, Subnet};
+pub use mtu::{Mtu, MtuLimit, Underlay};
 
 pub(crate) use check::{check_device, check_name};

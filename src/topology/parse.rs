@@ -11,6 +11,7 @@ use toml::de::DeTable;
 use super::check::{check_name, check_subnets};
 use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
+use super::mtu::{LEAST, LEAST_IPV6, Mtu};
 use super::{AddressPair, Boot, Dhcp, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
 use crate::openflow::MacAddr;
 
@@ -90,6 +91,7 @@ struct Draft {
     /// With the offset of the name of the physical network.
     networks: BTreeMap<Name, (Network, Option<usize>)>,
     ports: BTreeMap<Name, Arc<Port>>,
+    mtu: Option<Mtu>,
     /// What the file declares but has a problem: (kind, name).
     broken: HashSet<(&'static str, Name)>,
 }
@@ -112,8 +114,13 @@ impl Draft {
                 "nodes" => "nodes",
                 "networks" => "networks",
                 "ports" => "ports",
+                "mtu" if self.mtu.is_some() => return Err(Torn { start: base }),
+                "mtu" => {
+                    self.mtu = Some(Mtu::read(value, &at, report));
+                    continue;
+                }
                 _ => {
-                    report.push(&at, Fault::UnknownKey { known: &["nodes", "networks", "ports"] });
+                    report.push(&at, Fault::UnknownKey { known: &["nodes", "networks", "ports", "mtu"] });
                     continue;
                 }
             };
@@ -188,7 +195,7 @@ impl Draft {
             match &**key.get_ref() {
                 "type" | "segmentation_id" | "physical_network" => {}
                 "mtu" => {
-                    mtu = document::number(value, &at, report, "a size in bytes", (68, 65535));
+                    mtu = document::number(value, &at, report, "a size in bytes", (u32::from(LEAST), 65535));
                     sound &= mtu.is_some();
                 }
                 "subnets" => {
@@ -212,9 +219,12 @@ impl Draft {
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
-        if let Some(size) = mtu.filter(|size| *size < 1280 && subnets.iter().any(|subnet| subnet.cidr.is_ipv6())) {
+        if let Some(size) =
+            mtu.filter(|size| *size < u32::from(LEAST_IPV6) && subnets.iter().any(|subnet| subnet.cidr.is_ipv6()))
+        {
             let what = "a size in bytes for a network with an IPv6 subnet";
-            let fault = Fault::OutOfRange { found: size.to_string().into(), what, low: 1280, high: 65535 };
+            let fault =
+                Fault::OutOfRange { found: size.to_string().into(), what, low: u32::from(LEAST_IPV6), high: 65535 };
             report.push(&at.key("mtu"), fault);
         }
         for (key, wish) in [("arp_responder", arp_responder), ("nd_responder", nd_responder)] {
@@ -287,7 +297,7 @@ impl Draft {
 
     /// Puts the values together and checks them against each other.
     fn assemble(self, text: &str, file: &str, report: &mut Report) -> Topology {
-        let Draft { names, nodes, networks, ports, broken } = self;
+        let Draft { names, nodes, networks, ports, mtu, broken } = self;
         drop(names);
         if nodes.is_empty() && !broken.iter().any(|(kind, _)| *kind == "nodes") {
             report.push(&At::ROOT, Fault::NoNodes);
@@ -298,10 +308,13 @@ impl Draft {
             let position = named_at.and_then(|_| positions.next());
             (name, NetworkEntry::new(Arc::new(network), position))
         });
+        let has_ipv6_tunnels = nodes.values().any(|node| node.tunnel_ip.is_some_and(|address| address.is_ipv6()));
         let mut topology = Topology {
             networks: networks.collect(),
             nodes: nodes.into_iter().map(|(name, node)| (name, NodeEntry::from(node))).collect(),
             ports: BTreeMap::new(),
+            mtu: mtu.unwrap_or_default(),
+            has_ipv6_tunnels,
             file: Some(Name::from(file)),
         };
         topology.check_shared(report);
@@ -315,6 +328,10 @@ impl Draft {
             topology.index_port(port);
         }
         topology.ports = ports;
+        // Of a file with other problems nobody knows what its networks can carry.
+        if report.is_empty() {
+            topology.check_mtus(report);
+        }
         topology
     }
 }

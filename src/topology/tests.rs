@@ -103,7 +103,7 @@ fn a_file_without_nodes_is_refused() {
 
 #[test]
 fn unknown_keys_and_wrong_types_are_refused_everywhere() {
-    const TOP: &str = "found an unknown key, expected nodes, networks or ports";
+    const TOP: &str = "found an unknown key, expected nodes, networks, ports or mtu";
     const PORT: &str = "found an unknown key, expected network, node, interface, mac_address, fixed_ips, port_security, \
                         allowed_address_pairs, tftp_server_name or bootfile_name";
     const NETWORK: &str = "found an unknown key, expected type, segmentation_id, physical_network, mtu, arp_responder, \
