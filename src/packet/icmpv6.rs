@@ -59,6 +59,8 @@ pub struct NeighborDiscovery<'a> {
 }
 
 impl NeighborDiscovery<'_> {
+    /// Flag of an advertisement: it comes from a router.
+    pub const ROUTER: u32 = 1 << 31;
     /// Flag of an advertisement: it answers a solicitation.
     pub const SOLICITED: u32 = 1 << 30;
     /// Flag of an advertisement: what is cached is to be replaced.

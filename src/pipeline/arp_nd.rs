@@ -12,7 +12,7 @@ use crate::openflow::numbers::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use crate::openflow::oxm::FieldValue;
 use crate::openflow::{Action, MacAddr, Match, PortNo, oxm};
 use crate::packet::{Arp, NdOption, NeighborDiscovery};
-use crate::topology::{Network, Port};
+use crate::topology::{Network, Port, Subnet};
 
 /// The hop limit that neighbour discovery must arrive with: nobody beyond the link can have sent it
 /// (RFC 4861 §7.1.1).
@@ -22,11 +22,11 @@ const WHOLE_PACKET: u16 = 0xffff;
 
 const ON: &Bridge = &Bridge::Tunnel;
 
-/// What is asked in networks that do not say who answers.
+/// What is asked, where networks that do not say so have answers.
 pub(super) fn host(view: &View<'_>, sink: &mut Sink<'_>) {
     for question in Question::ALL {
         if let Some(by) = view.layout.answers(question) {
-            take_up(question, by, None, sink);
+            take_up((question, by), None, sink);
         }
     }
     if answers_any(view) {
@@ -34,22 +34,18 @@ pub(super) fn host(view: &View<'_>, sink: &mut Sink<'_>) {
     }
 }
 
-/// What is asked in a network that says otherwise than the host.
+/// What is asked in a network that has answers though others have none, and what of it goes up to Heddle. Only
+/// networks with tunnels have local VLANs here: what `br-int` floods of others does not go up.
 pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
     let Some(overlay) = view.overlay(network) else { return };
     let mut takes_up = false;
     for question in Question::ALL {
-        match (view.layout.answers(question), overlay.answers(question)) {
-            (Some(_), None) => {
-                let matching = asks(question).vlan(overlay.local_vlan.vid());
-                sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 2, Kind::NetworkUnanswered, matching).goto(UCAST_TO_TUN));
-            }
-            (None, Some(by)) => {
-                take_up(question, by, Some(overlay.local_vlan), sink);
-                takes_up = true;
-            }
-            _ => {}
+        let Some(by) = overlay.answers(question) else { continue };
+        if view.layout.answers(question).is_none() {
+            take_up((question, by), Some(overlay.local_vlan), sink);
+            takes_up = true;
         }
+        up_to_heddle((question, by), overlay, sink);
     }
     if takes_up && !answers_any(view) {
         unanswered(Match::new().vlan(overlay.local_vlan.vid()), sink);
@@ -68,45 +64,44 @@ fn unanswered(matching: Match, sink: &mut Sink<'_>) {
 }
 
 /// Brings a question to table 21, and there what is the same for every address.
-fn take_up(question: Question, by: AnsweredBy, local_vlan: Option<LocalVlan>, sink: &mut Sink<'_>) {
+fn take_up((question, by): (Question, AnsweredBy), local_vlan: Option<LocalVlan>, sink: &mut Sink<'_>) {
     let within = |matching: Match| match local_vlan {
         Some(vlan) => matching.vlan(vlan.vid()),
         None => matching,
     };
-    let up = [Action::Output { port: PortNo::CONTROLLER, max_len: WHOLE_PACKET }];
-    let (taken_up, to_heddle) = match question {
-        Question::Arp => (Kind::ArpRequest, Kind::ArpToHeddle),
-        Question::Solicitation => (Kind::Solicitation, Kind::SolicitationToHeddle),
+    let (kind, asked) = match question {
+        Question::Arp => (Kind::ArpRequest, arp_request()),
+        Question::Solicitation => (Kind::Solicitation, solicitation().with(FieldValue::new(&oxm::IP_TTL, HOP_LIMIT))),
     };
-    sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 1, taken_up, within(asks(question))).goto(ARP_RESPONDER));
+    sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 1, kind, within(asked)).goto(ARP_RESPONDER));
     match (question, by) {
-        (Question::Arp, AnsweredBy::Controller) => {
-            sink.add(ON, Entry::new(ARP_RESPONDER, 1, to_heddle, within(arp_request())).apply(&up));
-        }
         (Question::Arp, AnsweredBy::Flows) => {
             let probe = arp_request().arp_spa(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
             sink.add(ON, Entry::new(ARP_RESPONDER, 3, Kind::ArpProbe, within(probe)).goto(FLOOD_TO_TUN));
         }
-        (Question::Solicitation, AnsweredBy::Controller) => {
-            sink.add(ON, Entry::new(ARP_RESPONDER, 1, to_heddle, within(solicitation())).apply(&up));
-        }
         (Question::Solicitation, AnsweredBy::Flows) => {
-            // Open vSwitch 3.1 writes the type of an option without a look whether there is one: what
-            // carries no address of its sender, as duplicate address detection, must not come to a flow.
-            let without_option = solicitation().with(FieldValue::new(&oxm::ND_SLL, 0));
-            sink.add(ON, Entry::new(ARP_RESPONDER, 3, to_heddle, within(without_option)).apply(&up));
             let turned = Match::new().icmpv6_type(NEIGHBOR_ADVERTISEMENT);
             sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::Advertise, within(turned)).apply(&advertise()));
         }
+        (_, AnsweredBy::Controller) => {}
     }
 }
 
-/// What table 2 takes for a question.
-fn asks(question: Question) -> Match {
-    match question {
-        Question::Arp => arp_request(),
-        Question::Solicitation => solicitation().with(FieldValue::new(&oxm::IP_TTL, HOP_LIMIT)),
-    }
+/// Sends up what Heddle is to answer in a network.
+fn up_to_heddle((question, by): (Question, AnsweredBy), overlay: Overlay, sink: &mut Sink<'_>) {
+    let (priority, kind, asked) = match (question, by) {
+        (Question::Arp, AnsweredBy::Flows) => return,
+        (Question::Arp, AnsweredBy::Controller) => (1, Kind::ArpToHeddle, arp_request()),
+        (Question::Solicitation, AnsweredBy::Controller) => (1, Kind::SolicitationToHeddle, solicitation()),
+        // Open vSwitch 3.1 writes the type of the first option without a look whether there is one: what carries
+        // no address of its sender, as duplicate address detection, must not come to the flows that answer.
+        (Question::Solicitation, AnsweredBy::Flows) => {
+            (3, Kind::SolicitationToHeddle, solicitation().with(FieldValue::new(&oxm::ND_SLL, 0)))
+        }
+    };
+    let up = [Action::Output { port: PortNo::CONTROLLER, max_len: WHOLE_PACKET }];
+    let matching = asked.vlan(overlay.local_vlan.vid());
+    sink.add(ON, Entry::new(ARP_RESPONDER, priority, kind, matching).apply(&up));
 }
 
 fn arp_request() -> Match {
@@ -131,10 +126,12 @@ pub(super) fn remote_port(port: &Port, view: &View<'_>, recent: &mut Recent, sin
         }
     }
     if overlay.answers(Question::Solicitation) == Some(AnsweredBy::Flows) {
+        let router = view.topology.network(&port.network).is_some_and(|network| may_route(port, network));
+        let flags = NeighborDiscovery::SOLICITED | NeighborDiscovery::OVERRIDE;
+        let turn = turn(port.mac_address, if router { flags | NeighborDiscovery::ROUTER } else { flags });
         for address in ipv6_addresses(port) {
-            let turn = turn(port.mac_address);
-            let solicitation = solicitation_of(overlay, address);
-            sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::PortNdAnswer, solicitation).apply(&turn));
+            let matching = solicitation_of(overlay, address);
+            sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::PortNdAnswer, matching).apply(&turn));
         }
     }
 }
@@ -165,7 +162,7 @@ fn announcement(overlay: Overlay, address: Ipv4Addr, sink: &mut Sink<'_>) {
 }
 
 /// The addresses of a port that ARP asks for.
-pub(super) fn ipv4_addresses(port: &Port) -> impl Iterator<Item = Ipv4Addr> {
+pub fn ipv4_addresses(port: &Port) -> impl Iterator<Item = Ipv4Addr> {
     port.fixed_ips.iter().filter_map(|address| match address {
         IpAddr::V4(v4) => Some(*v4),
         IpAddr::V6(_) => None,
@@ -174,12 +171,20 @@ pub(super) fn ipv4_addresses(port: &Port) -> impl Iterator<Item = Ipv4Addr> {
 
 /// The addresses of a port that neighbour discovery asks for: the fixed ones, and the link-local one that its MAC
 /// address makes, which no other port of the network has.
-pub(super) fn ipv6_addresses(port: &Port) -> impl Iterator<Item = Ipv6Addr> {
+pub fn ipv6_addresses(port: &Port) -> impl Iterator<Item = Ipv6Addr> {
     let fixed = port.fixed_ips.iter().filter_map(|address| match address {
         IpAddr::V6(v6) => Some(*v6).filter(|address| !address.is_unicast_link_local()),
         IpAddr::V4(_) => None,
     });
     fixed.chain([port.mac_address.link_local_ipv6()])
+}
+
+/// True if others may have a port as their router: it has the gateway's address, or may send what is not its own. Its
+/// advertisements say so; one that denied it would take the router away from them (RFC 4861 §7.2.5). From another
+/// machine the flag does nothing.
+pub fn may_route(port: &Port, network: &Network) -> bool {
+    let is_gateway = |subnet: &Subnet| subnet.gateway_ip.is_some_and(|gateway| port.fixed_ips.contains(&gateway));
+    !port.port_security || !port.allowed_address_pairs.is_empty() || network.subnets.iter().any(is_gateway)
 }
 
 fn request_for(overlay: Overlay, address: Ipv4Addr) -> Match {
@@ -204,23 +209,23 @@ fn arp_answer(mac: MacAddr, address: Ipv4Addr) -> [Action; 8] {
     ]
 }
 
-/// Makes a solicitation an advertisement of `mac`, with the rest still to be written: only a flow that matches
-/// advertisements may write what only they have (`OFPBAC_MATCH_INCONSISTENT`).
-fn turn(mac: MacAddr) -> [Action; 4] {
+/// Makes a solicitation an advertisement of `mac` with these flags. The rest is still to be written: only a flow that
+/// matches advertisements may write what only they have (`OFPBAC_MATCH_INCONSISTENT`).
+fn turn(mac: MacAddr, flags: u32) -> [Action; 5] {
     [
         Action::move_all(&oxm::ETH_SRC, &oxm::ETH_DST),
         Action::set_field(&oxm::ETH_SRC, mac_number(mac)),
+        Action::set_field(&oxm::ND_RESERVED, flags.into()),
         Action::set_field(&oxm::ICMPV6_TYPE, NEIGHBOR_ADVERTISEMENT.into()),
         Action::resubmit(ARP_RESPONDER),
     ]
 }
 
 /// Completes the advertisement (RFC 4861 §7.2.4) and sends it back.
-fn advertise() -> [Action; 6] {
+fn advertise() -> [Action; 5] {
     [
         Action::move_all(&oxm::IPV6_SRC, &oxm::IPV6_DST),
         Action::move_all(&oxm::ND_TARGET, &oxm::IPV6_SRC),
-        Action::set_field(&oxm::ND_RESERVED, (NeighborDiscovery::SOLICITED | NeighborDiscovery::OVERRIDE).into()),
         Action::set_field(&oxm::ND_OPTIONS_TYPE, NdOption::TARGET_LINK_ADDRESS.into()),
         Action::move_all(&oxm::ETH_SRC, &oxm::ND_TLL),
         Action::output(PortNo::IN_PORT),

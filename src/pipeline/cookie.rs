@@ -84,12 +84,11 @@ kinds! {
     PortArpAnswer = 0x29, Port, "answers ARP requests for {} in its place";
     PortArpLocal = 0x2a, Port, "{} is on this host and answers ARP itself: its requests need not leave";
     PortArpAnnounce = 0x2b, Port, "the address of {} announced by its user (gratuitous ARP): never answered, told to every node of the network";
-    NetworkUnanswered = 0x2d, Network, "the network {} is one in which nobody answers for others: what is asked there goes its way";
     NetworkFlood = 0x2c, Network, "broadcast, multicast and unknown unicast of {} to every node that has ports of it";
-    ArpToHeddle = 0x2e, Bridge, "ARP requests: Heddle answers for ports on other nodes, or sends them on";
+    ArpToHeddle = 0x2d, Network, "ARP requests of {}: Heddle answers for ports on other nodes, or sends them on";
     Learnt = 0x2f, Bridge, "learnt by the switch from a packet that came through a tunnel";
     Solicitation = 0x30, Bridge, "neighbour solicitations: look for an answer before anything leaves this host";
-    SolicitationToHeddle = 0x31, Bridge, "neighbour solicitations that flows cannot answer: Heddle does, or sends them on";
+    SolicitationToHeddle = 0x31, Network, "neighbour solicitations of {} that no flow answers: Heddle does, or sends them on";
     PortNdAnswer = 0x32, Port, "answers neighbour solicitations for {} in its place: from here on they are advertisements";
     Advertise = 0x33, Bridge, "completes an advertisement that was a solicitation and sends it back";
     PortNdLocal = 0x34, Port, "{} is on this host and advertises itself: its solicitations need not leave";

@@ -391,7 +391,9 @@ impl<K: Key, const N: usize> Table<K, N> {
     /// The same addresses in a table of their size.
     fn anew(&self) -> Self {
         let mut table = Self::default();
-        self.pages().flat_map(|page| entries(page)).for_each(|(key, holder)| drop(table.insert(key, holder)));
+        for (key, holder) in self.pages().flat_map(|page| entries(page)) {
+            table.insert(key, holder);
+        }
         table
     }
 
@@ -415,7 +417,7 @@ const _: () = assert!(size_of::<Group<u32, GROUP_V4>>() == 64 && size_of::<Group
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, HashSet};
 
     use proptest::prelude::*;
 
@@ -460,7 +462,8 @@ mod tests {
 
     /// Pages of `after` that `before` has not.
     fn touched<K: Key, const N: usize>(before: &Table<K, N>, after: &Table<K, N>) -> usize {
-        after.pages().filter(|page| !before.pages().any(|other| Arc::ptr_eq(page, other))).count()
+        let known: HashSet<_> = before.pages().map(|page| page.as_ptr()).collect();
+        after.pages().filter(|page| !known.contains(&page.as_ptr())).count()
     }
 
     #[test]
@@ -479,7 +482,7 @@ mod tests {
     #[test]
     fn one_address_more_or_less_among_a_hundred_thousand_touches_one_page() {
         let before = table(100_000);
-        for number in 100_000..100_100 {
+        for number in 100_000..100_020 {
             let mut after = before.clone();
             after.insert(v4(number), holder(1));
             after.insert(v6(number), holder(1));
@@ -499,10 +502,10 @@ mod tests {
 
     #[test]
     fn memory_follows_the_number_of_addresses() {
-        let mut table = table(100_000);
-        assert!(memory(&table.v4) < 100_000 * 30, "{}", memory(&table.v4));
-        assert!(memory(&table.v6) < 100_000 * 70, "{}", memory(&table.v6));
-        for number in 10..100_000 {
+        let mut table = table(20_000);
+        assert!(memory(&table.v4) < 20_000 * 30, "{}", memory(&table.v4));
+        assert!(memory(&table.v6) < 20_000 * 70, "{}", memory(&table.v6));
+        for number in 10..20_000 {
             table.remove(v4(number));
             table.remove(v6(number));
         }

@@ -33,7 +33,10 @@ pub(super) fn answer(
         Some(Holder { mac, place: Place::Elsewhere, .. }) => {
             let frame = Frame { dst: query.ethernet.src, src: mac, tags: query.ethernet.tags };
             let said = Arp { op: Arp::REPLY, sha: mac, spa: request.tpa, tha: request.sha, tpa: request.spa };
-            reply.send(Destination::InPort, |writer| frame.arp(&said, writer));
+            reply.send(Destination::InPort, |writer| {
+                frame.arp(&said, writer);
+                Ok(())
+            });
             Verdict::Answered
         }
     }

@@ -44,18 +44,36 @@ pub(super) fn answer(
         Place::Here if detects_duplicates => reply.pass_on(query, FLOOD_TO_TUN),
         Place::Here => Verdict::Ignored("whoever has the address has heard it too"),
         Place::Elsewhere => {
-            let (dst_mac, dst) = if detects_duplicates { (ALL_NODES_MAC, ALL_NODES) } else { (query.ethernet.src, ip.src) };
-            let frame = Frame { dst: dst_mac, src: holder.mac, tags: query.ethernet.tags };
-            let header = Ipv6Header { src: target, dst, hop_limit: HOP_LIMIT };
-            reply.try_send(Destination::InPort, |writer| {
+            let to = if detects_duplicates { Audience::EVERYONE } else { Audience::of(query, ip) };
+            let frame = Frame { dst: to.mac, src: holder.mac, tags: query.ethernet.tags };
+            let header = Ipv6Header { src: target, dst: to.address, hop_limit: HOP_LIMIT };
+            reply.send(Destination::InPort, |writer| {
                 frame.ipv6(writer);
                 header.icmpv6(writer, |writer| {
-                    advertisement(target, holder, solicited(detects_duplicates), writer);
+                    advertisement(target, holder, to.flags, writer);
                     Ok(())
                 })
             });
             Verdict::Answered
         }
+    }
+}
+
+/// To whom an advertisement goes.
+struct Audience {
+    mac: MacAddr,
+    address: Ipv6Addr,
+    flags: u32,
+}
+
+impl Audience {
+    /// All, for whoever asks has no address yet (RFC 4861 §7.2.4).
+    const EVERYONE: Self = Self { mac: ALL_NODES_MAC, address: ALL_NODES, flags: NeighborDiscovery::OVERRIDE };
+
+    /// Whoever asks.
+    const fn of(query: &Query<'_>, ip: &Ipv6<'_>) -> Self {
+        let flags = NeighborDiscovery::SOLICITED | NeighborDiscovery::OVERRIDE;
+        Self { mac: query.ethernet.src, address: ip.src, flags }
     }
 }
 

@@ -119,13 +119,17 @@ impl Neighbours {
             if let Some(known) = self.ports.remove(*name)
                 && let Some(table) = self.draft(&known.network, &mut drafts)
             {
-                known.addresses.iter().for_each(|&address| drop(table.remove(address)));
+                for &address in &known.addresses {
+                    table.remove(address);
+                }
             }
         }
         for (name, after) in ports {
             let Some(known) = after else { continue };
             if let Some(table) = self.draft(&known.network, &mut drafts) {
-                known.addresses.iter().for_each(|&address| drop(table.insert(address, known.holder)));
+                for &address in &known.addresses {
+                    table.insert(address, known.holder);
+                }
             }
             self.ports.insert(name.clone(), known);
         }
@@ -139,11 +143,7 @@ impl Neighbours {
     }
 
     /// The addresses of a network while they change.
-    fn draft<'a>(
-        &self,
-        network: &Name,
-        drafts: &'a mut BTreeMap<Name, AddressTable>,
-    ) -> Option<&'a mut AddressTable> {
+    fn draft<'a>(&self, network: &Name, drafts: &'a mut BTreeMap<Name, AddressTable>) -> Option<&'a mut AddressTable> {
         let entry = self.networks.get(network)?;
         Some(drafts.entry(network.clone()).or_insert_with(|| entry.answers.addresses.clone()))
     }

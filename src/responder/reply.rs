@@ -1,6 +1,6 @@
 //! A PACKET_OUT on its way into the buffer of what is to be sent.
 
-use super::Query;
+use super::{Query, Verdict};
 use crate::openflow::header::{MessageType, VERSION};
 use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{Action, EncodeError, PortNo, TableId, Writer};
@@ -39,13 +39,23 @@ impl<'a> Reply<'a> {
 
     /// Sends the frame that `build` writes.
     #[inline]
-    pub fn send(&mut self, to: Destination, build: impl FnOnce(&mut Writer)) {
+    pub fn send(&mut self, to: Destination, build: impl FnOnce(&mut Writer) -> Result<(), EncodeError>) {
         let begin = self.out.begin();
         let sent = packet_out(self.out, self.in_port, to, build);
         if sent.is_err() {
             self.out.undo(begin);
             self.sound = false;
         }
+    }
+
+    /// Sends the packet itself on through the flows of a table, as if it had not come up.
+    #[inline]
+    pub fn pass_on(&mut self, query: &Query<'_>, table: TableId) -> Verdict {
+        self.send(Destination::Resubmit(table), |writer| {
+            writer.bytes(query.frame);
+            Ok(())
+        });
+        Verdict::PassedOn
     }
 
     /// False if a packet was too long for a message and was left out.
@@ -59,7 +69,7 @@ fn packet_out(
     out: &mut Writer,
     in_port: PortNo,
     to: Destination,
-    build: impl FnOnce(&mut Writer),
+    build: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let message = out.begin();
     let [i0, i1, i2, i3] = in_port.0.to_be_bytes();
@@ -96,7 +106,7 @@ fn packet_out(
         Destination::Port(port) => output(out, port),
         Destination::Resubmit(table) => Action::resubmit(table).encode(out)?,
     }
-    build(out);
+    build(out)?;
     out.end(message, 2, "packet_out")
 }
 
