@@ -78,9 +78,15 @@ impl Table {
                 "mtu",
                 "mtu_request",
             ],
-            Self::Controller => {
-                &["target", "connection_mode", "is_connected", "inactivity_probe", "max_backoff", "external_ids"]
-            }
+            Self::Controller => &[
+                "target",
+                "connection_mode",
+                "is_connected",
+                "inactivity_probe",
+                "max_backoff",
+                "controller_rate_limit",
+                "external_ids",
+            ],
         }
     }
 }
@@ -237,6 +243,8 @@ pub struct Controller {
     pub inactivity_probe: Option<i64>,
     /// Milliseconds at most between attempts to connect.
     pub max_backoff: Option<i64>,
+    /// Packets a second that the bridge sends up, at the most: each port its share. Empty: all.
+    pub controller_rate_limit: Option<i64>,
     /// Keys of others, and Heddle's [`marks`](super::marks).
     pub external_ids: TextMap,
 }
@@ -390,6 +398,7 @@ impl FromColumns for Controller {
             is_connected: columns.get("is_connected", value::one)?,
             inactivity_probe: columns.get("inactivity_probe", value::optional)?,
             max_backoff: columns.get("max_backoff", value::optional)?,
+            controller_rate_limit: columns.get("controller_rate_limit", value::optional)?,
             external_ids: columns.get("external_ids", value::text_map)?,
         })
     }

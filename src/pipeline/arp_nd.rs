@@ -7,6 +7,7 @@ use super::cookie::Kind;
 use super::object::{Entry, Recent, Sink};
 use super::tables::{ARP_RESPONDER, FLOOD_TO_TUN, PATCH_LV_TO_TUN, UCAST_TO_TUN};
 use super::view::{AnsweredBy, Bridge, LocalVlan, Overlay, Question, View};
+use crate::openflow::features::SwitchConfig;
 use crate::openflow::matching::{ETH_TYPE_ARP, mac_number};
 use crate::openflow::numbers::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use crate::openflow::oxm::FieldValue;
@@ -17,8 +18,6 @@ use crate::topology::{Network, Port, Subnet};
 /// The hop limit that neighbour discovery must arrive with: nobody beyond the link can have sent it
 /// (RFC 4861 §7.1.1).
 const HOP_LIMIT: u128 = 255;
-/// All of a packet, since Heddle may have to send it on.
-const WHOLE_PACKET: u16 = 0xffff;
 
 const ON: &Bridge = &Bridge::Tunnel;
 
@@ -99,7 +98,8 @@ fn up_to_heddle((question, by): (Question, AnsweredBy), overlay: Overlay, sink: 
             (3, Kind::SolicitationToHeddle, solicitation().with(FieldValue::new(&oxm::ND_SLL, 0)))
         }
     };
-    let up = [Action::Output { port: PortNo::CONTROLLER, max_len: WHOLE_PACKET }];
+    // All of it, since Heddle may have to send it on.
+    let up = [Action::Output { port: PortNo::CONTROLLER, max_len: SwitchConfig::WHOLE_PACKET }];
     let matching = asked.vlan(overlay.local_vlan.vid());
     sink.add(ON, Entry::new(ARP_RESPONDER, priority, kind, matching).apply(&up));
 }
@@ -196,7 +196,7 @@ fn solicitation_of(overlay: Overlay, address: Ipv6Addr) -> Match {
 }
 
 /// Turns a request into the reply and sends it back.
-fn arp_answer(mac: MacAddr, address: Ipv4Addr) -> [Action; 8] {
+pub(super) fn arp_answer(mac: MacAddr, address: Ipv4Addr) -> [Action; 8] {
     [
         Action::set_field(&oxm::ARP_OP, Arp::REPLY.into()),
         Action::move_all(&oxm::ARP_SHA, &oxm::ARP_THA),

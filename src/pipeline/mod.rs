@@ -7,6 +7,7 @@
 mod arp_nd;
 pub mod cookie;
 mod desired;
+mod dhcp;
 mod impact;
 mod integration;
 mod object;

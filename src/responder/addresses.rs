@@ -425,8 +425,8 @@ mod tests {
 
     fn holder(number: u32) -> Holder {
         let [_, a, b, c] = number.to_be_bytes();
-        let place = if number % 3 == 0 { Place::Here } else { Place::Elsewhere };
-        let kind = if number % 5 == 0 { NodeKind::Router } else { NodeKind::Host };
+        let place = if number.is_multiple_of(3) { Place::Here } else { Place::Elsewhere };
+        let kind = if number.is_multiple_of(5) { NodeKind::Router } else { NodeKind::Host };
         Holder { mac: MacAddr([0xfa, 0x16, 0x3e, a, b, c]), place, kind }
     }
 

@@ -12,7 +12,7 @@ use crate::packet::build::{Frame, Ipv6Header};
 use crate::packet::checksum::Checksum;
 use crate::packet::{Arp, Ethernet, Icmpv6, Ipv6, NdOption, Payload, VlanTag};
 use crate::pipeline::tables::{FLOOD_TO_TUN, UCAST_TO_TUN};
-use crate::pipeline::{AnsweredBy, Object, View};
+use crate::pipeline::{AnsweredBy, Object};
 use crate::topology::{Port, Topology};
 
 const TOPOLOGY: &str = r#"

@@ -14,12 +14,19 @@ pub struct Changes {
     pub networks: Vec<Name>,
     /// Ports.
     pub ports: Vec<Name>,
+    /// Security groups.
+    pub security_groups: Vec<Name>,
+    /// Address groups.
+    pub address_groups: Vec<Name>,
+    /// True if the firewall was turned on or off.
+    pub firewall: bool,
 }
 
 impl Changes {
     /// True if nothing differs.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty() && self.networks.is_empty() && self.ports.is_empty()
+        let names = [&self.nodes, &self.networks, &self.ports, &self.security_groups, &self.address_groups];
+        !self.firewall && names.iter().all(|names| names.is_empty())
     }
 }
 
@@ -34,6 +41,14 @@ impl Topology {
             nodes: differing(old.nodes(), new.nodes(), |node| &node.name, |a, b| a == b),
             networks: differing(old.networks(), new.networks(), |network| &network.name, same_network),
             ports: differing(old.ports(), new.ports(), |port| &port.name, same_port),
+            security_groups: differing(
+                old.security_groups(),
+                new.security_groups(),
+                |group| &group.name,
+                PartialEq::eq,
+            ),
+            address_groups: differing(old.address_groups(), new.address_groups(), |group| &group.name, PartialEq::eq),
+            firewall: old.firewall() != new.firewall(),
         }
     }
 }
