@@ -117,7 +117,13 @@ kinds! {
     PairReached = 0x59, Network, "what is sent to a MAC address of an address pair of {} goes through the firewall of each port that has it";
     GroupRule = 0x57, SecurityGroup, "a rule of security group {}";
     RemoteAddress = 0x58, Bridge, "an address of a member of a security group, or of an address group: half of the rules that name it as their other side";
+    ArpToHeddle = 0x2d, Network, "ARP requests of {}: Heddle answers for ports on other nodes, or sends them on";
     Learnt = 0x2f, Bridge, "learnt by the switch from a packet that came through a tunnel";
+    Solicitation = 0x30, Bridge, "neighbour solicitations: look for an answer before anything leaves this host";
+    SolicitationToHeddle = 0x31, Network, "neighbour solicitations of {} that no flow answers: Heddle does, or sends them on";
+    PortNdAnswer = 0x32, Port, "answers neighbour solicitations for {} in its place: from here on they are advertisements";
+    Advertise = 0x33, Bridge, "completes an advertisement that was a solicitation and sends it back";
+    PortNdLocal = 0x34, Port, "{} is on this host and advertises itself: its solicitations need not leave";
 }
 
 impl Kind {

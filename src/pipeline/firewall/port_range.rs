@@ -34,7 +34,7 @@ mod tests {
     fn fewest(first: u32, last: u32, block: u32) -> u32 {
         match (first, last) {
             _ if first > last => 0,
-            _ if first % block == 0 && last - first + 1 == block => 1,
+            _ if first.is_multiple_of(block) && last - first + 1 == block => 1,
             _ => {
                 let half = block / 2;
                 let middle = first / block * block + half;

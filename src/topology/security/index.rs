@@ -102,10 +102,10 @@ impl Security {
             return;
         }
         for name in self.names(port).to_vec() {
-            if port.port_security {
-                if let Some(nodes) = self.in_use.get_mut(&port.network) {
-                    take(nodes, &port.node, &name);
-                }
+            if port.port_security
+                && let Some(nodes) = self.in_use.get_mut(&port.network)
+            {
+                take(nodes, &port.node, &name);
             }
             let remote = Remote::Group(name.clone());
             if self.remotes.contains_key(&remote) {
