@@ -11,6 +11,7 @@ mod dhcp;
 mod firewall;
 mod impact;
 mod integration;
+mod ipv6;
 mod object;
 mod physical;
 pub mod tables;
