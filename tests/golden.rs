@@ -114,7 +114,7 @@ fn normalised(bridge: &str, flow: &str, segments: &BTreeMap<u16, String>) -> Str
         let end = flow[start..].find(',').expect("more follows in learn()") + start;
         flow.replace_range(start..end, LEARN_COOKIE);
     }
-    let brings_in = bridge == "br-int" && flow.contains(SET_VLAN) || flow.starts_with("table=4,");
+    let brings_in = bridge == "br-int" && flow.contains("->vlan_vid") || flow.starts_with("table=4,");
     let key = if brings_in { SET_VLAN } else { VLAN };
     if let Some((start, end, vid)) = number(&flow, key).filter(|_| brings_in || bridge != "br-int") {
         let vid = if brings_in { vid - 4096 } else { vid };
@@ -144,7 +144,7 @@ fn flows_differ_from_neutrons_only_where_the_documentation_says_why() {
     let differences = differences();
     let mut seen = vec![0; differences.len()];
     let mut unexplained = Vec::new();
-    for scenario in scenarios() {
+    for scenario in scenarios().iter().filter(|scenario| scenario.folder.join("neutron").exists()) {
         let read = |folder: &Path| -> Vec<(String, String)> {
             let bridges = BRIDGES.iter().filter(|bridge| scenario.neutron(bridge).is_some());
             let text = |bridge: &&str| fs::read_to_string(folder.join(format!("{bridge}.flows"))).unwrap();

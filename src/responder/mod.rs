@@ -12,9 +12,15 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+pub mod addresses;
 pub mod answers;
+mod arp;
+#[cfg(test)]
+mod arp_nd_tests;
 pub mod latency;
 pub mod limits;
+mod nd;
+pub mod neighbours;
 pub mod query;
 pub mod reply;
 pub mod snapshot;
@@ -31,6 +37,7 @@ pub use reply::{Destination, Reply};
 pub use snapshot::{PortAnswers, Snapshot};
 pub use tally::{Counts, Outcome, Punts, Talker, Tally};
 
+use self::query::Body;
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{PortNo, Writer};
 use crate::packet::PacketError;
@@ -143,9 +150,13 @@ impl Responder {
         self.tally = before.tally;
     }
 
-    fn answer(&self, query: &Query<'_>, _reply: &mut Reply<'_>) -> Verdict {
-        let _port = self.snapshot.port(query.in_port);
-        Verdict::Ignored("nobody answers it")
+    fn answer(&self, query: &Query<'_>, reply: &mut Reply<'_>) -> Verdict {
+        let network = || self.snapshot.network(query.vid());
+        match (query.role, query.topic, &query.body) {
+            (Role::Tunnel, Topic::Arp, Body::Arp(packet)) => arp::answer(query, *packet, network(), reply),
+            (Role::Tunnel, Topic::Nd, Body::Icmpv6(ip, icmp)) => nd::answer(query, (ip, icmp), network(), reply),
+            _ => Verdict::Ignored("nobody answers it"),
+        }
     }
 
     /// Time passes; call it about once a second.
