@@ -23,8 +23,8 @@ use crate::topology::{Direction, Ethertype, Name, Remote, RemoteUse, Rule, Servi
 pub(super) const CONJUNCTION: u16 = 73;
 /// The lowest priority of rules that are no conjunctions.
 const PLAIN: u16 = 74;
-/// `nw_frag=later`.
-const LATER_FRAGMENT: u128 = 3;
+/// `nw_frag=yes`.
+const FRAGMENT: u128 = 1;
 
 /// The rules of one direction.
 #[derive(Clone, Copy)]
@@ -74,6 +74,34 @@ impl<'a> Rules<'a> {
             .filter(move |(_, rule)| rule.direction == direction)
     }
 
+    /// The fragments that a rule is about, where it looks at ports or types: fragments do not show them, but their
+    /// connection does. A datapath that puts packets together has none.
+    fn fragments(&self, rule: &Rule) -> Vec<Match> {
+        let fragment = |protocol: u8| {
+            let family = self.bound.about().eth_type(eth_type(rule.ethertype)).ip_proto(protocol);
+            // Open vSwitch takes a connection's ports only beside its protocol, and with `ct_state=+trk-inv`.
+            let fragment = family.field_masked(&oxm::IP_FRAG, FRAGMENT, FRAGMENT);
+            fragment.field(&oxm::CT_NW_PROTO, protocol.into())
+        };
+        match rule.service {
+            _ if !self.stateful => Vec::new(),
+            Service::Any | Service::Protocol(_) => Vec::new(),
+            Service::Ports { protocol, first, last } => {
+                let masked = |(port, mask): (u16, u16)| {
+                    fragment(protocol).field_masked(&oxm::CT_TP_DST, port.into(), mask.into())
+                };
+                masks(first, last).into_iter().map(masked).collect()
+            }
+            Service::Icmp { icmp_type, icmp_code } => {
+                let messages = fragment(rule.ethertype.icmp()).field(&oxm::CT_TP_SRC, icmp_type.into());
+                vec![match icmp_code {
+                    Some(code) => messages.field(&oxm::CT_TP_DST, code.into()),
+                    None => messages,
+                }]
+            }
+        }
+    }
+
     /// Packets in the direction of their connection, which is new or known.
     fn forward(&self, matching: Match) -> Match {
         match self.stateful {
@@ -87,7 +115,8 @@ impl<'a> Rules<'a> {
         let accept = [Action::resubmit(self.chain.next)];
         let mut seen = HashSet::new();
         for (group, rule) in self.all().filter(|(_, rule)| !rule.remote.is_set()) {
-            for matching in services(self.bound, rule) {
+            let all = services(self.bound, rule).into_iter().chain(self.fragments(rule));
+            for matching in all {
                 let matching = self.forward(match (&rule.remote, self.chain.direction) {
                     (Remote::Prefix(prefix), Direction::Ingress) => matching.ip_src(*prefix),
                     (Remote::Prefix(prefix), Direction::Egress) => matching.ip_dst(*prefix),
@@ -111,7 +140,9 @@ impl<'a> Rules<'a> {
         for (group, rule) in self.all() {
             let Some(id) = RemoteUse::of(group, rule).and_then(|one| self.topology.remote_use(&one)) else { continue };
             ids.insert(id, (group, rule.ethertype));
-            for matching in services(self.bound, rule) {
+            let tracked = |matching| ct_state(matching, state::TRK, state::INV);
+            let all = services(self.bound, rule).into_iter().chain(self.fragments(rule).into_iter().map(tracked));
+            for matching in all {
                 let place = *places.entry(matching.as_bytes().to_vec()).or_insert(clauses.len());
                 match clauses.get_mut(place) {
                     Some((_, _, of)) if of.contains(&id) => {}
@@ -142,11 +173,6 @@ impl<'a> Rules<'a> {
             let known = bound.about().field(&oxm::CT_ZONE, bound.local_vlan.vid().into()).field(&oxm::CT_MARK, 0);
             ct_state(known, set, clear)
         };
-        for family in FAMILIES {
-            let later = allowed(state::EST | state::TRK, state::REL | state::RPL | state::INV);
-            let later = later.eth_type(family).field(&oxm::IP_FRAG, LATER_FRAGMENT);
-            sink.add(ON, entry(78, Kind::PortFragment, later).apply(&accept));
-        }
         let revoked = bound.about().field(&oxm::CT_MARK, REVOKED);
         sink.add(ON, entry(50, Kind::PortCut, revoked).apply(&drop));
         let reply = allowed(state::EST | state::RPL, state::REL);
