@@ -13,6 +13,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 pub mod answers;
+pub mod dhcpv4;
 pub mod latency;
 pub mod limits;
 pub mod query;
@@ -143,9 +144,17 @@ impl Responder {
         self.tally = before.tally;
     }
 
-    fn answer(&self, query: &Query<'_>, _reply: &mut Reply<'_>) -> Verdict {
-        let _port = self.snapshot.port(query.in_port);
-        Verdict::Ignored("nobody answers it")
+    fn answer(&self, query: &Query<'_>, reply: &mut Reply<'_>) -> Verdict {
+        const NOBODY: Verdict = Verdict::Ignored("nobody answers it");
+        // The numbers of the ports of other bridges mean nothing here.
+        let port = self.snapshot.port(query.in_port).filter(|_| self.role == Role::Integration);
+        match query.topic {
+            Topic::Dhcpv4 => {
+                let server = port.and_then(|port| port.dhcpv4.as_ref());
+                server.map_or(NOBODY, |server| server.answer(query, reply))
+            }
+            _ => NOBODY,
+        }
     }
 
     /// Time passes; call it about once a second.

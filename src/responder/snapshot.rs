@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::dhcpv4;
 use crate::openflow::{MacAddr, PortNo};
 use crate::pipeline::View;
 use crate::topology::{Name, Port};
@@ -27,11 +28,15 @@ pub struct PortAnswers {
     pub name: Name,
     /// Its MAC address.
     pub mac_address: MacAddr,
+    /// Its DHCPv4 server.
+    pub dhcpv4: Option<dhcpv4::Server>,
 }
 
 impl PortAnswers {
     /// What a local port is answered.
-    pub(super) fn of(port: &Port, _view: &View<'_>) -> Self {
-        Self { name: port.name.clone(), mac_address: port.mac_address }
+    pub(super) fn of(port: &Port, view: &View<'_>) -> Self {
+        let network = view.topology.network(&port.network);
+        let dhcpv4 = network.and_then(|network| dhcpv4::Server::of(port, network, view.topology.mtu_of(network)));
+        Self { name: port.name.clone(), mac_address: port.mac_address, dhcpv4 }
     }
 }
