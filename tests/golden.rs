@@ -144,7 +144,7 @@ fn flows_differ_from_neutrons_only_where_the_documentation_says_why() {
     let differences = differences();
     let mut seen = vec![0; differences.len()];
     let mut unexplained = Vec::new();
-    for scenario in scenarios() {
+    for scenario in scenarios().iter().filter(|scenario| scenario.folder.join("neutron").exists()) {
         let read = |folder: &Path| -> Vec<(String, String)> {
             let bridges = BRIDGES.iter().filter(|bridge| scenario.neutron(bridge).is_some());
             let text = |bridge: &&str| fs::read_to_string(folder.join(format!("{bridge}.flows"))).unwrap();

@@ -89,7 +89,13 @@ kinds! {
     PortArpLocal = 0x2a, Port, "{} is on this host and answers ARP itself: its requests need not leave";
     PortArpAnnounce = 0x2b, Port, "the address of {} announced by its user (gratuitous ARP): never answered, told to every node of the network";
     NetworkFlood = 0x2c, Network, "broadcast, multicast and unknown unicast of {} to every node that has ports of it";
+    ArpToHeddle = 0x2d, Network, "ARP requests of {}: Heddle answers for ports on other nodes, or sends them on";
     Learnt = 0x2f, Bridge, "learnt by the switch from a packet that came through a tunnel";
+    Solicitation = 0x30, Bridge, "neighbour solicitations: look for an answer before anything leaves this host";
+    SolicitationToHeddle = 0x31, Network, "neighbour solicitations of {} that no flow answers: Heddle does, or sends them on";
+    PortNdAnswer = 0x32, Port, "answers neighbour solicitations for {} in its place: from here on they are advertisements";
+    Advertise = 0x33, Bridge, "completes an advertisement that was a solicitation and sends it back";
+    PortNdLocal = 0x34, Port, "{} is on this host and advertises itself: its solicitations need not leave";
 }
 
 /// The cookie of a flow of `kind` for the object named `object` (nothing for the bridge itself).

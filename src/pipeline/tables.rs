@@ -30,7 +30,7 @@ pub const VXLAN_TUN_TO_LV: TableId = TableId(4);
 pub const LEARN_FROM_TUN: TableId = TableId(10);
 /// `br-tun`: known and learnt unicast.
 pub const UCAST_TO_TUN: TableId = TableId(20);
-/// `br-tun`: answers ARP requests.
+/// `br-tun`: answers ARP requests and neighbour solicitations.
 pub const ARP_RESPONDER: TableId = TableId(21);
 /// `br-tun`: to every peer of the network.
 pub const FLOOD_TO_TUN: TableId = TableId(22);

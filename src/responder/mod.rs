@@ -12,10 +12,16 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+pub mod addresses;
 pub mod answers;
+mod arp;
+#[cfg(test)]
+mod arp_nd_tests;
 pub mod dhcpv4;
 pub mod latency;
 pub mod limits;
+mod nd;
+pub mod neighbours;
 pub mod query;
 pub mod reply;
 pub mod snapshot;
@@ -32,6 +38,7 @@ pub use reply::{Destination, Reply};
 pub use snapshot::{PortAnswers, Snapshot};
 pub use tally::{Counts, Outcome, Punts, Talker, Tally};
 
+use self::query::Body;
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{PortNo, Writer};
 use crate::packet::PacketError;
@@ -146,12 +153,14 @@ impl Responder {
 
     fn answer(&self, query: &Query<'_>, reply: &mut Reply<'_>) -> Verdict {
         const NOBODY: Verdict = Verdict::Ignored("nobody answers it");
-        // The numbers of the ports of other bridges mean nothing here.
-        let port = self.snapshot.port(query.in_port).filter(|_| self.role == Role::Integration);
-        match query.topic {
-            Topic::Dhcpv4 => {
-                let server = port.and_then(|port| port.dhcpv4.as_ref());
-                server.map_or(NOBODY, |server| server.answer(query, reply))
+        let network = || self.snapshot.network(query.vid());
+        let port = || self.snapshot.port(query.in_port);
+        match (query.role, query.topic, &query.body) {
+            (Role::Tunnel, Topic::Arp, Body::Arp(packet)) => arp::answer(query, *packet, network(), reply),
+            (Role::Tunnel, Topic::Nd, Body::Icmpv6(ip, icmp)) => nd::answer(query, (ip, icmp), network(), reply),
+            (Role::Integration, Topic::Dhcpv4, Body::Udp4(ip, udp)) => {
+                let server = port().and_then(|port| port.dhcpv4.as_ref());
+                server.map_or(NOBODY, |server| server.answer(query, (ip, udp), reply))
             }
             _ => NOBODY,
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::dhcpv4;
+use super::neighbours::NetworkAnswers;
 use crate::openflow::{MacAddr, PortNo};
 use crate::pipeline::View;
 use crate::topology::{Name, Port};
@@ -12,12 +13,19 @@ use crate::topology::{Name, Port};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Snapshot {
     pub(super) ports: HashMap<PortNo, Arc<PortAnswers>>,
+    /// By local VLAN.
+    pub(super) networks: Vec<Option<Arc<NetworkAnswers>>>,
 }
 
 impl Snapshot {
     /// What a local port is answered; `None` for a port of `br-int` that the topology does not know.
     pub fn port(&self, in_port: PortNo) -> Option<&PortAnswers> {
         self.ports.get(&in_port).map(|answers| &**answers)
+    }
+
+    /// What is answered in the name of others in the network of a local VLAN.
+    pub fn network(&self, vid: u16) -> Option<&NetworkAnswers> {
+        self.networks.get(usize::from(vid))?.as_deref()
     }
 }
 

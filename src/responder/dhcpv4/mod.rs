@@ -12,12 +12,11 @@ use dhcproto::v4::DhcpOption;
 use ipnetwork::Ipv4Network;
 
 use self::options::{Options, Room, encode};
-use super::query::Body;
 use super::{Destination, Query, Reply, Verdict};
 use crate::openflow::{EncodeError, MacAddr, Writer};
 use crate::packet::build::{Frame, Ipv4Header, Ports};
 use crate::packet::dhcpv4::{CLIENT_PORT, Dhcpv4, HARDWARE_ETHERNET, MAGIC_COOKIE, MessageType, SERVER_PORT, option};
-use crate::packet::{Ipv4, PacketError};
+use crate::packet::{Ipv4, PacketError, Udp};
 use crate::topology::{Boot, DHCP_SERVER_MAC, Network, Port};
 
 /// The smallest message, as BOOTP had it: some clients and relays take no less (RFC 1542 §2.1).
@@ -131,8 +130,7 @@ impl Server {
     }
 
     /// Answers what came up from the port.
-    pub(super) fn answer(&self, query: &Query<'_>, reply: &mut Reply<'_>) -> Verdict {
-        let Body::Udp4(ip, udp) = &query.body else { return Verdict::Ignored("no UDP") };
+    pub(super) fn answer(&self, query: &Query<'_>, (ip, udp): (&Ipv4<'_>, &Udp<'_>), reply: &mut Reply<'_>) -> Verdict {
         let read = Dhcpv4::decode(udp.payload).and_then(|message| Ok((message, Asked::decode(&message)?)));
         let (message, asked) = match read {
             Ok(read) => read,

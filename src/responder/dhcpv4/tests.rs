@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason};
 use crate::openflow::{Cookie, Match, PortNo, RawMatch, Reader, TableId};
-use crate::packet::{Ethernet, Payload, Udp, VlanTag};
+use crate::packet::{Ethernet, Payload, VlanTag};
 use crate::responder::Role;
+use crate::responder::query::Body;
 use crate::topology::Topology;
 
 const MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
@@ -104,7 +105,8 @@ fn ask(server: &Server, frame: &[u8]) -> (Verdict, Vec<u8>) {
     };
     let query = Query::of(&packet_in, Role::Integration).unwrap();
     let mut out = Writer::new();
-    let verdict = server.answer(&query, &mut Reply::new(&query, &mut out));
+    let Body::Udp4(ip, udp) = &query.body else { panic!("{:?}", query.body) };
+    let verdict = server.answer(&query, (ip, udp), &mut Reply::new(&query, &mut out));
     // Header of a PACKET_OUT and one action.
     (verdict, out.as_slice().get(40..).unwrap_or_default().to_vec())
 }
