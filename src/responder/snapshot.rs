@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::dhcpv4;
 use super::neighbours::NetworkAnswers;
+use super::{dhcpv4, dhcpv6, ra};
 use crate::openflow::{MacAddr, PortNo};
 use crate::pipeline::View;
 use crate::topology::{Name, Port};
@@ -23,6 +23,11 @@ impl Snapshot {
         self.ports.get(&in_port).map(|answers| &**answers)
     }
 
+    /// Every local port.
+    pub(super) fn ports(&self) -> impl Iterator<Item = (PortNo, &PortAnswers)> {
+        self.ports.iter().map(|(port, answers)| (*port, &**answers))
+    }
+
     /// What is answered in the name of others in the network of a local VLAN.
     pub fn network(&self, vid: u16) -> Option<&NetworkAnswers> {
         self.networks.get(usize::from(vid))?.as_deref()
@@ -36,15 +41,26 @@ pub struct PortAnswers {
     pub name: Name,
     /// Its MAC address.
     pub mac_address: MacAddr,
-    /// Its DHCPv4 server.
+    /// Its DHCPv4 server, if Heddle is that.
     pub dhcpv4: Option<dhcpv4::Server>,
+    /// Its DHCPv6 server, if Heddle is that.
+    pub dhcpv6: Option<dhcpv6::Server>,
+    /// What it hears of routers, if Heddle speaks for them.
+    pub router: Option<Arc<ra::Router>>,
 }
 
 impl PortAnswers {
     /// What a local port is answered.
     pub(super) fn of(port: &Port, view: &View<'_>) -> Self {
-        let network = view.topology.network(&port.network);
-        let dhcpv4 = network.and_then(|network| dhcpv4::Server::of(port, network, view.topology.mtu_of(network)));
-        Self { name: port.name.clone(), mac_address: port.mac_address, dhcpv4 }
+        let topology = view.topology;
+        let network = topology.network(&port.network);
+        let heard = network.filter(|_| topology.hears_routers(port));
+        Self {
+            name: port.name.clone(),
+            mac_address: port.mac_address,
+            dhcpv4: network.and_then(|network| dhcpv4::Server::of(port, network, topology.mtu_of(network))),
+            dhcpv6: network.and_then(|network| dhcpv6::Server::of(port, network)),
+            router: heard.and_then(|network| ra::Router::of(network, topology)).map(Arc::new),
+        }
     }
 }
