@@ -89,8 +89,22 @@ impl DatapathType {
 pub struct Tunnel {
     /// Known remote Ethernet addresses as flows; without, they are learnt from packets only.
     pub l2_population: bool,
-    /// Answers ARP for known remote addresses.
-    pub arp_responder: bool,
+    /// ARP for known remote addresses.
+    pub arp_responder: ResponderMode,
+    /// The same for neighbour discovery of IPv6. Without a word, the switch answers if its datapath can, and nobody
+    /// else: answers of Heddle's end while it is not there.
+    pub nd_responder: Option<ResponderMode>,
+}
+
+/// Who answers when somebody asks for the MAC address behind a known remote address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponderMode {
+    /// `false`: its owner, wherever it is.
+    Off,
+    /// `true`: the switch if its datapath can, otherwise Heddle.
+    On,
+    /// `"controller"`: Heddle.
+    Controller,
 }
 
 /// How many packets a second may come up to be answered; 0 is no limit. What is above is dropped, and counted.
@@ -116,7 +130,7 @@ impl Config {
                 physical: BTreeMap::from([("physnet".into(), "br-phys".into())]),
                 datapath_type: DatapathType::System,
             },
-            tunnel: Tunnel { l2_population: true, arp_responder: true },
+            tunnel: Tunnel { l2_population: true, arp_responder: ResponderMode::On, nd_responder: None },
             limits: Limits { packet_in_per_port: 1_000, packet_in_per_bridge: 10_000 },
         }
     }
@@ -320,22 +334,32 @@ impl Limits {
 
 impl Tunnel {
     fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        const KNOWN: &[&str] = &["l2_population", "arp_responder", "nd_responder"];
         for (key, value) in document::table(value, at, report).into_iter().flatten() {
             let at = at.key(key.get_ref());
             match &**key.get_ref() {
                 "l2_population" => {
                     self.l2_population = document::boolean(value, &at, report).unwrap_or(self.l2_population);
                 }
-                "arp_responder" if value.get_ref().as_str() == Some("controller") => {
-                    report.push(&at, Fault::NoControllerResponder);
-                }
                 "arp_responder" => {
-                    self.arp_responder = document::boolean(value, &at, report).unwrap_or(self.arp_responder);
+                    self.arp_responder = responder_mode(value, &at, report).unwrap_or(self.arp_responder);
                 }
-                _ => report.push(&at, Fault::UnknownKey { known: &["l2_population", "arp_responder"] }),
+                "nd_responder" => self.nd_responder = responder_mode(value, &at, report),
+                _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
     }
+}
+
+fn responder_mode(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<ResponderMode> {
+    match (value.get_ref().as_bool(), value.get_ref().as_str()) {
+        (Some(true), _) => return Some(ResponderMode::On),
+        (Some(false), _) => return Some(ResponderMode::Off),
+        (_, Some("controller")) => return Some(ResponderMode::Controller),
+        (_, Some(other)) => report.push(at, Fault::BadResponder(other.into())),
+        _ => document::wrong_type(value, at, report, "true, false or \"controller\""),
+    }
+    None
 }
 
 /// `[learning]` is a part of the format, but its list must be empty so far.

@@ -12,9 +12,20 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+pub mod addresses;
 pub mod answers;
+mod arp;
+#[cfg(test)]
+mod arp_nd_tests;
+pub mod dhcpv6;
+mod domain;
+mod identity;
+pub mod latency;
 pub mod limits;
+mod nd;
+pub mod neighbours;
 pub mod query;
+pub mod ra;
 pub mod reply;
 pub mod snapshot;
 pub mod tally;
@@ -23,14 +34,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use answers::Answers;
-pub use limits::{Limits, Rate};
+pub use latency::Latency;
+pub use limits::{Limits, Rate, Source};
 pub use query::{Query, Topic};
 pub use reply::{Destination, Reply};
 pub use snapshot::{PortAnswers, Snapshot};
-pub use tally::Tally;
+pub use tally::{Counts, Outcome, Punts, Talker, Tally};
 
-use crate::openflow::Writer;
+use self::query::Body;
+use self::ra::Schedule;
 use crate::openflow::packet::PacketIn;
+use crate::openflow::{PortNo, Writer};
 use crate::packet::PacketError;
 
 /// What became of a packet.
@@ -48,6 +62,11 @@ pub enum Verdict {
     Malformed(PacketError),
 }
 
+/// The port that a packet came in through, if the switch says so.
+fn in_port(packet_in: &PacketIn<'_>) -> PortNo {
+    packet_in.in_port().unwrap_or(PortNo::ANY)
+}
+
 /// Which packets come up on a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
@@ -59,6 +78,9 @@ pub enum Role {
     Tunnel,
 }
 
+/// Why nothing is said to what no responder is there for.
+const NOBODY: &str = "nobody answers it";
+
 /// Answers the packets of one connection.
 #[derive(Debug)]
 pub struct Responder {
@@ -66,6 +88,9 @@ pub struct Responder {
     snapshot: Arc<Snapshot>,
     limits: Limits,
     tally: Tally,
+    advertisements: Schedule,
+    /// The snapshot has changed since the advertisements followed it.
+    is_new: bool,
 }
 
 impl Responder {
@@ -76,15 +101,16 @@ impl Responder {
 
     /// Answers what comes up on a bridge of this role.
     pub fn new(role: Role, snapshot: Arc<Snapshot>, limits: Limits) -> Self {
-        Self { role, snapshot, limits, tally: Tally::default() }
+        Self { role, snapshot, limits, tally: Tally::default(), advertisements: Schedule::default(), is_new: true }
     }
 
     /// From now on, answers from `snapshot`.
     pub fn set_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         self.snapshot = snapshot;
+        self.is_new = true;
     }
 
-    /// What came up so far, and what became of it.
+    /// What came up since the last [`Responder::take_punts`], and what became of it.
     pub const fn tally(&self) -> &Tally {
         &self.tally
     }
@@ -92,31 +118,81 @@ impl Responder {
     /// One packet from the switch: appends what is to be sent for it, whole messages only.
     pub fn on_packet_in(&mut self, packet_in: &PacketIn<'_>, now: Duration, out: &mut Writer) {
         let begin = out.begin();
-        let (topic, verdict) = match Query::of(packet_in, self.role) {
-            Ok(query) if !self.limits.admit(query.source(), now) => (query.topic, Verdict::Limited),
+        let (source, topic, verdict) = match Query::of(packet_in, self.role) {
+            Ok(query) if !self.limits.admit(query.source(), now) => (query.source(), query.topic, Verdict::Limited),
             Ok(query) => {
                 let mut reply = Reply::new(&query, out);
-                let verdict = self.answer(&query, &mut reply);
-                (query.topic, if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") })
+                let verdict = self.answer(&query, now, &mut reply);
+                (
+                    query.source(),
+                    query.topic,
+                    if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") },
+                )
             }
-            Err(error) => (Topic::Other, Verdict::Malformed(error)),
+            Err(error) => (Source::Port(in_port(packet_in)), Topic::Other, Verdict::Malformed(error)),
         };
         if !matches!(verdict, Verdict::Answered | Verdict::PassedOn) {
             out.undo(begin);
         }
-        self.tally.count(topic, verdict);
+        self.tally.count(source, topic, verdict, now);
     }
 
     /// One packet that there is no room to answer.
-    pub fn on_packet_in_refused(&mut self) {
-        self.tally.count(Topic::Other, Verdict::Limited);
+    pub fn on_packet_in_refused(&mut self, packet_in: &PacketIn<'_>, now: Duration) {
+        self.tally.count(Source::Port(in_port(packet_in)), Topic::Other, Verdict::Limited, now);
     }
 
-    fn answer(&self, query: &Query<'_>, _reply: &mut Reply<'_>) -> Verdict {
-        let _port = self.snapshot.port(query.in_port);
-        Verdict::Ignored("nobody answers it")
+    /// If answers wait to be sent.
+    pub const fn has_leaving(&self) -> bool {
+        self.tally.has_leaving()
+    }
+
+    /// Everything that was appended has been sent.
+    pub fn on_sent(&mut self, now: Duration) {
+        self.tally.left(now);
+    }
+
+    /// What came up since the last time; `None` if that is nothing.
+    pub fn take_punts(&mut self) -> Option<Punts> {
+        self.tally.take()
+    }
+
+    /// Goes on counting, and advertising, where another one stopped.
+    pub fn inherit(&mut self, before: Self) {
+        self.tally = before.tally;
+        self.advertisements = before.advertisements;
+    }
+
+    fn answer(&mut self, query: &Query<'_>, now: Duration, reply: &mut Reply<'_>) -> Verdict {
+        let network = || self.snapshot.network(query.vid());
+        match (query.role, query.topic, &query.body) {
+            (Role::Tunnel, Topic::Arp, Body::Arp(packet)) => arp::answer(query, *packet, network(), reply),
+            (Role::Tunnel, Topic::Nd, Body::Icmpv6(ip, icmp)) => nd::answer(query, (ip, icmp), network(), reply),
+            (Role::Integration, _, _) => self.answer_port(query, now, reply),
+            _ => Verdict::Ignored(NOBODY),
+        }
+    }
+
+    /// What a local port asks of the servers and routers that Heddle is.
+    fn answer_port(&mut self, query: &Query<'_>, now: Duration, reply: &mut Reply<'_>) -> Verdict {
+        let Some(port) = self.snapshot.port(query.in_port) else {
+            return Verdict::Ignored("of a port that is not bound");
+        };
+        match (query.topic, &port.dhcpv6, &port.router) {
+            (Topic::Dhcpv6, Some(server), _) => server.answer(query, reply),
+            (Topic::RouterSolicitation, _, Some(router)) => self.advertisements.answer(router, query, now, reply),
+            _ => Verdict::Ignored(NOBODY),
+        }
     }
 
     /// Time passes; call it about once a second.
-    pub fn on_tick(&mut self, _now: Duration, _out: &mut Writer) {}
+    pub fn on_tick(&mut self, now: Duration, out: &mut Writer) {
+        if self.role != Role::Integration {
+            return;
+        }
+        if std::mem::take(&mut self.is_new) {
+            self.advertisements.follow(&self.snapshot, now);
+        }
+        self.advertisements.on_tick(now, &mut Reply::unasked(out));
+    }
 }

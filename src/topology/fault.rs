@@ -309,8 +309,8 @@ pub enum Fault {
     NoPath,
     #[error("found {0:?}, expected a bridge that is used for nothing else")]
     BridgeTaken(Name),
-    #[error("found \"controller\", expected true or false: this version cannot answer ARP by packet-in yet")]
-    NoControllerResponder,
+    #[error("found {0:?}, expected true, false or \"controller\"")]
+    BadResponder(Box<str>),
     #[error("found bridges, expected an empty list: this version cannot run learning bridges yet")]
     NoLearning,
     #[error(
