@@ -37,7 +37,7 @@ fn a_machine_that_floods_requests_harms_neither_others_nor_the_flows() {
     let (mac, own, asked) = (lab.vm("flooder").mac(), lab.vm("flooder").ip(), lab.vm("remote").ip());
     let request = frame::arp((&mac, EVERYONE), 1, (&mac, &own), ("00:00:00:00:00:00", &asked));
     let before = memory(host);
-    let sent = lab.vm("flooder").flood(&request, || {
+    let sent = lab.vm("flooder").flood(&request, Duration::ZERO, || {
         // Flows are programmed, and the new port is answered, each time that it asks.
         lab.plug("quiet");
         eventually("the port is installed during the flood", SOON, || host.port_state("quiet") == "installed");

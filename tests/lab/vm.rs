@@ -272,11 +272,11 @@ impl Vm<'_> {
         netns::send_frame(&self.namespace(), "eth0", frame);
     }
 
-    /// Sends one frame as fast as it can while `meanwhile` runs; returns how often.
-    pub fn flood(&self, frame: &[u8], meanwhile: impl FnOnce()) -> u64 {
+    /// Sends one frame over and over while `meanwhile` runs, with a pause in between; returns how often.
+    pub fn flood(&self, frame: &[u8], pause: Duration, meanwhile: impl FnOnce()) -> u64 {
         let (stop, namespace) = (AtomicBool::new(false), self.namespace());
         std::thread::scope(|scope| {
-            let flood = scope.spawn(|| netns::flood_frame(&namespace, "eth0", frame, &stop));
+            let flood = scope.spawn(|| netns::flood_frame(&namespace, "eth0", frame, pause, &stop));
             // Also when it panics: the thread has to end.
             let outcome = catch_unwind(AssertUnwindSafe(meanwhile));
             stop.store(true, Ordering::Relaxed);
