@@ -16,6 +16,9 @@ need tcpdump tcpdump
 need udhcpc udhcpc
 need dhclient isc-dhcp-client
 need dhcpcd dhcpcd-base
+need dhclient isc-dhcp-client
+need dhcpcd dhcpcd-base
+need rdisc6 ndisc6
 # libFuzzer, which the fuzz targets link, is C++.
 need c++ g++
 # arping of the package "arping" takes other options than the one of iputils.
