@@ -118,6 +118,7 @@ kinds! {
     PortDhcpIn = 0x53, Port, "answers of DHCP servers to {}";
     PortTracked = 0x54, Port, "packets to {}: to the rules of its security groups";
     PortDelivered = 0x55, Port, "accepted to {}: its connection is kept, and it goes there";
+    PortFragment = 0x56, Port, "later fragments of connections of {}: they pass if the first one does";
     PairReached = 0x59, Network, "what is sent to a MAC address of an address pair of {} goes through the firewall of each port that has it";
     GroupRule = 0x57, SecurityGroup, "a rule of security group {}";
     RemoteAddress = 0x58, Bridge, "an address of a member of a security group, or of an address group: half of the rules that name it as their other side";

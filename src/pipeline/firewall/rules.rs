@@ -23,8 +23,10 @@ use crate::topology::{Direction, Ethertype, Name, Remote, RemoteUse, Rule, Servi
 pub(super) const CONJUNCTION: u16 = 73;
 /// The lowest priority of rules that are no conjunctions.
 const PLAIN: u16 = 74;
-/// `nw_frag=yes`.
-const FRAGMENT: u128 = 1;
+/// `nw_frag=first`.
+const FIRST_FRAGMENT: u128 = 1;
+/// `nw_frag=later`.
+const LATER_FRAGMENT: u128 = 3;
 
 /// The rules of one direction.
 #[derive(Clone, Copy)]
@@ -74,13 +76,13 @@ impl<'a> Rules<'a> {
             .filter(move |(_, rule)| rule.direction == direction)
     }
 
-    /// The fragments that a rule is about, where it looks at ports or types: fragments do not show them, but their
-    /// connection does. A datapath that puts packets together has none.
+    /// The first fragments that a rule is about, where it looks at ports or types: they do not show them, but their
+    /// connection does. A datapath that puts packets together has no fragments here.
     fn fragments(&self, rule: &Rule) -> Vec<Match> {
         let fragment = |protocol: u8| {
             let family = self.bound.about().eth_type(eth_type(rule.ethertype)).ip_proto(protocol);
             // Open vSwitch takes a connection's ports only beside its protocol, and with `ct_state=+trk-inv`.
-            let fragment = family.field_masked(&oxm::IP_FRAG, FRAGMENT, FRAGMENT);
+            let fragment = family.field(&oxm::IP_FRAG, FIRST_FRAGMENT);
             fragment.field(&oxm::CT_NW_PROTO, protocol.into())
         };
         match rule.service {
@@ -173,6 +175,12 @@ impl<'a> Rules<'a> {
             let known = bound.about().field(&oxm::CT_ZONE, bound.local_vlan.vid().into()).field(&oxm::CT_MARK, 0);
             ct_state(known, set, clear)
         };
+        // Nothing of a later fragment tells its port. Of a new connection, tracking holds it back until the first one,
+        // which does, is accepted too.
+        for family in FAMILIES {
+            let later = bound.about().eth_type(family).field(&oxm::IP_FRAG, LATER_FRAGMENT).field(&oxm::CT_MARK, 0);
+            sink.add(ON, entry(78, Kind::PortFragment, self.forward(later)).apply(&accept));
+        }
         let revoked = bound.about().field(&oxm::CT_MARK, REVOKED);
         sink.add(ON, entry(50, Kind::PortCut, revoked).apply(&drop));
         let reply = allowed(state::EST | state::RPL, state::REL);
