@@ -1,6 +1,7 @@
 //! Numbers, addresses, ports, tables: the values of fields and arguments.
 
 use std::net::Ipv6Addr;
+use std::str::FromStr;
 
 use super::piece::Piece;
 use super::{Lookup, ParseError};
@@ -103,11 +104,23 @@ pub(super) fn ipv4(piece: Piece<'_>) -> Result<u128, ParseError> {
     Ok(u32::from_be_bytes(parts).into())
 }
 
-/// A decimal number of at most 16 bits, also with zeros in front.
-pub(super) fn decimal_u16(piece: Piece<'_>) -> Result<u16, ParseError> {
+/// A number where Open vSwitch takes decimal ones only, also with zeros in front: of `0x10` it takes the 0.
+fn decimal<T: FromStr>(piece: Piece<'_>, expected: &'static str) -> Result<T, ParseError> {
     let number = piece.text.trim_start();
     let number = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()));
-    number.ok_or_else(|| piece.error("a decimal number from 0 to 65535"))
+    number.ok_or_else(|| piece.error(expected))
+}
+
+pub(super) fn decimal_u8(piece: Piece<'_>) -> Result<u8, ParseError> {
+    decimal(piece, "a decimal number from 0 to 255")
+}
+
+pub(super) fn decimal_u16(piece: Piece<'_>) -> Result<u16, ParseError> {
+    decimal(piece, "a decimal number from 0 to 65535")
+}
+
+pub(super) fn decimal_u32(piece: Piece<'_>) -> Result<u32, ParseError> {
+    decimal(piece, "a decimal number from 0 to 4294967295")
 }
 
 pub(super) fn ipv6(piece: Piece<'_>) -> Result<u128, ParseError> {
