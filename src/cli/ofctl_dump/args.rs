@@ -60,7 +60,7 @@ pub struct Args {
     /// Flows without duration and counters
     #[arg(long)]
     pub(super) no_stats: bool,
-    /// As JSON, one object a line; all but show
+    /// As JSON, one object a line
     #[arg(long, conflicts_with_all = ["explain", "color"])]
     pub(super) json: bool,
     /// Counters of ports, groups or meters instead of their settings
