@@ -63,7 +63,7 @@ pub(super) fn ask_json(client: &mut Client, question: Question, out: &mut impl W
 
 /// Asks, and prints the answer; with names of ports and tables if `args` say so.
 pub(super) fn ask(client: &mut Client, question: Question, args: &Args, out: &mut impl Write) -> Result<(), Error> {
-    let names = match (args.by_name(), question) {
+    let names = match (args.look.by_name.get(), question) {
         (true, Question::PortCounters | Question::Groups | Question::Queues) => names(client, args)?,
         _ => NameTable::default(),
     };
@@ -92,7 +92,7 @@ fn names(client: &mut Client, args: &Args) -> Result<NameTable, Error> {
     let mut names = NameTable::default();
     names.read_ports(client)?;
     names.read_tables(client)?;
-    args.table_names().apply(&mut names, "")?;
+    args.look.table_names.apply(&mut names, "")?;
     Ok(names)
 }
 

@@ -14,6 +14,9 @@ use crate::openflow::{Action, Instruction, PortNo, Writer};
 /// What the instructions of most flows take at the most.
 const TYPICAL_LENGTH: usize = 256;
 
+/// How many actions most flows have at the most.
+const TYPICAL_COUNT: usize = 16;
+
 /// A list of actions being read.
 pub(super) struct List<'n> {
     pub(super) names: &'n dyn Lookup,
@@ -90,7 +93,8 @@ fn step_of(name: &str) -> Step {
 
 /// Reads what stands behind `actions=` into the bytes of the instructions.
 pub(super) fn instructions(text: Piece<'_>, names: &dyn Lookup, packet: Packet) -> Result<Vec<u8>, ParseError> {
-    let mut list = List { names, packet, outer: Outer::None, held: Held::Strictly, depth: 0, actions: Vec::new() };
+    let actions = Vec::with_capacity(TYPICAL_COUNT);
+    let mut list = List { names, packet, outer: Outer::None, held: Held::Strictly, depth: 0, actions };
     let mut out = Writer::with_capacity(TYPICAL_LENGTH);
     let (mut rest, mut company) = (text, Company::default());
     let mut last = None;

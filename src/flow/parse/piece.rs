@@ -41,7 +41,11 @@ impl<'t> Piece<'t> {
     /// Where `word` first stands. Pieces are short: to look byte by byte is faster than what `str::find` prepares.
     #[inline]
     pub(super) fn position(&self, word: &str) -> Option<usize> {
-        self.text.as_bytes().windows(word.len()).position(|found| found == word.as_bytes())
+        let text = self.text.as_bytes();
+        match word.as_bytes() {
+            [byte] => text.iter().position(|found| found == byte),
+            word => text.windows(word.len()).position(|found| found.first() == word.first() && found == word),
+        }
     }
 
     /// What stands before the first `delimiter`, and what stands behind it.
@@ -123,14 +127,27 @@ impl<'t> Piece<'t> {
 /// Length up to the first end outside of parentheses. Ends and parentheses are ASCII: no byte within a character
 /// is one.
 fn value_len(text: &str, is_end: impl Fn(u8) -> bool) -> usize {
-    let mut level = 0_usize;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if level == 0 && is_end(byte) => return at,
-            b'(' => level += 1,
-            b')' => level = level.saturating_sub(1),
-            _ => {}
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|&byte| is_end(byte) || byte == b'(') {
+        let (_, found) = rest.split_at(at);
+        if found.first() != Some(&b'(') {
+            return text.len() - found.len();
         }
+        rest = behind_parentheses(found);
     }
     text.len()
+}
+
+/// What follows the parenthesis that closes the first one; nothing if none does.
+fn behind_parentheses(text: &[u8]) -> &[u8] {
+    let mut level = 0_usize;
+    let closes = |&byte: &u8| {
+        match byte {
+            b'(' => level += 1,
+            b')' => level -= 1,
+            _ => {}
+        }
+        level == 0
+    };
+    text.iter().position(closes).and_then(|at| text.get(at + 1..)).unwrap_or_default()
 }
