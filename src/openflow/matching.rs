@@ -4,11 +4,12 @@
 //! registry, masked-out bits zero, a full mask left out, an empty one with its field. Equal matches
 //! then have equal bytes.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
 use super::match_fields::{Form, MatchFields, Strictness};
+use super::numbers::IP_PROTO_UDP;
 pub use super::numbers::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_VLAN, IP_PROTO_ICMPV6};
 use super::oxm::{self, FieldValue, Tlv};
 use super::{DecodeError, EncodeError, ErrorCode, MacAddr, PortNo, Reader, Writer};
@@ -139,6 +140,36 @@ impl Match {
     #[must_use]
     pub fn arp_tha(self, mac: MacAddr) -> Self {
         self.with(FieldValue::new(&oxm::ARP_THA, mac_number(mac)))
+    }
+
+    /// `udp,tp_src=SRC,tp_dst=DST`, with the prerequisites of IPv4.
+    #[must_use]
+    pub fn udp4(self, src: u16, dst: u16) -> Self {
+        self.eth_type(ETH_TYPE_IPV4)
+            .with(FieldValue::new(&oxm::IP_PROTO, u128::from(IP_PROTO_UDP)))
+            .with(FieldValue::new(&oxm::UDP_SRC, u128::from(src)))
+            .with(FieldValue::new(&oxm::UDP_DST, u128::from(dst)))
+    }
+
+    /// `udp6,tp_src=SRC,tp_dst=DST`, with the prerequisites of IPv6.
+    #[must_use]
+    pub fn udp6(self, src: u16, dst: u16) -> Self {
+        self.eth_type(ETH_TYPE_IPV6)
+            .with(FieldValue::new(&oxm::IP_PROTO, u128::from(IP_PROTO_UDP)))
+            .with(FieldValue::new(&oxm::UDP_SRC, u128::from(src)))
+            .with(FieldValue::new(&oxm::UDP_DST, u128::from(dst)))
+    }
+
+    /// `ipv6_dst=ADDRESS`.
+    #[must_use]
+    pub fn ipv6_dst(self, address: Ipv6Addr) -> Self {
+        self.with(FieldValue::new(&oxm::IPV6_DST, u128::from(address)))
+    }
+
+    /// `nw_dst=ADDRESS`.
+    #[must_use]
+    pub fn ipv4_dst(self, address: Ipv4Addr) -> Self {
+        self.with(FieldValue::new(&oxm::IPV4_DST, u128::from(u32::from(address))))
     }
 
     /// `icmp6,icmp_type=TYPE`, with its prerequisites.

@@ -25,7 +25,7 @@ mod security;
 #[cfg(test)]
 mod tests;
 
-pub use dhcp::{Boot, Dhcp, DomainName, HostRoute};
+pub use dhcp::{Boot, DHCP_SERVER_MAC, Dhcp, DomainName, HostRoute, Lease4};
 pub use diff::Changes;
 pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
 pub use index::Topology;
