@@ -172,6 +172,9 @@ impl Responder {
 
     /// What a local port asks of the servers and routers that Heddle is.
     fn answer_port(&mut self, query: &Query<'_>, now: Duration, reply: &mut Reply<'_>) -> Verdict {
+        if query.topic == Topic::RouterSolicitation {
+            self.follow_snapshot(now);
+        }
         let Some(port) = self.snapshot.port(query.in_port) else {
             return Verdict::Ignored("of a port that is not bound");
         };
@@ -182,14 +185,19 @@ impl Responder {
         }
     }
 
+    /// What is advertised follows the snapshot before anything is said from it: what was said is to be let go later.
+    fn follow_snapshot(&mut self, now: Duration) {
+        if std::mem::take(&mut self.is_new) {
+            self.advertisements.follow(&self.snapshot, now);
+        }
+    }
+
     /// Time passes; call it about once a second.
     pub fn on_tick(&mut self, now: Duration, out: &mut Writer) {
         if self.role != Role::Integration {
             return;
         }
-        if std::mem::take(&mut self.is_new) {
-            self.advertisements.follow(&self.snapshot, now);
-        }
+        self.follow_snapshot(now);
         self.advertisements.on_tick(now, &mut Reply::unasked(out));
     }
 }
