@@ -124,11 +124,8 @@ impl Responder {
             Ok(query) => {
                 let mut reply = Reply::new(&query, out);
                 let verdict = self.answer(&query, now, &mut reply);
-                (
-                    query.source(),
-                    query.topic,
-                    if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") },
-                )
+                let verdict = if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") };
+                (query.source(), query.topic, verdict)
             }
             Err(error) => (Source::Port(in_port(packet_in)), Topic::Other, Verdict::Malformed(error)),
         };
