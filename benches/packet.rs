@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use etherparse::{NetSlice, SlicedPacket};
+use etherparse::{LinkSlice, NetSlice, SlicedPacket};
 use heddle::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason};
 use heddle::openflow::{
     Cookie, DecodeError, MacAddr, Match, Message, MessageType, PortNo, RawMatch, Reader, TableId, Writer, Xid,
@@ -108,10 +108,10 @@ fn etherparse_arp(frame: &[u8]) -> Option<(MacAddr, Arp)> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
     let NetSlice::Arp(arp) = packet.net? else { return None };
     let arp = etherparse::ArpEthIpv4Packet::try_from(arp.to_packet()).ok()?;
-    let source = packet.link?.to_header().ethernet2()?.source;
+    let Some(LinkSlice::Ethernet2(ethernet)) = packet.link else { return None };
     let (sha, tha) = (MacAddr(arp.sender_mac), MacAddr(arp.target_mac));
     let (spa, tpa) = (arp.sender_ipv4.into(), arp.target_ipv4.into());
-    Some((MacAddr(source), Arp { op: arp.operation.0, sha, spa, tha, tpa }))
+    Some((MacAddr(ethernet.source()), Arp { op: arp.operation.0, sha, spa, tha, tpa }))
 }
 
 fn smoltcp_arp(frame: &[u8]) -> Option<(MacAddr, Arp)> {

@@ -12,6 +12,11 @@ need ping iputils-ping
 need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
+# Packets as others read them, and what makes packets to read.
+need tshark tshark
+need dnsmasq dnsmasq-base
+need udhcpc udhcpc
+need dhclient isc-dhcp-client
 # libFuzzer, which the fuzz targets link, is C++.
 need c++ g++
 # arping of the package "arping" takes other options than the one of iputils.
