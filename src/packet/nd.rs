@@ -80,6 +80,15 @@ pub struct NeighborDiscovery<'a> {
     pub options: NdOptions<'a>,
 }
 
+impl NeighborDiscovery<'_> {
+    /// R, of an advertisement: it comes from a router.
+    pub const ROUTER: u32 = 1 << 31;
+    /// S, of an advertisement: it answers a solicitation.
+    pub const SOLICITED: u32 = 1 << 30;
+    /// O, of an advertisement: what is cached is to be replaced.
+    pub const OVERRIDE: u32 = 1 << 29;
+}
+
 /// A router advertisement (RFC 4861 §4.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RouterAdvertisement<'a> {

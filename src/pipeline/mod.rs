@@ -4,17 +4,20 @@
 //! makes anew those of the objects that a change concerns ([`View::objects_of_port`] and its like say
 //! which). `docs/PIPELINE.md` explains table by table.
 
+mod arp_nd;
 pub mod cookie;
 mod desired;
 mod dhcp;
 mod impact;
 mod integration;
+mod ipv6;
 mod object;
 mod physical;
 pub mod tables;
 mod tunnel;
 mod view;
 
+pub use arp_nd::{ipv4_addresses, ipv6_addresses, may_route};
 pub use desired::{Desired, all_flows};
 pub use object::{Object, Unencodable};
-pub use view::{Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};
+pub use view::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};
