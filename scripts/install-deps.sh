@@ -12,11 +12,14 @@ need ping iputils-ping
 need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
-# Packets as others read them, and what makes packets to read.
+# Packets as others read them, and a server of DHCP and router advertisements.
 need tshark tshark
 need dnsmasq dnsmasq-base
+# Clients of DHCP, and what asks for router advertisements.
 need udhcpc udhcpc
 need dhclient isc-dhcp-client
+need dhcpcd dhcpcd-base
+need rdisc6 ndisc6
 # libFuzzer, which the fuzz targets link, is C++.
 need c++ g++
 # arping of the package "arping" takes other options than the one of iputils.
