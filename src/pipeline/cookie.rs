@@ -76,6 +76,11 @@ kinds! {
     PortDhcpToHeddle = 0x18, Port, "DHCP of {} itself: Heddle answers it";
     PortDhcpForeign = 0x19, Port, "DHCP from a MAC address that is not that of {}: nobody answers it";
     PortDhcpServer = 0x1a, Port, "answers ARP requests that {} sends for the address of its DHCP server";
+    PortDhcpv6 = 0x1b, Port, "DHCPv6 that {} sends to any server";
+    PortDhcpv6ToHeddle = 0x1c, Port, "DHCPv6 of {} itself: Heddle answers it";
+    PortSolicitation = 0x1d, Port, "router solicitations of {}";
+    PortSolicitationToHeddle = 0x1e, Port, "router solicitations of {}: Heddle answers them in the place of the routers";
+    PortDhcpv6Foreign = 0x1f, Port, "DHCPv6 from a MAC address that is not that of {}: nobody answers it";
     FromIntegration = 0x20, Bridge, "what br-int sends towards the tunnels";
     FromPeer = 0x21, Node, "VXLAN packets from {}";
     Unicast = 0x22, Bridge, "unicast: look for the node behind the MAC address";

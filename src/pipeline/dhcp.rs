@@ -32,7 +32,7 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
     for server in [Ipv4Addr::BROADCAST, lease.server] {
         sink.add(ON, Entry::new(TRANSIENT, 101, Kind::PortDhcp, request().ipv4_dst(server)).goto(DHCP_IPV4));
     }
-    let up = [Action::Output { port: PortNo::CONTROLLER, max_len: SwitchConfig::WHOLE_PACKET }];
+    let up = [to_heddle()];
     let own = request().eth_src(port.mac_address);
     sink.add(ON, Entry::new(DHCP_IPV4, 100, Kind::PortDhcpToHeddle, own).apply(&up));
     sink.add(ON, Entry::new(DHCP_IPV4, 1, Kind::PortDhcpForeign, from_port()));
@@ -41,6 +41,11 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         let answer = arp_answer(DHCP_SERVER_MAC, lease.server);
         sink.add(ON, Entry::new(TRANSIENT, 101, Kind::PortDhcpServer, who_has).apply(&answer));
     }
+}
+
+/// The whole packet goes up.
+pub(super) const fn to_heddle() -> Action {
+    Action::Output { port: PortNo::CONTROLLER, max_len: SwitchConfig::WHOLE_PACKET }
 }
 
 /// True if no machine has this address of a server: then nobody else answers ARP for it. A gateway on a physical network

@@ -10,6 +10,7 @@ mod desired;
 mod dhcp;
 mod impact;
 mod integration;
+mod ipv6;
 mod object;
 mod physical;
 pub mod tables;

@@ -21,6 +21,8 @@ pub const TRANSIENT: TableId = TableId(60);
 
 /// `br-int`: DHCPv4 of ports that Heddle answers.
 pub const DHCP_IPV4: TableId = TableId(77);
+/// `br-int`: DHCPv6 and router solicitations of ports that Heddle answers.
+pub const DHCP_IPV6: TableId = TableId(78);
 
 /// `br-tun`: from `br-int`, unicast or not.
 pub const PATCH_LV_TO_TUN: TableId = TableId(2);

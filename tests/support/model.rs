@@ -99,7 +99,12 @@ impl Model {
                 1 => ", enable_dhcp = true, gateway_ip = '10.0.0.3'",
                 _ => ", enable_dhcp = true, dhcp_server_ip = '10.0.0.200'",
             };
-            let subnets = format!("v4 = {{ cidr = '10.0.0.0/24'{dhcp} }}, v6 = {{ cidr = '2001:db8::/64' }}");
+            let ipv6 = match network.version {
+                0 => "",
+                1 => ", ipv6_ra_mode = 'slaac', gateway_ip = '2001:db8::3'",
+                _ => ", enable_dhcp = true, ipv6_ra_mode = 'dhcpv6-stateful', ipv6_address_mode = 'dhcpv6-stateful'",
+            };
+            let subnets = format!("v4 = {{ cidr = '10.0.0.0/24'{dhcp} }}, v6 = {{ cidr = '2001:db8::/64'{ipv6} }}");
             writeln!(text, "networks.net{index} = {{ {kind}, subnets = {{ {subnets} }} }}").unwrap();
         }
         for (id, port) in &self.ports {
