@@ -182,7 +182,7 @@ fn responder(criterion: &mut Criterion) {
                 state ^= state << 13;
                 state ^= state >> 17;
                 state ^= state << 5;
-                (u64::from(state) * u64::from(known) >> 32) as u32
+                ((u64::from(state) * u64::from(known)) >> 32) as u32
             };
             measure(&mut group, format!("{name}_at_random/{known}"), (&snapshot, question()), at_random);
         }

@@ -206,6 +206,8 @@ fn flow_name(layer: &str, key: &str) -> String {
         ("nd", "target") => "nd_target",
         ("nd", "sll") => "nd_sll",
         ("nd", "tll") => "nd_tll",
+        ("nd_ext", "nd_reserved") => "nd_reserved",
+        ("nd_ext", "nd_options_type") => "nd_options_type",
         ("mpls", "label") => "mpls_label",
         ("mpls", "tc") => "mpls_tc",
         ("mpls", "ttl") => "mpls_ttl",
