@@ -16,6 +16,8 @@ use crate::topology::{Fault, Name, Place, Problem, Refused, Step, Topology, chec
 pub const DEFAULT_FILE: &str = "/etc/heddle/heddle.toml";
 /// The port that bridges connect to: that of Open vSwitch's tradition, older than the assigned 6653.
 pub const DEFAULT_PORT: u16 = 6633;
+/// The port of the metrics.
+pub const DEFAULT_METRICS_PORT: u16 = 9633;
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub tunnel: Tunnel,
     /// `[limits]`
     pub limits: Limits,
+    /// `[metrics]`
+    pub metrics: Metrics,
 }
 
 /// How bridges reach Heddle.
@@ -107,6 +111,13 @@ pub enum ResponderMode {
     Controller,
 }
 
+/// What monitoring is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// Where HTTP is answered; nowhere if the file says `""`.
+    pub listen: Option<SocketAddr>,
+}
+
 /// How many packets a second may come up to be answered; 0 is no limit. What is above is dropped, and counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -132,6 +143,7 @@ impl Config {
             },
             tunnel: Tunnel { l2_population: true, arp_responder: ResponderMode::On, nd_responder: None },
             limits: Limits { packet_in_per_port: 1_000, packet_in_per_bridge: 10_000 },
+            metrics: Metrics { listen: Some(SocketAddr::from(([127, 0, 0, 1], DEFAULT_METRICS_PORT))) },
         }
     }
 
@@ -190,7 +202,8 @@ impl Config {
     }
 
     fn read(&mut self, root: &DeTable<'_>, report: &mut Report) {
-        const KNOWN: &[&str] = &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning", "limits"];
+        const KNOWN: &[&str] =
+            &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning", "limits", "metrics"];
         if !root.contains_key("node") {
             check_name(&self.node, &At::ROOT, report);
         }
@@ -213,6 +226,7 @@ impl Config {
                 "bridges" => self.bridges.read(value, &at, report),
                 "tunnel" => self.tunnel.read(value, &at, report),
                 "limits" => self.limits.read(value, &at, report),
+                "metrics" => self.metrics.read(value, &at, report),
                 "learning" => refuse_learning(value, &at, report),
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
@@ -237,7 +251,9 @@ impl OpenFlow {
         self.listen.clear();
         for (index, value) in values.iter().enumerate() {
             let at_this = at.index(index);
-            let Some(address) = document::parsed(value, &at_this, report, Fault::BadListen, listen_address) else {
+            let Some(address) =
+                document::parsed(value, &at_this, report, Fault::BadListen, |text| listen_address(text, DEFAULT_PORT))
+            else {
                 continue;
             };
             if let Some(first) = self.listen.iter().position(|other| *other == address) {
@@ -362,6 +378,24 @@ fn responder_mode(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option
     None
 }
 
+impl Metrics {
+    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        for (key, value) in document::table(value, at, report).into_iter().flatten() {
+            let at = at.key(key.get_ref());
+            match &**key.get_ref() {
+                "listen" if value.get_ref().as_str() == Some("") => self.listen = None,
+                "listen" => {
+                    let read = |text: &str| listen_address(text, DEFAULT_METRICS_PORT);
+                    if let Some(address) = document::parsed(value, &at, report, Fault::BadMetricsListen, read) {
+                        self.listen = Some(address);
+                    }
+                }
+                _ => report.push(&at, Fault::UnknownKey { known: &["listen"] }),
+            }
+        }
+    }
+}
+
 /// `[learning]` is a part of the format, but its list must be empty so far.
 fn refuse_learning(value: &Value<'_>, at: &At<'_>, report: &mut Report) {
     for (key, value) in document::table(value, at, report).into_iter().flatten() {
@@ -384,9 +418,9 @@ fn bridge(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Name> {
 }
 
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:6653`, `::1`, `[::1]`, `[::1]:6653`.
-fn listen_address(text: &str) -> Option<SocketAddr> {
+fn listen_address(text: &str, default_port: u16) -> Option<SocketAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
-    let alone = || text.parse().ok().or_else(bracketed).map(|address| SocketAddr::new(address, DEFAULT_PORT));
+    let alone = || text.parse().ok().or_else(bracketed).map(|address| SocketAddr::new(address, default_port));
     text.parse().ok().or_else(alone)
 }
 

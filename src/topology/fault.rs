@@ -297,6 +297,8 @@ pub enum Fault {
     // heddle.toml.
     #[error("found {0:?}, expected ADDRESS or ADDRESS:PORT such as \"127.0.0.1:6633\" or \"[::1]:6633\"")]
     BadListen(Box<str>),
+    #[error("found {0:?}, expected ADDRESS or ADDRESS:PORT such as \"127.0.0.1:9633\", or \"\" for none")]
+    BadMetricsListen(Box<str>),
     #[error("found an empty list, expected at least one address to listen on")]
     NoListen,
     #[error("found {0} again, expected each address once")]
