@@ -112,7 +112,7 @@ fn a_port_that_moved_is_answered_for_from_then_on_and_one_that_is_gone_no_more()
         lab.move_vm("x-b", host);
         lab.wait_ready();
         for vm in [&asker, &lab.vm(mate)] {
-            vm.flush_neighbours();
+            vm.flush_neighbors();
             vm.assert_ping("x-b");
         }
     }

@@ -54,7 +54,7 @@ fn advertisements(capture: &Capture, target: &str) -> Vec<Frame> {
 }
 
 /// The kernel's word for what it knows of a neighbour.
-fn neighbour(vm: &Vm<'_>, ip: &str) -> String {
+fn neighbor(vm: &Vm<'_>, ip: &str) -> String {
     vm.exec(&["ip", "-6", "neigh", "show", ip]).stdout
 }
 
@@ -75,14 +75,14 @@ fn a_solicitation_of_a_known_address_is_answered_once_and_never_crosses() {
             assert!(answers[0].is_from(&mac) && answers[0].is_to(&asker.mac()), "{answers:?}");
         }
         // The kernel's own questions, to everybody and to one, and its judgement of the answers.
-        asker.flush_neighbours();
+        asker.flush_neighbors();
         asker.assert_ping6("x-b");
         lab.vm("x-b").assert_ping6("x-a");
-        eventually("the neighbour is reachable", SOON, || neighbour(&asker, &ip).contains("REACHABLE"));
+        eventually("the neighbour is reachable", SOON, || neighbor(&asker, &ip).contains("REACHABLE"));
         let probe = ["ip", "neigh", "replace", &ip, "dev", "eth0", "lladdr", &mac, "nud", "probe"];
         assert!(asker.exec(&probe).ok());
-        eventually("the neighbour is confirmed", SOON, || neighbour(&asker, &ip).contains("REACHABLE"));
-        assert!(neighbour(&asker, &ip).contains(&mac));
+        eventually("the neighbour is confirmed", SOON, || neighbor(&asker, &ip).contains("REACHABLE"));
+        assert!(neighbor(&asker, &ip).contains(&mac));
         settle(&lab, "x-a", "x-b", "pinged");
         let crossed = underlay
             .count_vxlan(|frame| frame.is_nd_of(SOLICITATION, &ip) || frame.is_nd_of(SOLICITATION, &asker.ip6()));
@@ -177,10 +177,10 @@ fn a_port_that_moved_is_asked_for_and_reached_at_its_new_host() {
             lab.move_port("x-b", host);
             lab.move_vm("x-b", host);
             lab.wait_ready();
-            asker.flush_neighbours();
+            asker.flush_neighbors();
             asker.assert_ping6("x-b");
             lab.vm(mate).assert_ping6("x-b");
-            assert!(neighbour(&asker, &lab.vm("x-b").ip6()).contains(&mac));
+            assert!(neighbor(&asker, &lab.vm("x-b").ip6()).contains(&mac));
         }
     }
 }
@@ -215,7 +215,7 @@ fn a_network_that_says_so_is_left_to_its_owners() {
         let before = crossed();
         ask("answered there again");
         assert_eq!(crossed(), before + 1, "flooded once");
-        lab.vm("q-a").flush_neighbours();
+        lab.vm("q-a").flush_neighbors();
         lab.vm("q-a").assert_ping6("q-b");
         // And back, without a restart.
         rewrite("nd_responder = false\n", "");
