@@ -24,7 +24,7 @@ mod identity;
 pub mod latency;
 pub mod limits;
 mod nd;
-pub mod neighbours;
+pub mod neighbors;
 pub mod query;
 pub mod ra;
 pub mod reply;
