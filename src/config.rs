@@ -2,12 +2,15 @@
 //!
 //! [`Config::parse`] is pure; [`Config::load`] reads the file and the host's name.
 
+mod learning;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use self::learning::Learning;
 use crate::ovsdb::Remote;
 use crate::topology::document::{self, At, Report, Value};
 use crate::topology::{Fault, Name, Place, Problem, Refused, Step, Topology, check_device, check_name};
@@ -34,6 +37,8 @@ pub struct Config {
     pub bridges: Bridges,
     /// `[tunnel]`
     pub tunnel: Tunnel,
+    /// `[learning]`
+    pub learning: Learning,
 }
 
 /// How bridges reach Heddle.
@@ -106,6 +111,7 @@ impl Config {
                 datapath_type: DatapathType::System,
             },
             tunnel: Tunnel { l2_population: true, arp_responder: true },
+            learning: Learning::default(),
         }
     }
 
@@ -186,11 +192,15 @@ impl Config {
                 "ovsdb" => self.ovsdb.read(value, &at, report),
                 "bridges" => self.bridges.read(value, &at, report),
                 "tunnel" => self.tunnel.read(value, &at, report),
-                "learning" => refuse_learning(value, &at, report),
+                // Depends on the bridges.
+                "learning" => {}
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
         self.bridges.check(report);
+        if let Some(value) = root.get("learning") {
+            self.learning.read((value, &At::ROOT.key("learning")), &self.bridges, report);
+        }
     }
 }
 
@@ -272,6 +282,11 @@ impl Bridges {
         }
     }
 
+    /// Every bridge.
+    pub fn iter(&self) -> impl Iterator<Item = &Name> {
+        [&self.integration, &self.tunnel].into_iter().chain(self.physical.values())
+    }
+
     /// Each bridge has one use.
     fn check(&self, report: &mut Report) {
         let bridges = At::ROOT.key("bridges");
@@ -303,21 +318,6 @@ impl Tunnel {
                 }
                 _ => report.push(&at, Fault::UnknownKey { known: &["l2_population", "arp_responder"] }),
             }
-        }
-    }
-}
-
-/// `[learning]` is a part of the format, but its list must be empty so far.
-fn refuse_learning(value: &Value<'_>, at: &At<'_>, report: &mut Report) {
-    for (key, value) in document::table(value, at, report).into_iter().flatten() {
-        let at = at.key(key.get_ref());
-        match &**key.get_ref() {
-            "bridges" => {
-                if document::array(value, &at, report).is_some_and(|bridges| !bridges.is_empty()) {
-                    report.push(&at, Fault::NoLearning);
-                }
-            }
-            _ => report.push(&at, Fault::UnknownKey { known: &["bridges"] }),
         }
     }
 }

@@ -245,8 +245,8 @@ pub enum Fault {
     BridgeTaken(Name),
     #[error("found \"controller\", expected true or false: this version cannot answer ARP by packet-in yet")]
     NoControllerResponder,
-    #[error("found bridges, expected an empty list: this version cannot run learning bridges yet")]
-    NoLearning,
+    #[error("found {0:?} again, expected each bridge once")]
+    BridgeTwice(Name),
     #[error(
         "found no node {0:?}, which is this host's name, expected [nodes.{0}] here or another `node` in heddle.toml"
     )]
