@@ -243,12 +243,30 @@ impl Writer {
     /// Ends the object begun at `mark`: writes its length into the two bytes at `len_at` from its
     /// start. `what` names it in the error when it is longer than 65,535 bytes.
     pub fn end(&mut self, mark: Mark, len_at: usize, what: &'static str) -> Result<(), EncodeError> {
-        let found = self.bytes.len() - mark.0;
-        let length = u16::try_from(found).map_err(|_| EncodeError::TooLong { what, found })?;
-        if let Some(place) = self.bytes.get_mut(mark.0 + len_at..mark.0 + len_at + 2) {
-            place.copy_from_slice(&length.to_be_bytes());
-        }
+        let length = self.length(mark, what)?;
+        self.fill_u16(mark, len_at, length);
         Ok(())
+    }
+
+    /// The length of the object begun at `mark`. `what` names it in the error when it is longer than 65,535 bytes.
+    #[inline]
+    pub fn length(&self, mark: Mark, what: &'static str) -> Result<u16, EncodeError> {
+        let found = self.bytes.len() - mark.0;
+        u16::try_from(found).map_err(|_| EncodeError::TooLong { what, found })
+    }
+
+    /// What was written since `mark`.
+    #[inline]
+    pub fn since(&self, mark: Mark) -> &[u8] {
+        self.bytes.get(mark.0..).unwrap_or_default()
+    }
+
+    /// Fills in a field that was left open: the two bytes at `at` from `mark`, big-endian.
+    #[inline]
+    pub fn fill_u16(&mut self, mark: Mark, at: usize, value: u16) {
+        if let Some(place) = self.bytes.get_mut(mark.0 + at..mark.0 + at + 2) {
+            place.copy_from_slice(&value.to_be_bytes());
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::net::Ipv4Addr;
 
 use super::{PacketError, Payload};
-use crate::openflow::MacAddr;
 use crate::openflow::numbers::ETH_TYPE_IPV4;
+use crate::openflow::{MacAddr, Writer};
 
 /// `ar_hrd` of Ethernet.
 const HARDWARE_ETHERNET: u16 = 1;
+
 /// An ARP or RARP packet, 28 bytes.
 ///
 /// | byte | field          |                     |
@@ -61,5 +62,18 @@ impl Arp {
             tha: MacAddr([u, v, w, x, y, z]),
             tpa: Ipv4Addr::new(t0, t1, t2, t3),
         })
+    }
+
+    /// Appends the packet.
+    #[inline]
+    pub fn encode(&self, writer: &mut Writer) {
+        writer.u16(HARDWARE_ETHERNET);
+        writer.u16(ETH_TYPE_IPV4);
+        writer.bytes(&[6, 4]);
+        writer.u16(self.op);
+        writer.bytes(&self.sha.0);
+        writer.bytes(&self.spa.octets());
+        writer.bytes(&self.tha.0);
+        writer.bytes(&self.tpa.octets());
     }
 }

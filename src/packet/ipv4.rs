@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{Fragment, PacketError, Payload};
 
 /// Bytes of the header without options.
-const HEADER_LEN: usize = 20;
+pub(super) const HEADER_LEN: usize = 20;
 
 /// An IPv4 packet.
 ///

@@ -1,4 +1,4 @@
-//! Packets: borrowed views over a frame, one file per protocol.
+//! Packets: borrowed views over a frame, one file per protocol, and [`build`], which writes frames.
 //!
 //! Pure: bytes in, values out. A view copies the fixed part of its header and lends the rest; nothing here
 //! allocates, and nothing panics on what a network sends. A header that is cut off, or that cannot be what
@@ -18,6 +18,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
 
 pub mod arp;
+pub mod build;
+pub mod checksum;
 pub mod ethernet;
 pub mod icmp;
 pub mod icmpv6;
@@ -32,6 +34,7 @@ mod tests;
 pub mod transport;
 
 pub use arp::Arp;
+pub use checksum::Checksum;
 pub use ethernet::{Ethernet, VlanTag};
 pub use icmp::{Icmp, Igmp};
 pub use icmpv6::{Icmpv6, NdOption, NdOptions, NeighborDiscovery};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use super::document::{At, Report, clip};
-use super::{Fault, Name, Network, NetworkKind, Port, Topology};
+use super::{Fault, Name, Network, NetworkKind, Port, Subnet, Topology, dhcp};
 use crate::openflow::MacAddr;
 
 /// The longest interface name of Linux (`IFNAMSIZ` less its final zero).
@@ -33,14 +33,14 @@ fn check_mac(mac: MacAddr, at: &At<'_>, report: &mut Report) {
     }
 }
 
-fn check_unicast(address: IpAddr, at: &At<'_>, report: &mut Report) {
+pub(super) fn check_unicast(address: IpAddr, at: &At<'_>, report: &mut Report) {
     let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
     if address.is_multicast() || address.is_unspecified() || broadcast {
         report.push(at, Fault::AddressNotUnicast(address));
     }
 }
 
-fn check_host_bits(block: IpNetwork, at: &At<'_>, report: &mut Report) {
+pub(super) fn check_host_bits(block: IpNetwork, at: &At<'_>, report: &mut Report) {
     match IpNetwork::new(block.network(), block.prefix()) {
         Ok(expected) if expected != block => report.push(at, Fault::HostBits { found: block, expected }),
         _ => {}
@@ -64,15 +64,22 @@ pub(super) fn check_subnets(network: &Network, at: &At<'_>, report: &mut Report)
             }
         }
         if let Some(found) = subnet.gateway_ip {
-            let at = at.key("gateway_ip");
-            let cidr = subnet.cidr;
-            // Routers announce themselves by their link-local address (RFC 4861 §4.2).
-            let link_local = matches!((found, cidr), (IpAddr::V6(a), IpNetwork::V6(_)) if a.is_unicast_link_local());
-            if !cidr.contains(found) && !link_local {
-                report.push(&at, Fault::GatewayOutside { found, cidr });
-            } else if subnet.reserves(found) {
-                report.push(&at, Fault::Reserved { found, cidr });
-            }
+            subnet.check_router(found, &at.key("gateway_ip"), report);
+        }
+        dhcp::check(subnet, &at, report);
+    }
+}
+
+impl Subnet {
+    /// The address of a router or a server of this subnet.
+    pub(super) fn check_router(&self, found: IpAddr, at: &At<'_>, report: &mut Report) {
+        let cidr = self.cidr;
+        // Routers announce themselves by their link-local address (RFC 4861 §4.2), DHCPv6 servers answer from it.
+        let link_local = matches!((found, cidr), (IpAddr::V6(a), IpNetwork::V6(_)) if a.is_unicast_link_local());
+        if !cidr.contains(found) && !link_local {
+            report.push(at, Fault::OutsideSubnet { found, cidr });
+        } else if self.reserves(found) {
+            report.push(at, Fault::Reserved { found, cidr });
         }
     }
 }
@@ -175,6 +182,13 @@ impl Topology {
                 None => report.push(&at, Fault::OutsideSubnets { address, network: name() }),
                 Some(subnet) if subnet.reserves(address) => {
                     report.push(&at, Fault::Reserved { found: address, cidr: subnet.cidr });
+                }
+                Some(subnet) if subnet.dhcp.dhcp_server_ip == Some(address) && subnet.gateway_ip != Some(address) => {
+                    let networks = At::ROOT.key("networks");
+                    let subnets = networks.key(&network.name);
+                    let subnets = subnets.key("subnets");
+                    let server = subnets.key(&subnet.name);
+                    report.clash(&at, Fault::ServerAddress(address), &server.key("dhcp_server_ip"));
                 }
                 Some(_) => check_unicast(address, &at, report),
             }

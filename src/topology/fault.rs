@@ -191,6 +191,14 @@ pub enum Fault {
     HostBits { found: IpNetwork, expected: IpNetwork },
     #[error("found {0:?}, expected \"local\", \"flat\", \"vlan\" or \"vxlan\"")]
     BadType(Box<str>),
+    #[error("found {0:?}, expected a domain name such as example.org")]
+    BadDomainName(Box<str>),
+    #[error("found {0:?}, expected a host name or an IP address")]
+    BadHost(Box<str>),
+    #[error("found {0:?}, expected a file name of 1 to 255 printable ASCII characters without spaces")]
+    BadFileName(Box<str>),
+    #[error("found a list of {found}, expected at most {most}")]
+    TooMany { found: usize, most: usize },
     #[error("found {found}, expected {what} from {low} to {high}")]
     OutOfRange { found: Box<str>, what: &'static str, low: u32, high: u32 },
     #[error("found one in a network of type {kind}, expected none")]
@@ -210,7 +218,15 @@ pub enum Fault {
     #[error("found {found}, expected a block that does not overlap {other}")]
     Overlap { found: IpNetwork, other: IpNetwork },
     #[error("found {found}, expected an address of the subnet {cidr}")]
-    GatewayOutside { found: IpAddr, cidr: IpNetwork },
+    OutsideSubnet { found: IpAddr, cidr: IpNetwork },
+    #[error("found enable_dhcp without a server's address, expected dhcp_server_ip or gateway_ip")]
+    NoDhcpServer,
+    #[error("found {0}, expected an address that is not the DHCP server's")]
+    ServerAddress(IpAddr),
+    #[error("found {found}, expected an {family} address like those of the subnet")]
+    WrongFamily { found: IpAddr, family: &'static str },
+    #[error("found {0} again, expected one route to each destination")]
+    RouteTwice(IpNetwork),
     #[error("found {found}, expected neither the network address nor the broadcast address of {cidr}")]
     Reserved { found: IpAddr, cidr: IpNetwork },
     #[error("found {0:?}, expected the name of a network in this file")]

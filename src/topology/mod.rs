@@ -8,6 +8,9 @@
 //! Nothing here does I/O except the two `load` functions (of this module and of [`crate::config`]), which read one file.
 
 mod check;
+mod dhcp;
+#[cfg(test)]
+mod dhcp_tests;
 mod diff;
 pub(crate) mod document;
 mod fault;
@@ -17,6 +20,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
+pub use dhcp::{Boot, Dhcp, DomainName, HostRoute};
 pub use diff::Changes;
 pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
 pub use index::Topology;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
+use super::{Boot, Dhcp};
 use crate::openflow::MacAddr;
 
 /// A name: 1 to 255 bytes without control characters. Shared, so that a reference to a thing costs no copy of its name.
@@ -67,6 +68,8 @@ pub struct Subnet {
     pub cidr: IpNetwork,
     /// The router: inside the block or, for IPv6, link-local.
     pub gateway_ip: Option<IpAddr>,
+    /// What its ports are told by DHCP.
+    pub dhcp: Dhcp,
 }
 
 impl Subnet {
@@ -128,4 +131,6 @@ pub struct Port {
     pub port_security: bool,
     /// The addresses that may leave it too.
     pub allowed_address_pairs: Vec<AddressPair>,
+    /// What to boot, where it differs from what the subnets say.
+    pub boot: Option<Box<Boot>>,
 }

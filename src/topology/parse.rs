@@ -11,13 +11,41 @@ use toml::de::DeTable;
 use super::check::{check_name, check_subnets};
 use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
-use super::{AddressPair, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
+use super::{AddressPair, Boot, Dhcp, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
 use crate::openflow::MacAddr;
 
 /// The largest file that is read. 100,000 ports take about 14 MB.
 const MAX_FILE: u64 = 64 << 20;
 /// The size from which a chunk ends at the next port.
 pub(super) const CHUNK: usize = 1 << 16;
+
+/// What a subnet may say: its own keys and [`Dhcp::KEYS`].
+const SUBNET_KEYS: &[&str] = &[
+    "cidr",
+    "gateway_ip",
+    "enable_dhcp",
+    "dhcp_server_ip",
+    "dhcp_lease_time",
+    "dns_nameservers",
+    "ntp_servers",
+    "domain_name",
+    "domain_search",
+    "host_routes",
+    "tftp_server_name",
+    "bootfile_name",
+];
+/// What a port may say: its own keys and [`Boot::KEYS`].
+const PORT_KEYS: &[&str] = &[
+    "network",
+    "node",
+    "interface",
+    "mac_address",
+    "fixed_ips",
+    "port_security",
+    "allowed_address_pairs",
+    "tftp_server_name",
+    "bootfile_name",
+];
 
 impl Topology {
     /// Reads the text of a topology file. `file` is its name in messages.
@@ -189,11 +217,9 @@ impl Draft {
     }
 
     fn add_port(&mut self, name: &Name, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<()> {
-        const KNOWN: &[&str] =
-            &["network", "node", "interface", "mac_address", "fixed_ips", "port_security", "allowed_address_pairs"];
         let table = document::table(value, at, report)?;
         let (mut network, mut node, mut interface, mut mac) = (None, None, None, None);
-        let (mut fixed_ips, mut port_security, mut pairs) = (Some(Vec::new()), Some(true), None);
+        let (mut fixed_ips, mut port_security, mut pairs, mut boot) = (Some(Vec::new()), Some(true), None, None);
         for (key, value) in table {
             let at = at.key(key.get_ref());
             match &**key.get_ref() {
@@ -206,7 +232,10 @@ impl Draft {
                 "fixed_ips" => fixed_ips = addresses(value, &at, report),
                 "port_security" => port_security = document::boolean(value, &at, report),
                 "allowed_address_pairs" => pairs = Some(value),
-                _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
+                key if Boot::KEYS.contains(&key) => {
+                    boot.get_or_insert_with(Box::<Boot>::default).read(key, value, &at, report);
+                }
+                _ => report.push(&at, Fault::UnknownKey { known: PORT_KEYS }),
             }
         }
         for (missing, key, expected) in [
@@ -237,6 +266,7 @@ impl Draft {
             fixed_ips: fixed_ips?,
             port_security: port_security?,
             allowed_address_pairs: allowed_address_pairs?,
+            boot,
         };
         self.ports.insert(port.name.clone(), Arc::new(port));
         Some(())
@@ -330,13 +360,14 @@ fn network_kind(table: &DeTable<'_>, at: &At<'_>, report: &mut Report) -> Option
 }
 
 fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Subnet> {
-    let (mut cidr, mut gateway_ip) = (None, None);
+    let (mut cidr, mut gateway_ip, mut dhcp) = (None, None, Dhcp::default());
     for (key, value) in document::table(value, at, report)? {
         let at = at.key(key.get_ref());
         match &**key.get_ref() {
             "cidr" => cidr = Some(document::parsed(value, &at, report, Fault::BadCidr, block)),
             "gateway_ip" => gateway_ip = Some(address(value, &at, report)),
-            _ => report.push(&at, Fault::UnknownKey { known: &["cidr", "gateway_ip"] }),
+            key if Dhcp::KEYS.contains(&key) => dhcp.read(key, value, &at, report),
+            _ => report.push(&at, Fault::UnknownKey { known: SUBNET_KEYS }),
         }
     }
     if cidr.is_none() {
@@ -346,11 +377,11 @@ fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Op
         Some(address) => Some(address?),
         None => None,
     };
-    Some(Subnet { name: name.into(), cidr: cidr??, gateway_ip })
+    Some(Subnet { name: name.into(), cidr: cidr??, gateway_ip, dhcp })
 }
 
 /// `ADDRESS/BITS`.
-fn block(text: &str) -> Option<IpNetwork> {
+pub(super) fn block(text: &str) -> Option<IpNetwork> {
     let (address, bits) = text.split_once('/')?;
     let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
     IpNetwork::new(address.parse().ok()?, digits.then(|| bits.parse().ok())??).ok()

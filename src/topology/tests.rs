@@ -104,8 +104,8 @@ fn a_file_without_nodes_is_refused() {
 #[test]
 fn unknown_keys_and_wrong_types_are_refused_everywhere() {
     const TOP: &str = "found an unknown key, expected nodes, networks or ports";
-    const PORT: &str = "found an unknown key, expected network, node, interface, mac_address, fixed_ips, port_security \
-                        or allowed_address_pairs";
+    const PORT: &str = "found an unknown key, expected network, node, interface, mac_address, fixed_ips, port_security, \
+                        allowed_address_pairs, tftp_server_name or bootfile_name";
     const NETWORK: &str = "found an unknown key, expected type, segmentation_id, physical_network, mtu or subnets";
     expect(&[
         ("[nodes.n1]", "x = 1\n[nodes.n1]", &format!("t:1:1: x: {TOP}")),
@@ -114,7 +114,9 @@ fn unknown_keys_and_wrong_types_are_refused_everywhere() {
         (
             "gateway_ip",
             "gateway",
-            "t:11:1: networks.blue.subnets.v4.gateway: found an unknown key, expected cidr or gateway_ip",
+            "t:11:1: networks.blue.subnets.v4.gateway: found an unknown key, expected cidr, gateway_ip, enable_dhcp, \
+             dhcp_server_ip, dhcp_lease_time, dns_nameservers, ntp_servers, domain_name, domain_search, host_routes, \
+             tftp_server_name or bootfile_name",
         ),
         ("port_security", "\"port security\"", &format!("t:27:1: ports.a.\"port security\": {PORT}")),
         (
@@ -688,6 +690,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             fixed_ips,
             port_security: true,
             allowed_address_pairs: Vec::new(),
+            boot: None,
         },
     )
 }

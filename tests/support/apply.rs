@@ -36,6 +36,7 @@ pub fn flows(count: usize) -> Vec<Arc<Flow>> {
             fixed_ips: vec![IpAddr::V4(Ipv4Addr::new(10, a, b, c))],
             port_security: true,
             allowed_address_pairs: Vec::new(),
+            boot: None,
         };
         topology.insert_port(port).unwrap();
     }
