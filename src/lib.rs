@@ -12,5 +12,6 @@ pub mod openflow;
 pub mod ovsdb;
 pub mod packet;
 pub mod pipeline;
+pub mod responder;
 pub mod switch;
 pub mod topology;

@@ -35,7 +35,7 @@ pub mod transport;
 
 pub use arp::Arp;
 pub use checksum::Checksum;
-pub use ethernet::{Ethernet, VlanTag};
+pub use ethernet::{Addresses, Ethernet, VlanTag};
 pub use icmp::{Icmp, Igmp};
 pub use icmpv6::{Icmpv6, NdOption, NdOptions, NeighborDiscovery};
 pub use ipv4::Ipv4;
