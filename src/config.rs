@@ -39,6 +39,8 @@ pub struct Config {
     pub tunnel: Tunnel,
     /// `[learning]`
     pub learning: Learning,
+    /// `[limits]`
+    pub limits: Limits,
 }
 
 /// How bridges reach Heddle.
@@ -96,6 +98,15 @@ pub struct Tunnel {
     pub arp_responder: bool,
 }
 
+/// How many packets a second may come up to be answered; 0 is no limit. What is above is dropped, and counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From one port; on the tunnel bridge from one MAC address.
+    pub packet_in_per_port: u32,
+    /// From all ports of a bridge together.
+    pub packet_in_per_bridge: u32,
+}
+
 impl Config {
     /// The settings of a host without a file. `hostname` becomes the name of its node.
     pub fn defaults(hostname: &str) -> Config {
@@ -112,6 +123,7 @@ impl Config {
             },
             tunnel: Tunnel { l2_population: true, arp_responder: true },
             learning: Learning::default(),
+            limits: Limits { packet_in_per_port: 1_000, packet_in_per_bridge: 10_000 },
         }
     }
 
@@ -170,7 +182,7 @@ impl Config {
     }
 
     fn read(&mut self, root: &DeTable<'_>, report: &mut Report) {
-        const KNOWN: &[&str] = &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning"];
+        const KNOWN: &[&str] = &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning", "limits"];
         if !root.contains_key("node") {
             check_name(&self.node, &At::ROOT, report);
         }
@@ -194,6 +206,7 @@ impl Config {
                 "tunnel" => self.tunnel.read(value, &at, report),
                 // Depends on the bridges.
                 "learning" => {}
+                "limits" => self.limits.read(value, &at, report),
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
@@ -298,6 +311,24 @@ impl Bridges {
                 report.clash(&at, Fault::BridgeTaken(name.clone()), other);
             }
             used.push((name, at));
+        }
+    }
+}
+
+impl Limits {
+    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        const KNOWN: &[&str] = &["packet_in_per_port", "packet_in_per_bridge"];
+        for (key, value) in document::table(value, at, report).into_iter().flatten() {
+            let at = at.key(key.get_ref());
+            let place = match &**key.get_ref() {
+                "packet_in_per_port" => &mut self.packet_in_per_port,
+                "packet_in_per_bridge" => &mut self.packet_in_per_bridge,
+                _ => {
+                    report.push(&at, Fault::UnknownKey { known: KNOWN });
+                    continue;
+                }
+            };
+            *place = document::number(value, &at, report, "packets a second", (0, 10_000_000)).unwrap_or(*place);
         }
     }
 }

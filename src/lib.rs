@@ -1,7 +1,7 @@
 //! Heddle: an OpenFlow 1.3 controller for Open vSwitch.
 //!
 //! The layers, lowest first; each may use those before it, none looks up:
-//! [`openflow`] → [`flow`], [`packet`], [`topology`] → [`pipeline`] → [`switch`], [`ovsdb`] → [`agent`].
+//! [`openflow`] → [`flow`], [`packet`], [`topology`] → [`pipeline`] → [`responder`] → [`switch`], [`ovsdb`] → [`agent`].
 //! `docs/ARCHITECTURE.md` is the map.
 
 pub mod agent;

@@ -49,9 +49,13 @@ fn no_layer_uses_one_above_it() {
         ("ovsdb", &["openflow"]),
         ("config", &["topology", "ovsdb", "openflow"]),
         ("pipeline", &["flow", "topology", "openflow"]),
-        ("switch", &["pipeline", "flow", "openflow"]),
-        ("agent", &["switch", "pipeline", "config", "ovsdb", "topology", "flow", "openflow"]),
-        ("cli", &["agent", "switch", "pipeline", "config", "ovsdb", "topology", "flow", "packet", "openflow"]),
+        ("responder", &["pipeline", "flow", "packet", "topology", "openflow"]),
+        ("switch", &["responder", "pipeline", "flow", "openflow"]),
+        ("agent", &["switch", "responder", "pipeline", "config", "ovsdb", "topology", "flow", "openflow"]),
+        (
+            "cli",
+            &["agent", "switch", "responder", "pipeline", "config", "ovsdb", "topology", "flow", "packet", "openflow"],
+        ),
     ]);
     for (path, text) in sources(&root()) {
         let layer = layer(&path);
@@ -68,7 +72,7 @@ fn no_layer_uses_one_above_it() {
 
 #[test]
 fn the_pure_layers_know_no_sockets_tasks_clocks_or_logs() {
-    let pure = ["openflow", "flow", "packet", "topology", "pipeline"];
+    let pure = ["openflow", "flow", "packet", "topology", "pipeline", "responder"];
     let banned = [
         "tokio::",
         "tracing::",

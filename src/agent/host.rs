@@ -16,6 +16,7 @@ use crate::flow::Flow;
 use crate::openflow::{Cookie, DatapathId};
 use crate::ovsdb::{self, Change, Database, Operation, Table, Uuid, marks, port_state};
 use crate::pipeline::{Bindings, Bridge, Desired, Layout, Object, View};
+use crate::responder::{Answers, Limits, Rate, Responder, Role};
 use crate::switch::{Command, ConnectionId, Progress};
 use crate::topology::{Name, NetworkKind, Topology};
 
@@ -59,6 +60,7 @@ pub struct Host {
     binder: Binder,
     bindings: Bindings,
     desired: Desired,
+    answers: Answers,
     bridges: Bridges,
     ports: BTreeMap<Name, PortFlows>,
     /// Those of `ports` that are not known to be in effect.
@@ -88,6 +90,7 @@ impl Host {
             binder: Binder::default(),
             bindings: Bindings::default(),
             desired: Desired::new(),
+            answers: Answers::default(),
             bridges,
             ports: BTreeMap::new(),
             pending: BTreeSet::new(),
@@ -263,9 +266,16 @@ impl Host {
         }
         let mut effects = Effects::default();
         let view = View { topology: &self.topology, layout: &self.layout, bindings: &self.bindings };
+        let answers_changed = self.answers.update(&view, &dirty);
         let changes = self.desired.update(&view, dirty);
         if first || !changes.is_empty() {
             self.generation += 1;
+        }
+        if answers_changed {
+            // Before the flows that send packets up for them.
+            let connections = [Bridge::Integration, Bridge::Tunnel].map(|bridge| self.bridges.connection(&bridge));
+            let answers = |connection| (connection, Command::Answers(self.answers.snapshot().clone()));
+            effects.commands.extend(connections.into_iter().flatten().map(answers));
         }
         for (bridge, changes) in changes {
             effects.commands.extend(self.bridges.update(&bridge, self.generation, changes));
@@ -357,10 +367,24 @@ impl Host {
                 Ok(bridge) => {
                     let wanted = self.bridges.wanted(&bridge, &self.desired, self.generation);
                     effects.commands.push((connection, Command::Adopt(Box::new(wanted))));
+                    effects.commands.extend(self.responder(&bridge).map(|responder| (connection, responder)));
                 }
                 Err(reason) => effects.refused.push((connection, reason)),
             }
         }
+    }
+
+    /// What answers the packets of a bridge.
+    fn responder(&self, bridge: &Bridge) -> Option<Command> {
+        let role = match bridge {
+            Bridge::Integration => Role::Integration,
+            Bridge::Tunnel => Role::Tunnel,
+            Bridge::Physical(_) => return None,
+        };
+        let limits = &self.config.limits;
+        let rate = Rate::per_second;
+        let limits = Limits::new(rate(limits.packet_in_per_port), rate(limits.packet_in_per_bridge));
+        Some(Command::Respond(Box::new(Responder::new(role, self.answers.snapshot().clone(), limits))))
     }
 
     /// Time passes; call it about once a second. Connections that no bridge of ours claims are refused.

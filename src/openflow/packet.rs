@@ -7,6 +7,9 @@ use super::{Cookie, DecodeError, EncodeError, ErrorCode, PortNo, Raw, RawMatch, 
 /// `OFP_NO_BUFFER`: the packet itself is in the message.
 pub const NO_BUFFER: u32 = 0xffff_ffff;
 
+/// The first three bytes of the header of `OXM_OF_IN_PORT`: class, field 0, no mask.
+const IN_PORT_OXM: [u8; 3] = [0x80, 0, 0];
+
 /// `enum ofp_packet_in_reason` (OpenFlow 1.3.5 §7.4.1). Unknown reasons survive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PacketInReason(pub u8);
@@ -76,6 +79,19 @@ impl<'a> PacketIn<'a> {
         let flow_match = RawMatch::decode(&mut body)?;
         body.skip(2, "packet_in.pad")?;
         Ok(Self { buffer_id, total_len, reason, table_id, cookie, flow_match, data: body.rest() })
+    }
+
+    /// The port that the packet came in through, out of the match; `None` if that does not say.
+    #[inline]
+    pub fn in_port(&self) -> Option<PortNo> {
+        let mut fields = self.flow_match.oxm_fields();
+        while let Ok([c0, c1, field, length]) = fields.array::<4>("oxm.header") {
+            let value = fields.bytes(length.into(), "oxm.value").ok()?;
+            if [c0, c1, field] == IN_PORT_OXM {
+                return <[u8; 4]>::try_from(value).ok().map(|number| PortNo(u32::from_be_bytes(number)));
+            }
+        }
+        None
     }
 
     /// Appends the message.

@@ -1,8 +1,123 @@
-//! Answers to packets that a switch sends up.
+//! Packets that a flow sends up, and their answers.
 //!
-//! Pure: bytes and time in, bytes out. Nothing here allocates for a packet, and nothing panics on what a
-//! network sends.
-#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
+//! Pure: the bytes of a PACKET_IN come in, those of PACKET_OUTs go out, time is a [`Duration`] since the connection
+//! began. Each connection has a [`Responder`] of its own and calls it from its own task; what it answers from is a
+//! [`Snapshot`] that the agent replaces as a whole. Nothing here allocates per packet, and nothing waits.
+//!
+//! ```text
+//! PACKET_IN ─► Query ─► Limits ─► by what it is: ARP, ND, DHCP … ─► Reply ─► PACKET_OUT
+//!                                        │
+//!                                     Snapshot ◄── Answers ◄── topology, bindings
+//! ```
+#![deny(clippy::unwrap_used, clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+pub mod answers;
 pub mod learning;
+pub mod limits;
+pub mod query;
+pub mod reply;
+pub mod snapshot;
+pub mod tally;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use answers::Answers;
+pub use limits::{Limits, Rate};
+pub use query::{Query, Topic};
+pub use reply::{Destination, Reply};
+pub use snapshot::{PortAnswers, Snapshot};
+pub use tally::Tally;
+
+use crate::openflow::Writer;
+use crate::openflow::packet::PacketIn;
+use crate::packet::PacketError;
+
+/// What became of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It was answered.
+    Answered,
+    /// It went on its way through the flows, as if it had not come up.
+    PassedOn,
+    /// There is nothing to answer; why.
+    Ignored(&'static str),
+    /// It came above the limit of its port or bridge, or the switch does not read its answers.
+    Limited,
+    /// It is not what its headers say.
+    Malformed(PacketError),
+}
+
+/// Which packets come up on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// None that would be answered.
+    Silent,
+    /// `br-int`: what local ports send; `in_port` says which one.
+    Integration,
+    /// `br-tun`: what local ports send towards other nodes, with the local VLAN of their network as tag.
+    Tunnel,
+}
+
+/// Answers the packets of one connection.
+#[derive(Debug)]
+pub struct Responder {
+    role: Role,
+    snapshot: Arc<Snapshot>,
+    limits: Limits,
+    tally: Tally,
+}
+
+impl Responder {
+    /// Answers nothing: for a connection that was not adopted yet, and for physical bridges.
+    pub fn silent() -> Self {
+        Self::new(Role::Silent, Arc::default(), Limits::none())
+    }
+
+    /// Answers what comes up on a bridge of this role.
+    pub fn new(role: Role, snapshot: Arc<Snapshot>, limits: Limits) -> Self {
+        Self { role, snapshot, limits, tally: Tally::default() }
+    }
+
+    /// From now on, answers from `snapshot`.
+    pub fn set_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.snapshot = snapshot;
+    }
+
+    /// What came up so far, and what became of it.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// One packet from the switch: appends what is to be sent for it, whole messages only.
+    pub fn on_packet_in(&mut self, packet_in: &PacketIn<'_>, now: Duration, out: &mut Writer) {
+        let begin = out.begin();
+        let (topic, verdict) = match Query::of(packet_in, self.role) {
+            Ok(query) if !self.limits.admit(query.source(), now) => (query.topic, Verdict::Limited),
+            Ok(query) => {
+                let mut reply = Reply::new(&query, out);
+                let verdict = self.answer(&query, &mut reply);
+                (query.topic, if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") })
+            }
+            Err(error) => (Topic::Other, Verdict::Malformed(error)),
+        };
+        if !matches!(verdict, Verdict::Answered | Verdict::PassedOn) {
+            out.undo(begin);
+        }
+        self.tally.count(topic, verdict);
+    }
+
+    /// One packet that there is no room to answer.
+    pub fn on_packet_in_refused(&mut self) {
+        self.tally.count(Topic::Other, Verdict::Limited);
+    }
+
+    fn answer(&self, query: &Query<'_>, _reply: &mut Reply<'_>) -> Verdict {
+        let _port = self.snapshot.port(query.in_port);
+        Verdict::Ignored("nobody answers it")
+    }
+
+    /// Time passes; call it about once a second.
+    pub fn on_tick(&mut self, _now: Duration, _out: &mut Writer) {}
+}

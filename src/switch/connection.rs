@@ -8,24 +8,35 @@
 //! A connection task owns its socket and its session, and ends when the socket does, when the session
 //! gives up, or when the agent drops its end of the commands. Reports go through one bounded channel:
 //! when the agent is behind, connections wait for it and stop reading, which slows the switches down.
+//!
+//! A packet that a flow sends up takes a short path: read in a batch with others, answered by the connection's own
+//! [`Responder`] in the same task, and all answers of the batch leave in one write, behind what the session has to say.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
+use super::outbox::Outbox;
 use super::reconciler::{Progress, Wanted};
 use super::session::{Event, Session, SessionError};
 use crate::flow::Changes;
 use crate::openflow::frame::FrameBuffer;
-use crate::openflow::{Cookie, DatapathId, PortNo, Writer};
+use crate::openflow::header::VERSION;
+use crate::openflow::packet::PacketIn;
+use crate::openflow::{Cookie, DatapathId, DecodeError, Message, MessageType, PortNo};
+use crate::responder::{Responder, Snapshot};
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -42,6 +53,10 @@ pub enum Command {
         /// What changed.
         changes: Changes,
     },
+    /// The packets that come up are this one's to answer.
+    Respond(Box<Responder>),
+    /// What they are answered from changed.
+    Answers(Arc<Snapshot>),
     /// Sends a packet through the switch's NORMAL, as if it came from a port.
     PacketOut {
         /// The port.
@@ -126,7 +141,7 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
 ) {
-    let mut driver = Driver { peer, connection, reports, commands: None };
+    let mut driver = Driver { peer, connection, reports, commands: None, responder: Responder::silent() };
     let ended = driver.drive(stream).await;
     let (peer, bridge) = (&driver.peer, driver.bridge());
     match ended {
@@ -145,6 +160,8 @@ enum DriveError {
     Io(#[from] io::Error),
     #[error("the daemon stops")]
     Stopping,
+    #[error("does not read what it asks for: {0} bytes of answers wait")]
+    NotReading(usize),
 }
 
 struct Driver {
@@ -153,6 +170,7 @@ struct Driver {
     reports: mpsc::Sender<Report>,
     /// The agent's commands, once the bridge has said who it is.
     commands: Option<(DatapathId, mpsc::UnboundedReceiver<Command>)>,
+    responder: Responder,
 }
 
 impl Driver {
@@ -160,58 +178,87 @@ impl Driver {
         self.commands.as_ref().map_or_else(|| "?".to_owned(), |(datapath_id, _)| datapath_id.to_string())
     }
 
-    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: S) -> Result<(), DriveError> {
+    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, mut stream: S) -> Result<(), DriveError> {
         let began = Instant::now();
-        let (mut read, mut write) = tokio::io::split(stream);
         let mut input = FrameBuffer::new();
-        let mut output = Writer::new();
-        let mut sent = 0;
-        let mut session = Session::new(&mut output)?;
+        let mut outbox = Outbox::default();
+        let mut session = Session::new(&mut outbox.session)?;
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if sent == output.len() {
-                output.clear();
-                sent = 0;
-            }
-            session.write(&mut output)?;
+            session.write(&mut outbox.session)?;
             if let Some(progress) = session.progress() {
                 self.report(News::Progress(Box::new(progress))).await?;
             }
-            let pending = output.as_slice().get(sent..).unwrap_or_default();
             tokio::select! {
-                count = read.read(input.spare()) => {
-                    let count = count?;
-                    if count == 0 {
-                        return Ok(());
-                    }
-                    input.filled(count);
-                    for frame in input.frames() {
-                        let event = session.on_message(frame.map_err(SessionError::from)?, began.elapsed(), &mut output);
-                        let event = match event {
-                            Ok(event) => event,
-                            Err(error) => {
-                                // The peer deserves the error that we wrote for it, but no patience.
-                                let last = write.write_all(output.as_slice().get(sent..).unwrap_or_default());
-                                let _ = timeout(LAST_WORDS_WITHIN, last).await;
-                                return Err(error.into());
-                            }
-                        };
-                        if let Some(event) = event {
-                            self.on_event(event, &session).await?;
-                        }
-                    }
-                }
-                count = write.write(pending), if !pending.is_empty() => sent += count?,
+                biased;
                 command = next_command(&mut self.commands) => match command {
-                    Some(Command::Adopt(wanted)) => session.adopt(*wanted, began.elapsed(), &mut output)?,
-                    Some(Command::Update { generation, changes }) => session.update(generation, changes),
-                    Some(Command::PacketOut { in_port, frame }) => session.packet_out(in_port, &frame, &mut output)?,
+                    Some(command) => self.on_command(command, &mut session, began.elapsed(), &mut outbox)?,
                     None => return Ok(()),
                 },
-                _ = ticks.tick() => session.on_tick(began.elapsed(), &mut output)?,
+                _ = ticks.tick() => {
+                    session.on_tick(began.elapsed(), &mut outbox.session)?;
+                    self.responder.on_tick(began.elapsed(), &mut outbox.answers);
+                }
+                moved = poll_fn(|context| transfer(&mut stream, &mut input, &mut outbox, context)) => match moved? {
+                    Moved::Sent => {}
+                    Moved::Received(0) => return Ok(()),
+                    Moved::Received(count) => {
+                        input.filled(count);
+                        if let Err(error) = self.on_input(&mut input, &mut session, began.elapsed(), &mut outbox).await {
+                            // The peer deserves the error that was written for it, but no patience.
+                            let _ = timeout(LAST_WORDS_WITHIN, send_all(&mut stream, &mut outbox)).await;
+                            return Err(error);
+                        }
+                    }
+                },
             }
         }
+    }
+
+    fn on_command(
+        &mut self,
+        command: Command,
+        session: &mut Session,
+        now: Duration,
+        outbox: &mut Outbox,
+    ) -> Result<(), DriveError> {
+        match command {
+            Command::Adopt(wanted) => session.adopt(*wanted, now, &mut outbox.session)?,
+            Command::Update { generation, changes } => session.update(generation, changes),
+            Command::Respond(responder) => self.responder = *responder,
+            Command::Answers(snapshot) => self.responder.set_snapshot(snapshot),
+            Command::PacketOut { in_port, frame } => session.packet_out(in_port, &frame, &mut outbox.session)?,
+        }
+        Ok(())
+    }
+
+    /// All messages that have come in whole.
+    async fn on_input(
+        &mut self,
+        input: &mut FrameBuffer,
+        session: &mut Session,
+        now: Duration,
+        outbox: &mut Outbox,
+    ) -> Result<(), DriveError> {
+        for frame in input.frames() {
+            let frame = frame.map_err(SessionError::from)?;
+            if let Some(packet_in) = packet_in(frame).filter(|_| session.takes_packets()) {
+                let packet_in = packet_in.map_err(SessionError::from)?;
+                if outbox.takes_answers() {
+                    self.responder.on_packet_in(&packet_in, now, &mut outbox.answers);
+                } else {
+                    self.responder.on_packet_in_refused();
+                }
+            } else if let Some(event) = session.on_message(frame, now, &mut outbox.session)? {
+                self.on_event(event, session).await?;
+            }
+            if !outbox.takes_replies() {
+                return Err(DriveError::NotReading(outbox.session.len()));
+            }
+        }
+        session.heard(now);
+        Ok(())
     }
 
     async fn on_event(&mut self, event: Event, session: &Session) -> Result<(), DriveError> {
@@ -248,5 +295,52 @@ async fn next_command(commands: &mut Option<(DatapathId, mpsc::UnboundedReceiver
     match commands {
         Some((_, commands)) => commands.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+/// The packet that a message brings; `None` of another message, and of one in another version.
+fn packet_in(frame: &[u8]) -> Option<Result<PacketIn<'_>, DecodeError>> {
+    let message = Message::decode(frame).ok()?;
+    let is_one = (message.header.version, message.header.message_type) == (VERSION, MessageType::PACKET_IN);
+    is_one.then(|| PacketIn::decode(message.body))
+}
+
+/// What happened on a socket.
+enum Moved {
+    /// Some of what waited was sent.
+    Sent,
+    /// So many bytes came in; 0: the peer has closed.
+    Received(usize),
+}
+
+/// Sends what waits and, when there is nothing or no room for it, takes what has come in.
+fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    input: &mut FrameBuffer,
+    outbox: &mut Outbox,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Moved>> {
+    let pending = outbox.pending();
+    if !pending.is_empty()
+        && let Poll::Ready(sent) = Pin::new(&mut *stream).poll_write(context, pending)
+    {
+        outbox.sent(sent?);
+        return Poll::Ready(Ok(Moved::Sent));
+    }
+    let mut spare = ReadBuf::new(input.spare());
+    match Pin::new(stream).poll_read(context, &mut spare) {
+        Poll::Ready(read) => Poll::Ready(read.map(|()| Moved::Received(spare.filled().len()))),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+async fn send_all<S: AsyncWrite + Unpin>(stream: &mut S, outbox: &mut Outbox) -> io::Result<()> {
+    loop {
+        let pending = outbox.pending();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let sent = stream.write(pending).await?;
+        outbox.sent(sent);
     }
 }

@@ -6,6 +6,7 @@
 mod batch;
 pub mod connection;
 mod learnt;
+mod outbox;
 pub mod reconciler;
 pub mod session;
 #[cfg(test)]

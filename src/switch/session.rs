@@ -149,10 +149,20 @@ impl Session {
         xid
     }
 
-    /// One message of the peer.
-    pub fn on_message(&mut self, frame: &[u8], now: Duration, out: &mut Writer) -> Result<Option<Event>, SessionError> {
+    /// Something came from the peer.
+    pub fn heard(&mut self, now: Duration) {
         self.last_heard = now;
         self.echo_sent = None;
+    }
+
+    /// True once packets from the switch are no surprise, and the responder's.
+    pub fn takes_packets(&self) -> bool {
+        self.state == State::Adopted
+    }
+
+    /// One message of the peer.
+    pub fn on_message(&mut self, frame: &[u8], now: Duration, out: &mut Writer) -> Result<Option<Event>, SessionError> {
+        self.heard(now);
         let message = Message::decode(frame)?;
         if self.state == State::Greeting {
             return self.on_hello(&message, out).map(|()| None);

@@ -57,8 +57,8 @@ const ADD: [u8; 112] = {
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, // no buffer, any port
         0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, // any group, no flags
         0, 1, 0, 38, 0x80, 0x00, 0x00, 4, 0, 0, 0, 0, // in_port
-        0x80, 0x00, 0x06, 6, 0, 0, 0, 0, 0, 0, // eth_dst
         0x80, 0x00, 0x08, 6, 0, 0, 0, 0, 0, 0, // eth_src
+        0x80, 0x00, 0x06, 6, 0, 0, 0, 0, 0, 0, // eth_dst
         0x80, 0x00, 0x0c, 2, 0, 0, // vlan_vid
         0, 0,
         0, 4, 0, 24, 0, 0, 0, 0, // apply
@@ -77,8 +77,8 @@ impl LearntFlow {
         let mut bytes = ADD;
         bytes[8..16].copy_from_slice(&cookie.0.to_be_bytes());
         bytes[56..60].copy_from_slice(&self.in_port.0.to_be_bytes());
-        bytes[64..70].copy_from_slice(&self.dst.0);
-        bytes[74..80].copy_from_slice(&self.src.0);
+        bytes[64..70].copy_from_slice(&self.src.0);
+        bytes[74..80].copy_from_slice(&self.dst.0);
         bytes[84..86].copy_from_slice(&self.vlan_vid.to_be_bytes());
         match self.out_port {
             Some(out_port) => {
@@ -96,7 +96,7 @@ impl LearntFlow {
     pub(super) fn of_stats(stats: &FlowStats<'_>) -> Option<Self> {
         let tlvs: &[u8; MATCH_LEN] = stats.match_tlvs.try_into().ok()?;
         let [_, _, _, _, p0, p1, p2, p3, rest @ ..] = *tlvs;
-        let [_, _, _, _, d0, d1, d2, d3, d4, d5, _, _, _, _, s0, s1, s2, s3, s4, s5, _, _, _, _, v0, v1] = rest;
+        let [_, _, _, _, s0, s1, s2, s3, s4, s5, _, _, _, _, d0, d1, d2, d3, d4, d5, _, _, _, _, v0, v1] = rest;
         let out_port = match *stats.instructions {
             [] => None,
             [.., o0, o1, o2, o3, _, _, _, _, _, _, _, _] => Some(PortNo(u32::from_be_bytes([o0, o1, o2, o3]))),

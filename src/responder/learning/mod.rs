@@ -14,10 +14,10 @@ mod mac_table;
 
 use std::time::Duration;
 
-pub use self::learnt_flow::{TABLE, XID};
 use self::learnt_flow::{LearntFlow, forget_address, forget_port};
-use self::mac_table::{Heard, Key, MacTable, Place, Tick};
+pub use self::learnt_flow::{TABLE, XID};
 pub use self::mac_table::{AGEING, CAPACITY, LOCK};
+use self::mac_table::{Heard, Key, MacTable, Place, Tick};
 use crate::openflow::header::VERSION;
 use crate::openflow::matching::VLAN_PRESENT;
 use crate::openflow::packet::{NO_BUFFER, PacketIn};

@@ -39,13 +39,13 @@ impl Bridge {
         Self { bridge: LearningBridge::new(COOKIE) }
     }
 
-    /// Hands the bridge a packet-in that `change` has made another, and returns what it says.
-    fn hear_with(
+    /// Hands the bridge a packet-in that `change` has made another, and returns its answer.
+    fn answer(
         &mut self,
         (in_port, frame): (u32, &[u8]),
         now: Duration,
         change: impl FnOnce(&mut PacketIn<'_>),
-    ) -> Vec<Sent> {
+    ) -> Vec<u8> {
         let body = body(in_port);
         let mut packet = PacketIn {
             buffer_id: NO_BUFFER,
@@ -59,7 +59,11 @@ impl Bridge {
         change(&mut packet);
         let mut out = Writer::new();
         self.bridge.on_packet_in(&packet, now, &mut out).unwrap();
-        said(out.as_slice(), packet.data)
+        out.into_vec()
+    }
+
+    fn hear_with(&mut self, from: (u32, &[u8]), now: Duration, change: impl FnOnce(&mut PacketIn<'_>)) -> Vec<Sent> {
+        said(&self.answer(from, now, change), from.1)
     }
 
     fn hear(&mut self, in_port: u32, frame: &[u8], now: Duration) -> Vec<Sent> {
@@ -85,7 +89,7 @@ fn said(mut bytes: &[u8], data: &[u8]) -> Vec<Sent> {
             MessageType::PACKET_OUT => {
                 let packet = PacketOut::decode(message.body).unwrap();
                 if packet.buffer_id == NO_BUFFER {
-                    assert_eq!(packet.data, data);
+                    assert_eq!(packet.data, data, "all of it");
                 }
                 Sent::Packet(only_output(packet.actions.bytes()).unwrap())
             }
@@ -233,8 +237,7 @@ fn a_port_that_goes_takes_its_stations_and_flows_along() {
     let mut bridge = Bridge::new();
     bridge.hear(1, &frame(B, A, &[]), NOW);
     let said = bridge.said_by(|bridge, out| bridge.on_port_gone(PortNo(1), out).unwrap());
-    let expected =
-        [Sent::Delete(Match::new().in_port(PortNo(1)), PortNo::ANY), Sent::Delete(Match::new(), PortNo(1))];
+    let expected = [Sent::Delete(Match::new().in_port(PortNo(1)), PortNo::ANY), Sent::Delete(Match::new(), PortNo(1))];
     assert_eq!(said, expected);
     assert_eq!(bridge.hear(2, &frame(A, B, &[]), NOW), [FLOODED]);
 }
@@ -253,20 +256,8 @@ fn a_full_switch_still_forwards_and_is_spared_flows_for_a_second() {
 fn flows_from_before_a_restart_tell_where_stations_are() {
     let mut before = Bridge::new();
     before.hear(1, &frame(B, A, &[]), NOW);
-    let mut out = Writer::new();
-    let body = body(2);
-    let data = frame(A, B, &[]);
-    let packet = PacketIn {
-        buffer_id: NO_BUFFER,
-        total_len: data.len() as u16,
-        reason: PacketInReason::NO_MATCH,
-        table_id: TableId(0),
-        cookie: Cookie(0),
-        flow_match: RawMatch::decode(&mut Reader::new(&body)).unwrap(),
-        data: &data,
-    };
-    before.bridge.on_packet_in(&packet, NOW, &mut out).unwrap();
-    let flow_mod = FlowMod::decode(Message::decode(&out.as_slice()[..112]).unwrap().body).unwrap();
+    let answer = before.answer((2, &frame(A, B, &[])), NOW, |_| {});
+    let flow_mod = FlowMod::decode(Message::decode(&answer[..112]).unwrap().body).unwrap();
     let stats = FlowStats {
         table: flow_mod.table,
         duration_sec: 9,

@@ -1,0 +1,151 @@
+//! What a PACKET_IN asks: its port, its frame as far as every responder needs it, and whose business it is.
+
+use super::Role;
+use super::limits::Source;
+use crate::openflow::PortNo;
+use crate::openflow::numbers::{
+    ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, IP_PROTO_UDP, NEIGHBOR_SOLICITATION,
+};
+use crate::openflow::packet::PacketIn;
+use crate::packet::{Ethernet, Fragment, Icmpv6, Ipv4, Ipv6, PacketError, Payload, Udp};
+
+/// Whose business a packet is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Topic {
+    /// ARP.
+    Arp,
+    /// Neighbor solicitations.
+    Nd,
+    /// What a DHCPv4 client sends.
+    Dhcpv4,
+    /// What a DHCPv6 client sends.
+    Dhcpv6,
+    /// Router solicitations.
+    RouterSolicitation,
+    /// Anything on a learning bridge.
+    Learning,
+    /// Nobody's.
+    Other,
+}
+
+impl Topic {
+    /// Every topic, in the order of its number.
+    pub const ALL: [Self; 7] =
+        [Self::Arp, Self::Nd, Self::Dhcpv4, Self::Dhcpv6, Self::RouterSolicitation, Self::Learning, Self::Other];
+
+    /// As metrics and `heddle punts` name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Arp => "arp",
+            Self::Nd => "nd",
+            Self::Dhcpv4 => "dhcpv4",
+            Self::Dhcpv6 => "dhcpv6",
+            Self::RouterSolicitation => "router_solicitation",
+            Self::Learning => "learning",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The layer above Ethernet, decoded as far as the topic needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Body<'a> {
+    /// ARP, not decoded yet.
+    Arp(Payload<'a>),
+    /// A whole UDP datagram over IPv4.
+    Udp4(Ipv4<'a>, Udp<'a>),
+    /// A whole UDP datagram over IPv6.
+    Udp6(Ipv6<'a>, Udp<'a>),
+    /// A whole ICMPv6 message.
+    Icmpv6(Ipv6<'a>, Icmpv6<'a>),
+    /// Nothing that anybody answers, a fragment among others.
+    Other,
+}
+
+/// A packet that came up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Query<'a> {
+    /// The port that it came in through.
+    pub in_port: PortNo,
+    /// On which bridge.
+    pub role: Role,
+    /// Whose business it is.
+    pub topic: Topic,
+    /// Addresses and tags. A tag on `br-tun` is the local VLAN.
+    pub ethernet: Ethernet<'a>,
+    /// What is in it.
+    pub body: Body<'a>,
+    /// All of it.
+    pub frame: &'a [u8],
+}
+
+/// UDP port of DHCPv4 servers (RFC 2131 §4.1).
+const DHCPV4_SERVER: u16 = 67;
+/// UDP port of DHCPv6 servers (RFC 8415 §7.2).
+const DHCPV6_SERVER: u16 = 547;
+/// ICMPv6 type of a router solicitation (RFC 4861 §4.1).
+const ROUTER_SOLICITATION: u8 = 133;
+
+impl<'a> Query<'a> {
+    /// Reads as much of the frame as tells whose business it is. Errors: a header that is cut off or cannot be one.
+    #[inline]
+    pub fn of(packet_in: &PacketIn<'a>, role: Role) -> Result<Self, PacketError> {
+        let frame = packet_in.data;
+        let ethernet = Ethernet::decode(Payload::new(frame))?;
+        let body = match ethernet.eth_type {
+            ETH_TYPE_ARP => Body::Arp(ethernet.payload),
+            ETH_TYPE_IPV4 => ipv4(ethernet.payload)?,
+            ETH_TYPE_IPV6 => ipv6(ethernet.payload)?,
+            _ => Body::Other,
+        };
+        let in_port = packet_in.in_port().unwrap_or(PortNo::ANY);
+        Ok(Self { in_port, role, topic: topic(&body), ethernet, body, frame })
+    }
+
+    /// Who is to be held to a limit.
+    pub(super) const fn source(&self) -> Source {
+        match self.role {
+            // All local ports share one patch port: their addresses tell them apart.
+            Role::Tunnel => Source::Address(self.ethernet.src, self.vid()),
+            Role::Silent | Role::Integration => Source::Port(self.in_port),
+        }
+    }
+
+    /// The VLAN id of the outer tag; 0 without one.
+    pub const fn vid(&self) -> u16 {
+        match self.ethernet.tags {
+            [Some(tag), ..] => tag.vid(),
+            _ => 0,
+        }
+    }
+}
+
+fn ipv4(packet: Payload<'_>) -> Result<Body<'_>, PacketError> {
+    let ip = Ipv4::decode(packet)?;
+    if ip.proto != IP_PROTO_UDP || ip.fragment() != Fragment::No {
+        return Ok(Body::Other);
+    }
+    Ok(Body::Udp4(ip, Udp::decode(ip.payload)?))
+}
+
+fn ipv6(packet: Payload<'_>) -> Result<Body<'_>, PacketError> {
+    let ip = Ipv6::decode(packet)?;
+    let upper = ip.upper_layer()?;
+    Ok(match upper.proto {
+        _ if upper.fragment != Fragment::No => Body::Other,
+        IP_PROTO_UDP => Body::Udp6(ip, Udp::decode(upper.payload)?),
+        IP_PROTO_ICMPV6 => Body::Icmpv6(ip, Icmpv6::decode(upper.payload)?),
+        _ => Body::Other,
+    })
+}
+
+const fn topic(body: &Body<'_>) -> Topic {
+    match body {
+        Body::Arp(_) => Topic::Arp,
+        Body::Udp4(_, udp) if udp.dst == DHCPV4_SERVER => Topic::Dhcpv4,
+        Body::Udp6(_, udp) if udp.dst == DHCPV6_SERVER => Topic::Dhcpv6,
+        Body::Icmpv6(_, icmp) if icmp.icmp_type == NEIGHBOR_SOLICITATION => Topic::Nd,
+        Body::Icmpv6(_, icmp) if icmp.icmp_type == ROUTER_SOLICITATION => Topic::RouterSolicitation,
+        _ => Topic::Other,
+    }
+}
