@@ -59,7 +59,7 @@ pub mod table_features;
 pub mod table_mod;
 pub mod table_stats;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tlv_table;
 
 pub use action::{Action, Subfield};

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! Ethernet ── tags ─┬─ Arp (ARP, RARP)
-//!                   ├─ Ipv4 ──────────────────┬─ Tcp, Udp, Sctp
+//!                   ├─ Ipv4 ──────────────────┬─ Tcp, Sctp
+//!                   │                         ├─ Udp ─────── Dhcpv4, Dhcpv6 and their options
 //!                   ├─ Ipv6 ── UpperLayer ────┼─ Icmp, Igmp
 //!                   ├─ LabelStack (MPLS)      └─ Icmpv6 ── NeighborDiscovery ── NdOptions
 //!                   └─ Nsh
@@ -20,6 +21,8 @@
 pub mod arp;
 pub mod build;
 pub mod checksum;
+pub mod dhcpv4;
+pub mod dhcpv6;
 pub mod ethernet;
 pub mod icmp;
 pub mod icmpv6;
@@ -35,6 +38,8 @@ pub mod transport;
 
 pub use arp::Arp;
 pub use checksum::Checksum;
+pub use dhcpv4::{Dhcpv4, Dhcpv4Option, Dhcpv4Options};
+pub use dhcpv6::{Dhcpv6, Dhcpv6Option, Dhcpv6Options};
 pub use ethernet::{Addresses, Ethernet, VlanTag};
 pub use icmp::{Icmp, Igmp};
 pub use icmpv6::{Icmpv6, NdOption, NdOptions, NeighborDiscovery};

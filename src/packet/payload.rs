@@ -81,6 +81,14 @@ impl<'a> Payload<'a> {
         Ok(*head)
     }
 
+    /// Takes the next byte off, if there is one.
+    #[inline]
+    pub const fn next_byte(&mut self) -> Option<u8> {
+        let Some((byte, tail)) = self.bytes.split_first() else { return None };
+        *self = Self { bytes: tail, offset: self.offset + 1 };
+        Some(*byte)
+    }
+
     /// The error "`what` should begin here and needs `expected` bytes".
     pub const fn truncated(&self, what: &'static str, expected: usize) -> PacketError {
         PacketError::Truncated { what, offset: self.offset, found: self.bytes.len(), expected }

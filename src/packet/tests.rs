@@ -13,11 +13,7 @@ use crate::openflow::numbers::{
     ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_MPLS, ETH_TYPE_NSH, IP_PROTO_ICMP, IP_PROTO_ICMPV6,
     IP_PROTO_IGMP, IP_PROTO_SCTP, IP_PROTO_TCP, IP_PROTO_UDP,
 };
-
-fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
-}
+use crate::openflow::testing::hex;
 
 const ADDRESSES: &str = "fa163e000002 fa163e000001";
 
@@ -142,6 +138,20 @@ fn ip_ends_where_it_says_and_not_where_the_frame_does() {
     assert_eq!((packet.options.len(), packet.proto), (4, IP_PROTO_TCP));
     let tcp = Tcp::decode(packet.payload).unwrap();
     assert_eq!((tcp.dst, tcp.flags, tcp.checksum, tcp.options), (8080, 0x12, 0xbeef, &hex("020405b4")[..]));
+}
+
+#[test]
+fn a_datagram_ends_where_it_says_and_not_where_the_packet_does() {
+    for (length, expected) in [
+        ("0008", Ok(0)),
+        ("000a", Ok(2)),
+        ("000b", Err("udp.payload at byte 8: found 2 bytes, expected 3")),
+        ("0007", Err("udp.length at byte 8: found 7, expected 8 at the least")),
+    ] {
+        let bytes = hex(&format!("0044 0043 {length} abcd 0102"));
+        let body = Udp::decode(Payload::new(&bytes)).unwrap().body();
+        assert_eq!(body.map(|body| body.len()).map_err(|error| error.to_string()), expected.map_err(str::to_owned));
+    }
 }
 
 #[test]

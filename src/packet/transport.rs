@@ -74,16 +74,20 @@ pub struct Udp<'a> {
     pub src: u16,
     /// Destination port.
     pub dst: u16,
-    /// Length of header and payload, not held against the bytes that are there.
+    /// Length of header and payload as it stands; [`body`](Self::body) holds it against the bytes that are there.
     pub length: u16,
     /// Checksum, not verified; 0: none.
     pub checksum: u16,
-    /// What follows.
+    /// All that follows, whatever the length says: that is what Open vSwitch matches on.
     pub payload: Payload<'a>,
 }
 
 impl<'a> Udp<'a> {
+    /// Bytes of the header.
+    const HEADER_LEN: u16 = 8;
+
     /// Reads a datagram. Errors: a header that is cut off.
+    #[inline]
     pub fn decode(mut datagram: Payload<'a>) -> Result<Self, PacketError> {
         let [s0, s1, d0, d1, l0, l1, c0, c1] = datagram.array("udp")?;
         Ok(Self {
@@ -93,6 +97,17 @@ impl<'a> Udp<'a> {
             checksum: u16::from_be_bytes([c0, c1]),
             payload: datagram,
         })
+    }
+
+    /// What the datagram carries, as long as its length says. Errors: a length that cannot be, or a datagram that is
+    /// cut off, as the first of several fragments is.
+    #[inline]
+    pub fn body(&self) -> Result<Payload<'a>, PacketError> {
+        let mut payload = self.payload;
+        match self.length.checked_sub(Self::HEADER_LEN) {
+            Some(length) => payload.take(length.into(), "udp.payload"),
+            None => Err(payload.invalid("udp.length", self.length.into(), "8 at the least")),
+        }
     }
 }
 
