@@ -86,6 +86,10 @@ kinds! {
     PortArpAnnounce = 0x2b, Port, "the address of {} announced by its user (gratuitous ARP): never answered, told to every node of the network";
     NetworkFlood = 0x2c, Network, "broadcast, multicast and unknown unicast of {} to every node that has ports of it";
     Learnt = 0x2f, Bridge, "learnt by the switch from a packet that came through a tunnel";
+    Unheard = 0x50, Bridge, "packets between stations of which one is not known go up: this is a learning bridge";
+    Reserved = 0x51, Bridge, "what neighbouring bridges tell each other (LLDP, spanning tree) goes no further";
+    NoStation = 0x52, Bridge, "drops what claims to come from a group address";
+    Bridged = 0x5f, Bridge, "between two stations that this learning bridge has heard";
 }
 
 /// The cookie of a flow of `kind` for the object named `object` (nothing for the bridge itself).
@@ -107,6 +111,11 @@ pub fn decode(cookie: Cookie) -> Option<(Result<Kind, u8>, u32)> {
     }
     let code = (cookie.0 >> 40) as u8;
     Some((Kind::from_code(code).ok_or(code), cookie.0 as u32))
+}
+
+/// True for a flow that a learning bridge wrote as its answer to a packet: it goes by its timeouts.
+pub fn is_bridged(cookie: Cookie) -> bool {
+    matches!(decode(cookie), Some((Ok(Kind::Bridged), _)))
 }
 
 /// True for a flow that `learn` made: the switch's own, never swept.

@@ -8,6 +8,7 @@ pub mod cookie;
 mod desired;
 mod impact;
 mod integration;
+pub mod learning;
 mod object;
 mod physical;
 pub mod tables;

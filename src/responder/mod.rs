@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use answers::Answers;
+pub use learning::LearningBridge;
 pub use limits::{Limits, Rate};
 pub use query::{Query, Topic};
 pub use reply::{Destination, Reply};
@@ -67,6 +68,8 @@ pub struct Responder {
     snapshot: Arc<Snapshot>,
     limits: Limits,
     tally: Tally,
+    /// On a learning bridge: it answers everything.
+    learning: Option<LearningBridge>,
 }
 
 impl Responder {
@@ -77,7 +80,17 @@ impl Responder {
 
     /// Answers what comes up on a bridge of this role.
     pub fn new(role: Role, snapshot: Arc<Snapshot>, limits: Limits) -> Self {
-        Self { role, snapshot, limits, tally: Tally::default() }
+        Self { role, snapshot, limits, tally: Tally::default(), learning: None }
+    }
+
+    /// Switches what comes up on a learning bridge.
+    pub fn learning() -> Self {
+        Self { learning: Some(LearningBridge::new()), ..Self::silent() }
+    }
+
+    /// The bridge that learns, if this is one.
+    pub const fn learning_bridge(&mut self) -> Option<&mut LearningBridge> {
+        self.learning.as_mut()
     }
 
     /// From now on, answers from `snapshot`.
@@ -92,6 +105,10 @@ impl Responder {
 
     /// One packet from the switch: appends what is to be sent for it, whole messages only.
     pub fn on_packet_in(&mut self, packet_in: &PacketIn<'_>, now: Duration, out: &mut Writer) {
+        if let Some(bridge) = &mut self.learning {
+            let verdict = bridge.on_packet_in(packet_in, now, out);
+            return self.tally.count(Topic::Learning, verdict);
+        }
         let begin = out.begin();
         let (topic, verdict) = match Query::of(packet_in, self.role) {
             Ok(query) if !self.limits.admit(query.source(), now) => (query.topic, Verdict::Limited),

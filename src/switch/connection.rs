@@ -79,7 +79,7 @@ pub enum News {
     /// A bridge says who it is, and waits for [`Command::Adopt`]. Dropping `commands` sends it away.
     Identified {
         /// Which bridge.
-        datapath_id: DatapathId,
+        identity: Identity,
         /// Where it connects from.
         peer: String,
         /// How to talk to the connection.
@@ -263,10 +263,10 @@ impl Driver {
 
     async fn on_event(&mut self, event: Event, session: &Session) -> Result<(), DriveError> {
         match event {
-            Event::Identified(datapath_id) => {
+            Event::Identified(identity) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
-                self.commands = Some((datapath_id, receiver));
-                self.report(News::Identified { datapath_id, peer: self.peer.clone(), commands: sender }).await
+                self.commands = Some((identity.datapath_id, receiver));
+                self.report(News::Identified { identity, peer: self.peer.clone(), commands: sender }).await
             }
             Event::Audited { differences } => {
                 self.report(News::Audited { differences, missing: session.missing() }).await

@@ -10,15 +10,14 @@ use crate::openflow::header::VERSION;
 use crate::openflow::matching::VLAN_PRESENT;
 use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{
-    Cookie, EncodeError, FlowFlags, FlowMod, FlowModCommand, FlowStats, MacAddr, Match, MessageType, PortNo, TableId,
-    Writer, Xid, message,
+    Cookie, EncodeError, FlowFlags, FlowMod, FlowModCommand, FlowStats, MacAddr, Match, MessageType, PortNo, Writer,
+    Xid, message,
 };
+use crate::pipeline::learning::TABLE;
 
 /// The messages' xid, which no other request of a session has: an error that bears it is about one of them.
 pub const XID: Xid = Xid(0);
 
-/// The table of the flows.
-pub const TABLE: TableId = TableId(0);
 /// Above the table-miss flow.
 const PRIORITY: u16 = 1;
 /// A pair of stations that is silent for so long is forgotten.
@@ -161,7 +160,7 @@ fn delete(matching: &Match, out_port: PortNo, cookie: Cookie, out: &mut Writer) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openflow::{Action, Message, instruction};
+    use crate::openflow::{Action, Message, TableId, instruction};
 
     const FLOW: LearntFlow = LearntFlow {
         in_port: PortNo(3),

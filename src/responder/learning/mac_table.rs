@@ -114,6 +114,7 @@ pub(super) enum Heard {
 }
 
 /// See the module.
+#[derive(Debug)]
 pub(super) struct MacTable {
     keys: Box<[[u64; WAYS]]>,
     stations: Box<[[Words; WAYS]]>,

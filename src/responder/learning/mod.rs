@@ -12,23 +12,22 @@
 mod learnt_flow;
 mod mac_table;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use self::learnt_flow::XID;
 use self::learnt_flow::{LearntFlow, forget_address, forget_port};
-pub use self::learnt_flow::{TABLE, XID};
 pub use self::mac_table::{AGEING, CAPACITY, LOCK};
 use self::mac_table::{Heard, Key, MacTable, Place, Tick};
+use super::Verdict;
+use crate::flow::Flow;
 use crate::openflow::header::VERSION;
 use crate::openflow::matching::VLAN_PRESENT;
 use crate::openflow::packet::{NO_BUFFER, PacketIn};
-use crate::openflow::{Cookie, EncodeError, FlowStats, MacAddr, MessageType, PortNo, Writer};
+use crate::openflow::{Cookie, EncodeError, MacAddr, MessageType, PortNo, Writer};
 use crate::packet::{Addresses, Payload};
-
-/// Addresses of protocols between neighbouring bridges, which no bridge forwards (IEEE 802.1Q §8.6.3): this one
-/// under [`RESERVED_MASK`].
-pub const RESERVED: MacAddr = MacAddr([0x01, 0x80, 0xc2, 0, 0, 0]);
-/// The bits of [`RESERVED`] that count.
-pub const RESERVED_MASK: MacAddr = MacAddr([0xff, 0xff, 0xff, 0xff, 0xff, 0xf0]);
+use crate::pipeline::cookie::{self, Kind};
+use crate::pipeline::learning::{RESERVED, RESERVED_MASK};
 
 /// After the switch has refused a learnt flow, none is tried for so long: its table may be full.
 const RESPITE: Duration = Duration::from_secs(1);
@@ -42,8 +41,6 @@ pub struct Counters {
     pub evicted: u64,
     /// Packets that were flooded.
     pub flooded: u64,
-    /// Packets to a known address.
-    pub forwarded: u64,
     /// Flows that were written.
     pub flows: u64,
     /// Stations that were heard on another port than before.
@@ -52,13 +49,12 @@ pub struct Counters {
     pub flaps: u64,
     /// Copies of flooded packets that a loop brought back.
     pub copies: u64,
-    /// Packets that no bridge forwards: to a reserved group, from no or a group address, or cut short.
-    pub dropped: u64,
-    /// Flows that the switch refused.
+    /// Messages that the switch refused.
     pub refused: u64,
 }
 
 /// See the module.
+#[derive(Debug)]
 pub struct LearningBridge {
     /// Of the flows that it writes.
     cookie: Cookie,
@@ -75,14 +71,21 @@ struct Arrival<'a> {
 }
 
 impl<'a> Arrival<'a> {
-    /// `None`: nothing that a bridge forwards.
-    fn of(packet: &'a PacketIn<'a>) -> Option<Self> {
-        let in_port = packet.in_port()?;
-        let addresses = Addresses::decode(Payload::new(packet.data)).ok()?;
-        let is_whole = packet.buffer_id != NO_BUFFER || packet.data.len() >= usize::from(packet.total_len);
-        let src = addresses.src;
-        let is_station = !src.is_multicast() && !src.is_zero();
-        (is_whole && is_station && !is_reserved(addresses.dst)).then_some(Self { in_port, addresses, packet })
+    /// Errors: nothing that a bridge forwards.
+    #[inline]
+    fn of(packet: &'a PacketIn<'a>) -> Result<Self, Verdict> {
+        let in_port = packet.in_port().ok_or(Verdict::Ignored("nobody says which port it came in through"))?;
+        let addresses = Addresses::decode(Payload::new(packet.data)).map_err(Verdict::Malformed)?;
+        if packet.buffer_id == NO_BUFFER && packet.data.len() < usize::from(packet.total_len) {
+            return Err(Verdict::Ignored("the switch has cut it"));
+        }
+        if addresses.src.is_multicast() || addresses.src.is_zero() {
+            return Err(Verdict::Ignored("it comes from no station"));
+        }
+        if is_reserved(addresses.dst) {
+            return Err(Verdict::Ignored("it is for the neighbouring bridge alone"));
+        }
+        Ok(Self { in_port, addresses, packet })
     }
 
     fn key(&self, mac: MacAddr) -> Key {
@@ -94,47 +97,63 @@ fn is_reserved(dst: MacAddr) -> bool {
     dst.0.iter().zip(RESERVED_MASK.0).map(|(octet, mask)| octet & mask).eq(RESERVED.0)
 }
 
+impl Default for LearningBridge {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LearningBridge {
-    /// A bridge that has heard nothing yet. Its flows will have `cookie`.
-    pub fn new(cookie: Cookie) -> Self {
-        Self { cookie, table: MacTable::new(), counters: Counters::default(), no_flows_before: Duration::ZERO }
+    /// A bridge that has heard nothing yet.
+    pub fn new() -> Self {
+        Self {
+            cookie: cookie::cookie(Kind::Bridged, ""),
+            table: MacTable::new(),
+            counters: Counters::default(),
+            no_flows_before: Duration::ZERO,
+        }
     }
 
-    /// Answers one packet. `now` is the time since the connection began. Errors: an answer longer than a message
-    /// can be.
-    pub fn on_packet_in(&mut self, packet: &PacketIn<'_>, now: Duration, out: &mut Writer) -> Result<(), EncodeError> {
-        let Some(arrival) = Arrival::of(packet) else {
-            self.counters.dropped += 1;
-            return Ok(());
-        };
+    /// Answers one packet. `now` is the time since the connection began. Without an answer nothing is written.
+    #[inline]
+    pub fn on_packet_in(&mut self, packet: &PacketIn<'_>, now: Duration, out: &mut Writer) -> Verdict {
+        let begin = out.begin();
+        match Arrival::of(packet) {
+            Ok(arrival) => self.answer(&arrival, now, out).unwrap_or_else(|_| {
+                out.undo(begin);
+                Verdict::Ignored("its answer is too long")
+            }),
+            Err(verdict) => verdict,
+        }
+    }
+
+    #[inline]
+    fn answer(&mut self, arrival: &Arrival<'_>, now: Duration, out: &mut Writer) -> Result<Verdict, EncodeError> {
         let tick = Tick::of(now);
         let Addresses { dst, src, .. } = arrival.addresses;
         let place = match self.table.hear(arrival.key(src), arrival.in_port, tick) {
+            Heard::New(place) | Heard::Known(place) => place,
             Heard::Copy => {
                 self.counters.copies += 1;
-                return Ok(());
+                return Ok(Verdict::Ignored("it is a copy that a loop brought back"));
             }
-            Heard::New(place) | Heard::Known(place) => place,
             Heard::Moved(place) => {
-                self.on_move(src, out)?;
+                self.counters.moves += 1;
+                forget_address(src, self.cookie, out)?;
                 place
             }
             Heard::Flapped(place) => {
+                self.counters.moves += 1;
                 self.counters.flaps += 1;
-                self.on_move(src, out)?;
+                forget_address(src, self.cookie, out)?;
                 place
             }
         };
         let known = if dst.is_multicast() { None } else { self.table.port_of(arrival.key(dst), tick) };
         match known {
-            Some(port) => self.forward(&arrival, port, now, out),
-            None => self.flood(&arrival, (place, tick), out),
+            Some(port) => self.forward(arrival, port, now, out),
+            None => self.flood(arrival, (place, tick), out),
         }
-    }
-
-    fn on_move(&mut self, src: MacAddr, out: &mut Writer) -> Result<(), EncodeError> {
-        self.counters.moves += 1;
-        forget_address(src, self.cookie, out)
     }
 
     fn flood(
@@ -142,10 +161,11 @@ impl LearningBridge {
         arrival: &Arrival<'_>,
         (place, tick): (Place, Tick),
         out: &mut Writer,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<Verdict, EncodeError> {
         self.table.lock(place, tick);
         self.counters.flooded += 1;
-        packet_out(arrival, PortNo::FLOOD, out)
+        packet_out(arrival, PortNo::FLOOD, out)?;
+        Ok(Verdict::Answered)
     }
 
     fn forward(
@@ -154,7 +174,7 @@ impl LearningBridge {
         port: PortNo,
         now: Duration,
         out: &mut Writer,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<Verdict, EncodeError> {
         let out_port = (port != arrival.in_port).then_some(port);
         if now >= self.no_flows_before {
             let Addresses { dst, src, tag } = arrival.addresses;
@@ -162,8 +182,9 @@ impl LearningBridge {
             LearntFlow { in_port: arrival.in_port, dst, src, vlan_vid, out_port }.add(self.cookie, out);
             self.counters.flows += 1;
         }
-        self.counters.forwarded += 1;
-        out_port.map_or(Ok(()), |port| packet_out(arrival, port, out))
+        let Some(port) = out_port else { return Ok(Verdict::Ignored("its station is behind the same port")) };
+        packet_out(arrival, port, out)?;
+        Ok(Verdict::Answered)
     }
 
     /// A port went down or away: what was heard there is forgotten, and the flows from and to it go.
@@ -178,19 +199,30 @@ impl LearningBridge {
         self.no_flows_before = now + RESPITE;
     }
 
-    /// A flow that is on the switch already, from before this connection: tells where its stations are.
-    pub fn recall(&mut self, stats: &FlowStats<'_>, now: Duration) {
-        if stats.cookie != self.cookie {
-            return;
-        }
-        let Some(flow) = LearntFlow::of_stats(stats) else { return };
+    /// Flows of a learning bridge that are on the switch already, from before this connection: they tell where
+    /// stations are, and those go whose station was heard elsewhere since.
+    pub fn recall<'a>(
+        &mut self,
+        flows: impl IntoIterator<Item = &'a Flow>,
+        now: Duration,
+        out: &mut Writer,
+    ) -> Result<(), EncodeError> {
         let tick = Tick::of(now);
-        for (mac, port) in [(flow.src, Some(flow.in_port)), (flow.dst, flow.out_port)] {
-            let key = Key::new(mac, flow.vid());
-            if let (Some(port), None) = (port, self.table.port_of(key, tick)) {
-                self.table.hear(key, port, tick);
+        let mut forgotten = BTreeSet::new();
+        for flow in flows.into_iter().filter(|flow| flow.cookie == self.cookie) {
+            let Some(learnt) = LearntFlow::of_stats(&flow.to_stats()) else { continue };
+            for (mac, port) in [(learnt.src, Some(learnt.in_port)), (learnt.dst, learnt.out_port)] {
+                let key = Key::new(mac, learnt.vid());
+                match (port, self.table.port_of(key, tick)) {
+                    (Some(port), None) => drop(self.table.hear(key, port, tick)),
+                    (Some(port), Some(known)) if port != known && forgotten.insert(mac) => {
+                        forget_address(mac, self.cookie, out)?;
+                    }
+                    _ => {}
+                }
             }
         }
+        Ok(())
     }
 
     /// What it has done.

@@ -1,8 +1,7 @@
 use super::*;
 use crate::openflow::packet::{PacketInReason, PacketOut};
-use crate::openflow::{FlowMod, FlowModCommand, Match, Message, RawMatch, Reader, TableId};
+use crate::openflow::{FlowMod, FlowModCommand, FlowStats, Match, Message, RawMatch, Reader, TableId};
 
-const COOKIE: Cookie = Cookie(0x4ed1_3000_0000_0000);
 const A: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa]);
 const B: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xb]);
 const NOW: Duration = Duration::from_secs(100);
@@ -36,7 +35,7 @@ struct Bridge {
 
 impl Bridge {
     fn new() -> Self {
-        Self { bridge: LearningBridge::new(COOKIE) }
+        Self { bridge: LearningBridge::new() }
     }
 
     /// Hands the bridge a packet-in that `change` has made another, and returns its answer.
@@ -58,7 +57,8 @@ impl Bridge {
         };
         change(&mut packet);
         let mut out = Writer::new();
-        self.bridge.on_packet_in(&packet, now, &mut out).unwrap();
+        let verdict = self.bridge.on_packet_in(&packet, now, &mut out);
+        assert!(verdict != Verdict::Answered || !out.is_empty(), "{verdict:?}");
         out.into_vec()
     }
 
@@ -101,7 +101,7 @@ fn said(mut bytes: &[u8], data: &[u8]) -> Vec<Sent> {
 }
 
 fn flow_mod(flow_mod: &FlowMod<'_>) -> Sent {
-    assert_eq!((flow_mod.table, flow_mod.cookie), (TABLE, COOKIE));
+    assert_eq!((flow_mod.table, flow_mod.cookie), (TableId(0), Cookie(0x4ed1_5f00_0000_0000)));
     match flow_mod.command {
         FlowModCommand::ADD => {
             let in_port = PortNo(u32::from_be_bytes(flow_mod.match_tlvs[4..8].try_into().unwrap()));
@@ -145,7 +145,7 @@ fn what_is_unknown_is_flooded_and_what_is_known_gets_a_flow_before_the_packet_go
     assert_eq!(bridge.hear(1, &frame(B, A, &[]), NOW), [flow(1, 2), packet(2)]);
     assert_eq!(bridge.hear(1, &frame(MacAddr::BROADCAST, A, &[]), NOW), [FLOODED]);
     let counters = bridge.bridge.counters();
-    assert_eq!((counters.flooded, counters.forwarded, counters.flows, counters.addresses), (2, 2, 2, 2));
+    assert_eq!((counters.flooded, counters.flows, counters.addresses), (2, 2, 2));
 }
 
 #[test]
@@ -213,7 +213,6 @@ fn what_no_bridge_forwards_is_dropped() {
         let cut = bridge.hear_with((1, &whole[..end]), NOW, |packet| packet.total_len = end as u16);
         assert_eq!(cut, if end < 18 { vec![] } else { vec![FLOODED] }, "{end}");
     }
-    assert_eq!(bridge.bridge.counters().dropped, 22);
 }
 
 #[test]
@@ -252,13 +251,13 @@ fn a_full_switch_still_forwards_and_is_spared_flows_for_a_second() {
     assert_eq!(bridge.bridge.counters().refused, 1);
 }
 
-#[test]
-fn flows_from_before_a_restart_tell_where_stations_are() {
-    let mut before = Bridge::new();
-    before.hear(1, &frame(B, A, &[]), NOW);
-    let answer = before.answer((2, &frame(A, B, &[])), NOW, |_| {});
+/// The flow that a bridge adds when it hears B on port 2 after A on port 1.
+fn flow_from_b_to_a() -> Flow {
+    let mut bridge = Bridge::new();
+    bridge.hear(1, &frame(B, A, &[]), NOW);
+    let answer = bridge.answer((2, &frame(A, B, &[])), NOW, |_| {});
     let flow_mod = FlowMod::decode(Message::decode(&answer[..112]).unwrap().body).unwrap();
-    let stats = FlowStats {
+    Flow::from_stats(&FlowStats {
         table: flow_mod.table,
         duration_sec: 9,
         duration_nsec: 0,
@@ -272,17 +271,31 @@ fn flows_from_before_a_restart_tell_where_stations_are() {
         match_tlvs: flow_mod.match_tlvs,
         instructions: flow_mod.instructions,
         instructions_offset: 0,
-    };
+    })
+}
 
+#[test]
+fn flows_from_before_a_restart_tell_where_stations_are() {
+    let flow_there = flow_from_b_to_a();
     let mut after = Bridge::new();
-    after.bridge.recall(&FlowStats { cookie: Cookie(1), ..stats }, SECOND);
+    let mut another = flow_there.clone();
+    another.cookie = Cookie(1);
+    assert_eq!(after.said_by(|bridge, out| bridge.recall([&another], SECOND, out).unwrap()), []);
     assert_eq!(after.bridge.counters().addresses, 0, "flows of others tell nothing");
-    after.bridge.recall(&stats, SECOND);
+    assert_eq!(after.said_by(|bridge, out| bridge.recall([&flow_there], SECOND, out).unwrap()), []);
     assert_eq!(after.bridge.counters().addresses, 2);
     let moved = after.hear(3, &frame(A, B, &[]), 2 * SECOND);
     assert_eq!(moved, [&forgets(B)[..], &[flow(3, 1), packet(1)]].concat(), "a move is noticed at once");
-    after.bridge.recall(&stats, 3 * SECOND);
-    assert_eq!(after.hear(1, &frame(B, A, &[]), 3 * SECOND), [flow(1, 3), packet(3)], "what is known stays");
+}
+
+#[test]
+fn flows_from_before_a_restart_go_if_their_station_was_heard_elsewhere_since() {
+    let flow_there = flow_from_b_to_a();
+    let mut after = Bridge::new();
+    after.hear(3, &frame(MacAddr::BROADCAST, B, &[]), SECOND);
+    let said = after.said_by(|bridge, out| bridge.recall([&flow_there, &flow_there], SECOND, out).unwrap());
+    assert_eq!(said, forgets(B), "once");
+    assert_eq!(after.hear(1, &frame(B, A, &[]), SECOND), [flow(1, 3), packet(3)], "what was heard stays");
 }
 
 /// Bridges whose ports 1 and 2 are wired to a ring, with a station on port 3 of each; no flows, so that every
