@@ -288,16 +288,17 @@ impl Agent {
     fn on_report(&mut self, report: Report) {
         let Report { connection, news } = report;
         match news {
-            News::Identified { datapath_id, peer, commands } => {
-                debug!(%datapath_id, peer, "a bridge connected");
+            News::Identified { identity, peer, commands } => {
+                debug!(datapath_id = %identity.datapath_id, name = identity.name, peer, "a bridge connected");
                 self.senders.insert(connection, commands);
-                let effects = self.host.on_identified(connection, datapath_id, peer);
+                let effects = self.host.on_identified(connection, identity, peer);
                 self.perform(effects);
             }
             News::Audited { differences, missing } => {
                 info!(bridge = self.bridge_name(connection), differences, "compared flows with what is wanted");
                 self.host.on_audited(connection, differences, &missing);
             }
+            News::Learning(counters) => self.host.on_learnt(connection, counters),
             News::Progress(progress) => {
                 for rejected in progress.rejected.iter().filter(|rejected| rejected.attempts == 1) {
                     let (table, priority) = (rejected.flow.table.0, rejected.flow.priority);

@@ -17,11 +17,14 @@ use crate::flow::Flow;
 use crate::flow::text::{Cookies, Numbers, Printer};
 use crate::ovsdb::Ofport;
 use crate::pipeline::Bridge;
+use crate::responder::learning::Counters;
 
 /// The run directory, unless `HEDDLE_RUNDIR` names another.
 const RUN_DIRECTORY: &str = "/run/heddle";
 /// Connections to the status socket that are served at once.
 const MAX_ASKING: usize = 16;
+/// The role of a learning bridge.
+const LEARNING: &str = "learning";
 /// A client that does not read for so long is let go.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -59,11 +62,11 @@ pub struct Status {
 }
 
 /// One bridge.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct BridgeStatus {
     /// Its name.
     pub name: String,
-    /// `integration`, `tunnel`, or `physical` and the physical network.
+    /// `integration`, `tunnel`, `learning`, or `physical` and the physical network.
     pub role: String,
     /// Its datapath id, while it is connected.
     pub datapath_id: Option<String>,
@@ -81,6 +84,36 @@ pub struct BridgeStatus {
     pub flow_mods: u64,
     /// Flows put right after somebody else changed them.
     pub repaired: u64,
+    /// What a learning bridge has learnt since it connected.
+    pub learning: Option<LearningStatus>,
+}
+
+/// What a learning bridge has learnt since it connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LearningStatus {
+    /// Addresses that are remembered.
+    pub addresses: usize,
+    /// Addresses that were forgotten for want of room.
+    pub evicted: u64,
+    /// Packets that were flooded.
+    pub flooded: u64,
+    /// Flows that were written.
+    pub flows: u64,
+    /// Stations that were heard on another port than before.
+    pub moves: u64,
+    /// Of these, moves within seconds of the last.
+    pub flaps: u64,
+    /// Copies of flooded packets that a loop brought back.
+    pub copies: u64,
+    /// Answers that the switch refused.
+    pub refused: u64,
+}
+
+impl From<Counters> for LearningStatus {
+    fn from(counters: Counters) -> Self {
+        let Counters { addresses, evicted, flooded, flows, moves, flaps, copies, refused } = counters;
+        Self { addresses, evicted, flooded, flows, moves, flaps, copies, refused }
+    }
 }
 
 /// A flow that the switch refuses.
@@ -212,6 +245,7 @@ fn bridges(host: &Host) -> Vec<BridgeStatus> {
             Bridge::Integration => "integration".to_owned(),
             Bridge::Tunnel => "tunnel".to_owned(),
             Bridge::Physical(physical_network) => format!("physical {physical_network}"),
+            Bridge::Learning(_) => LEARNING.to_owned(),
         },
         datapath_id: state.connected.as_ref().map(|connected| connected.datapath_id.to_string()),
         connected_from: state.connected.as_ref().map(|connected| connected.peer.clone()),
@@ -230,8 +264,15 @@ fn bridges(host: &Host) -> Vec<BridgeStatus> {
         differences: state.differences,
         flow_mods: state.progress.flow_mods,
         repaired: state.progress.repaired,
+        learning: matches!(bridge, Bridge::Learning(_)).then(|| state.learning.into()),
     });
-    status.collect()
+    let mut status: Vec<BridgeStatus> = status.collect();
+    for name in &host.config().learning.named {
+        if status.iter().all(|bridge| bridge.name != **name) {
+            status.push(BridgeStatus { name: name.to_string(), role: LEARNING.to_owned(), ..BridgeStatus::default() });
+        }
+    }
+    status
 }
 
 fn flow_text(flow: &Flow) -> String {

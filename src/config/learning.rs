@@ -22,15 +22,11 @@ impl Learning {
         self.named.is_empty() && !self.every
     }
 
-    /// True if the bridge of this name is to be one. A switch that tells no name is one among all.
-    pub fn serves(&self, name: Option<&str>, bridges: &Bridges) -> bool {
-        match name {
-            Some(name) => {
-                self.named.iter().any(|named| **named == *name)
-                    || (self.every && bridges.iter().all(|taken| **taken != *name))
-            }
-            None => self.every,
-        }
+    /// True if the bridge of this name is to be one; `taken` are those of `[bridges]`. A switch that tells no name
+    /// is one among all.
+    pub fn serves<'a>(&self, name: Option<&str>, mut taken: impl Iterator<Item = &'a Name>) -> bool {
+        let Some(name) = name else { return self.every };
+        self.named.iter().any(|named| **named == *name) || (self.every && taken.all(|taken| **taken != *name))
     }
 
     pub(super) fn read(&mut self, (value, at): (&Value<'_>, &At<'_>), bridges: &Bridges, report: &mut Report) {

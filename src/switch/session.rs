@@ -413,7 +413,9 @@ impl Session {
 
     /// Time passes; call it about once a second.
     pub fn on_tick(&mut self, now: Duration, out: &mut Writer) -> Result<(), SessionError> {
-        if matches!(self.state, State::Greeting | State::Identifying | State::Describing(..)) && now >= IDENTIFIED_WITHIN {
+        if matches!(self.state, State::Greeting | State::Identifying | State::Describing(..))
+            && now >= IDENTIFIED_WITHIN
+        {
             return Err(SessionError::Unidentified(IDENTIFIED_WITHIN));
         }
         let silent = now.saturating_sub(self.last_heard);

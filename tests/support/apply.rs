@@ -75,7 +75,7 @@ pub async fn apply(socket: &Path, flows: FlowTable) -> (Progress, usize) {
                 session.abort();
                 return (*progress, found);
             }
-            News::Progress(_) => {}
+            News::Progress(_) | News::Learning(_) => {}
             News::Closed => panic!("the session ended"),
         }
     }

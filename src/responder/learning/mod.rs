@@ -24,12 +24,12 @@ use crate::flow::Flow;
 use crate::openflow::header::VERSION;
 use crate::openflow::matching::VLAN_PRESENT;
 use crate::openflow::packet::{NO_BUFFER, PacketIn};
-use crate::openflow::{Cookie, EncodeError, MacAddr, MessageType, PortNo, Writer};
+use crate::openflow::{Cookie, EncodeError, ErrorCode, MacAddr, MessageType, PortNo, Writer};
 use crate::packet::{Addresses, Payload};
 use crate::pipeline::cookie::{self, Kind};
 use crate::pipeline::learning::{RESERVED, RESERVED_MASK};
 
-/// After the switch has refused a learnt flow, none is tried for so long: its table may be full.
+/// After the switch has said that its table is full, no flow is tried for so long.
 const RESPITE: Duration = Duration::from_secs(1);
 
 /// What a learning bridge has done since it connected.
@@ -194,9 +194,11 @@ impl LearningBridge {
     }
 
     /// The switch has refused a message with [`XID`].
-    pub fn on_refused(&mut self, now: Duration) {
+    pub fn on_refused(&mut self, code: ErrorCode, now: Duration) {
         self.counters.refused += 1;
-        self.no_flows_before = now + RESPITE;
+        if code == ErrorCode::FMFC_TABLE_FULL {
+            self.no_flows_before = now + RESPITE;
+        }
     }
 
     /// Flows of a learning bridge that are on the switch already, from before this connection: they tell where

@@ -245,10 +245,12 @@ fn a_port_that_goes_takes_its_stations_and_flows_along() {
 fn a_full_switch_still_forwards_and_is_spared_flows_for_a_second() {
     let mut bridge = Bridge::new();
     bridge.hear(1, &frame(B, A, &[]), NOW);
-    bridge.bridge.on_refused(NOW);
+    bridge.bridge.on_refused(ErrorCode::BAC_BAD_OUT_PORT, NOW);
+    assert_eq!(bridge.hear(2, &frame(A, B, &[]), NOW), [flow(2, 1), packet(1)]);
+    bridge.bridge.on_refused(ErrorCode::FMFC_TABLE_FULL, NOW);
     assert_eq!(bridge.hear(2, &frame(A, B, &[]), NOW), [packet(1)]);
     assert_eq!(bridge.hear(2, &frame(A, B, &[]), NOW + SECOND), [flow(2, 1), packet(1)]);
-    assert_eq!(bridge.bridge.counters().refused, 1);
+    assert_eq!(bridge.bridge.counters().refused, 2);
 }
 
 /// The flow that a bridge adds when it hears B on port 2 after A on port 1.
