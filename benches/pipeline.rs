@@ -56,6 +56,7 @@ fn port(kind: &str, index: usize, network: usize, node: usize) -> Port {
         fixed_ips: vec![std::net::Ipv4Addr::from(address).into()],
         port_security: true,
         allowed_address_pairs: Vec::new(),
+        security_groups: None,
         boot: None,
     }
 }

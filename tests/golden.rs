@@ -114,7 +114,7 @@ fn normalised(bridge: &str, flow: &str, segments: &BTreeMap<u16, String>) -> Str
         let end = flow[start..].find(',').expect("more follows in learn()") + start;
         flow.replace_range(start..end, LEARN_COOKIE);
     }
-    let brings_in = bridge == "br-int" && flow.contains(SET_VLAN) || flow.starts_with("table=4,");
+    let brings_in = bridge == "br-int" && flow.contains("->vlan_vid") || flow.starts_with("table=4,");
     let key = if brings_in { SET_VLAN } else { VLAN };
     if let Some((start, end, vid)) = number(&flow, key).filter(|_| brings_in || bridge != "br-int") {
         let vid = if brings_in { vid - 4096 } else { vid };

@@ -193,6 +193,7 @@ fn wanted() -> (Vec<DesiredBridge>, Vec<DesiredPort>) {
         role,
         datapath_type: "netdev".into(),
         controllers: vec!["tcp:127.0.0.1:6633".into()],
+        controller_rate_limit: Some(10_000),
     };
     let patch = |bridge: &str, name: &str, peer: &str| DesiredPort {
         bridge: bridge.into(),

@@ -7,13 +7,9 @@ use heddle::flow::parse::{self, NoNames};
 use heddle::flow::text::{Numbers, Printer};
 use heddle::openflow::frame::Framing;
 use heddle::openflow::packet::{NO_BUFFER, PacketOut};
-use heddle::openflow::{
-    Action, AnyMessage, FlowMod, FlowStats, Instruction, Match, PortNo, Raw, Reader, Writer, Xid,
-};
+use heddle::openflow::{Action, AnyMessage, FlowMod, FlowStats, Instruction, Match, PortNo, Raw, Reader, Writer, Xid};
 use heddle::packet::key::Network;
-use heddle::packet::{
-    Arp, Ethernet, Icmp, Icmpv6, Igmp, Ipv4, Ipv6, Key, Nsh, Payload, Sctp, Tcp, Udp,
-};
+use heddle::packet::{Arp, Ethernet, Icmp, Icmpv6, Igmp, Ipv4, Ipv6, Key, Nsh, Payload, Sctp, Tcp, Udp};
 
 /// A stream from a switch: every message of it is printed, and what one says can be said again.
 pub fn message(mut stream: &[u8]) {
@@ -111,10 +107,17 @@ pub fn text(text: &[u8]) {
 /// may differ: text leaves some out (`tests/flow_text_and_back.rs`).
 fn flow_again(line: &str) {
     let Ok(first) = parse::flow(line, &NoNames) else { return };
-    let Some(printed) = print(&first.to_flow_mod()) else { return };
-    let second = parse::flow(&printed, &NoNames)
-        .unwrap_or_else(|error| panic!("{line:?} prints as {printed:?}: {error}"));
+    let Some(printed) = print(&first.to_flow_mod()).filter(|printed| !loses_a_digit(printed)) else { return };
+    let second =
+        parse::flow(&printed, &NoNames).unwrap_or_else(|error| panic!("{line:?} prints as {printed:?}: {error}"));
     assert_eq!(print(&second.to_flow_mod()), Some(printed), "of {line:?}");
+}
+
+/// True if an NSH TLV's value has an odd number of digits: Open vSwitch prints it as a number and reads it as bytes, of
+/// which each takes two digits.
+fn loses_a_digit(printed: &str) -> bool {
+    let tlvs = printed.split("tlv(").skip(1).filter_map(|tlv| tlv.split(')').next());
+    tlvs.filter_map(|tlv| tlv.rsplit_once(",0x")).any(|(_, digits)| digits.len() % 2 == 1)
 }
 
 /// The text; none if it is a flow that a switch refuses, which `ovs-ofctl` takes as text all the same.

@@ -316,6 +316,7 @@ impl Agent {
                 let effects = self.host.on_progress(connection, *progress);
                 self.perform(effects);
             }
+            News::Punts(_) => {}
             News::Closed => {
                 if let Some(bridge) = self.bridge_name(connection) {
                     warn!(bridge, "bridge disconnected; its flows stay");

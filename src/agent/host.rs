@@ -488,7 +488,7 @@ impl Host {
         both_known && !rejected && self.bridges.sent(&Bridge::Integration) > 0 && bridges.iter().all(in_effect)
     }
 
-    /// Tag and marks of one port.
+    /// Tag, marks and MTU of one port.
     fn row_operations(&self, uuid: Uuid, database: &Database) -> Vec<Operation> {
         let (Some(row), Some(port)) = (self.binder.row(uuid), database.port(uuid)) else { return Vec::new() };
         let served = self.binder.wanted_tag(uuid);
@@ -504,6 +504,11 @@ impl Host {
                 InEffect::Yes => port_state::mark_installed(uuid, interface),
                 InEffect::No => port_state::unmark_installed(uuid, interface),
                 InEffect::Unsure => Vec::new(),
+            });
+            let network = served.as_ref().and_then(|(network, _)| self.topology.network(network));
+            operations.extend(match network {
+                Some(network) => port_state::request_mtu(uuid, interface, self.topology.mtu_of(network)),
+                None => port_state::withdraw_mtu(uuid, interface),
             });
         }
         operations

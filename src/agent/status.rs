@@ -134,6 +134,8 @@ pub struct NetworkStatus {
     pub name: String,
     /// Its VLAN on this node.
     pub local_vlan: u16,
+    /// The largest packet of its ports in bytes.
+    pub mtu: Option<u16>,
 }
 
 /// A port of this node.
@@ -153,6 +155,10 @@ pub struct PortStatus {
     pub state: PortState,
     /// What it waits for, or why it is refused.
     pub reason: Option<String>,
+    /// The MTU of its interface, if the switch knows it.
+    pub mtu: Option<i64>,
+    /// What keeps no packet from being forwarded and yet is not as it should be.
+    pub warning: Option<String>,
 }
 
 /// How far a port is.
@@ -220,12 +226,7 @@ impl Status {
             ovsdb_connected,
             problems: problems(host),
             bridges: bridges(host),
-            networks: host
-                .binder()
-                .local_vlans()
-                .iter()
-                .map(|(name, vlan)| NetworkStatus { name: name.to_string(), local_vlan: vlan.vid() })
-                .collect(),
+            networks: networks(host),
             ports: ports(host),
             unserved,
         }
@@ -236,6 +237,19 @@ fn problems(host: &Host) -> Vec<String> {
     let of_database = host.problems().iter().map(ToString::to_string);
     let of_flows = host.desired().refused().map(|flow| format!("a flow cannot be sent: {flow}"));
     of_database.chain(of_flows).collect()
+}
+
+fn networks(host: &Host) -> Vec<NetworkStatus> {
+    let status = host.binder().local_vlans().iter().map(|(name, vlan)| NetworkStatus {
+        name: name.to_string(),
+        local_vlan: vlan.vid(),
+        mtu: mtu(host, name),
+    });
+    status.collect()
+}
+
+fn mtu(host: &Host, network: &str) -> Option<u16> {
+    Some(host.topology().mtu_of(host.topology().network(network)?))
 }
 
 fn bridges(host: &Host) -> Vec<BridgeStatus> {
@@ -307,7 +321,15 @@ fn ports(host: &Host) -> Vec<PortStatus> {
                     (PortState::Waiting, Some("no interface on the integration bridge has its name".to_owned()))
                 }
             };
+            let interface = binding.and_then(|binding| host.database()?.interface(binding.interface));
+            let actual = interface.and_then(|interface| interface.mtu);
+            let too_small =
+                actual.zip(mtu(host, &port.network)).filter(|(actual, wanted)| *actual < i64::from(*wanted));
             PortStatus {
+                mtu: actual,
+                warning: too_small.map(|(actual, wanted)| {
+                    format!("its interface passes packets of up to {actual} bytes, its network's are up to {wanted}")
+                }),
                 name: port.name.to_string(),
                 network: port.network.to_string(),
                 interface: row.map(|row| row.interface_name.clone()),

@@ -46,7 +46,12 @@ pub struct Wiring {
     patches: BTreeMap<Name, Patch>,
     datapath_type: &'static str,
     controller: String,
+    /// Packets a second that a bridge of ours may send up.
+    controller_rate_limit: Option<i64>,
 }
+
+/// The least that `Controller.controller_rate_limit` can be (ovs-vswitchd.conf.db(5)).
+const MIN_RATE_LIMIT: u32 = 100;
 
 impl Wiring {
     /// From the host's own file.
@@ -62,6 +67,10 @@ impl Wiring {
             patches: patches.collect(),
             datapath_type: config.bridges.datapath_type.as_str(),
             controller: config.openflow.listen.first().map(controller_target).unwrap_or_default(),
+            controller_rate_limit: match config.limits.packet_in_per_bridge {
+                0 => None,
+                packets => Some(packets.max(MIN_RATE_LIMIT).into()),
+            },
         }
     }
 
@@ -109,6 +118,7 @@ impl Wiring {
             role,
             datapath_type: self.datapath_type.to_owned(),
             controllers: vec![self.controller.clone()],
+            controller_rate_limit: self.controller_rate_limit.filter(|_| role.is_owned()),
         }
     }
 

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::manual::{Manual, ManualArgs, exit};
 use super::status_text::print_status;
+use super::underlay;
 use crate::agent::preview::{BridgeFlows, preview};
 use crate::agent::status::socket_path;
 use crate::agent::{self, StartError, Status};
@@ -185,6 +186,9 @@ fn check(config: &ConfigArgs, topology: Option<&Path>, out: &mut impl Write) -> 
         let local = read.local_ports(&host.node).count();
         let peers = read.peers(&host.node).count();
         writeln!(out, "this node, {}: {local} ports, {peers} tunnels", host.node)?;
+        for way in underlay::too_small(&read, &host.node) {
+            eprintln!("heddle: warning: {way}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,6 +23,7 @@ mod status_text;
 pub mod switch_text;
 mod tables;
 pub mod trace;
+mod underlay;
 pub mod watch;
 
 use std::io::{self, Write};

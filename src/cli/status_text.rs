@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::agent::status::{BridgeStatus, PortState, PortStatus, Status};
+use crate::agent::status::{BridgeStatus, NetworkStatus, PortState, PortStatus, Status};
 
 /// Prints what is there, and first of all what is wrong.
 pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
@@ -39,6 +39,10 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
             )?;
         }
     }
+    if !status.networks.is_empty() {
+        writeln!(out, "\nNetworks:")?;
+        table(status.networks.iter().map(network), out)?;
+    }
     writeln!(out, "\nPorts:{}", if status.ports.is_empty() { " none" } else { "" })?;
     table(status.ports.iter().map(port), out)?;
     if !status.unserved.is_empty() {
@@ -63,6 +67,7 @@ fn port(port: &PortStatus) -> [String; 5] {
         PortState::Refused => "REFUSED",
         PortState::Waiting => "waiting",
     };
+    let warning = port.warning.as_ref().map_or_else(String::new, |warning| format!("; {warning}"));
     let state = port.reason.as_ref().map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"));
     let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     [
@@ -70,8 +75,13 @@ fn port(port: &PortStatus) -> [String; 5] {
         port.network.clone(),
         port.interface.clone().unwrap_or_else(|| "-".to_owned()),
         format!("ofport {} vlan {}", number(port.ofport), number(port.local_vlan.map(u32::from))),
-        state,
+        format!("{state}{warning}"),
     ]
+}
+
+fn network(network: &NetworkStatus) -> [String; 3] {
+    let mtu = network.mtu.map_or_else(|| "-".to_owned(), |mtu| mtu.to_string());
+    [network.name.clone(), format!("vlan {}", network.local_vlan), format!("mtu {mtu}")]
 }
 
 /// Columns as wide as their widest cell, two spaces between.

@@ -136,6 +136,7 @@ mod tests {
             (Integration, PACKET_RATE_LIMIT, "packet_rate_limit"),
             (Integration, BANDWIDTH_RATE_LIMIT, "bandwidth_rate_limit"),
             (Integration, TRANSIENT, "transient"),
+            (Integration, DHCP_IPV4, "dhcp_ipv4"),
             (Tunnel, LOCAL_SWITCHING, "local_switching"),
             (Tunnel, PATCH_LV_TO_TUN, "patch_lv_to_tun"),
             (Tunnel, VXLAN_TUN_TO_LV, "vxlan_tun_to_lv"),

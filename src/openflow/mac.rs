@@ -47,6 +47,12 @@ impl MacAddr {
             ((e as u16) << 8) | f as u16,
         )
     }
+
+    /// The address whose [link-local address](Self::link_local_ipv6) this is.
+    pub fn of_link_local_ipv6(address: std::net::Ipv6Addr) -> Option<Self> {
+        let [.., a, b, c, _, _, d, e, f] = address.octets();
+        Some(Self([a ^ 2, b, c, d, e, f])).filter(|mac| mac.link_local_ipv6() == address)
+    }
 }
 
 impl fmt::Display for MacAddr {
@@ -105,5 +111,9 @@ mod tests {
     fn the_link_local_address_is_the_modified_eui_64() {
         let mac: MacAddr = "fa:16:3e:00:01:01".parse().unwrap();
         assert_eq!(mac.link_local_ipv6().to_string(), "fe80::f816:3eff:fe00:101");
+        assert_eq!(MacAddr::of_link_local_ipv6(mac.link_local_ipv6()), Some(mac));
+        for other in ["fe80::1", "fe80::f816:3eff:ff00:101", "2001:db8::f816:3eff:fe00:101"] {
+            assert_eq!(MacAddr::of_link_local_ipv6(other.parse().unwrap()), None, "{other}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use ipnetwork::IpNetwork;
 
 use super::match_fields::{Form, MatchFields, Strictness};
+use super::numbers::IP_PROTO_UDP;
 pub use super::numbers::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_VLAN, IP_PROTO_ICMPV6};
 use super::oxm::{self, FieldValue, Tlv};
 use super::{DecodeError, EncodeError, ErrorCode, MacAddr, PortNo, Reader, Writer};
@@ -139,6 +140,21 @@ impl Match {
     #[must_use]
     pub fn arp_tha(self, mac: MacAddr) -> Self {
         self.with(FieldValue::new(&oxm::ARP_THA, mac_number(mac)))
+    }
+
+    /// `udp,tp_src=SRC,tp_dst=DST`, with the prerequisites of IPv4.
+    #[must_use]
+    pub fn udp4(self, src: u16, dst: u16) -> Self {
+        self.eth_type(ETH_TYPE_IPV4)
+            .with(FieldValue::new(&oxm::IP_PROTO, u128::from(IP_PROTO_UDP)))
+            .with(FieldValue::new(&oxm::UDP_SRC, u128::from(src)))
+            .with(FieldValue::new(&oxm::UDP_DST, u128::from(dst)))
+    }
+
+    /// `nw_dst=ADDRESS`.
+    #[must_use]
+    pub fn ipv4_dst(self, address: Ipv4Addr) -> Self {
+        self.with(FieldValue::new(&oxm::IPV4_DST, u128::from(u32::from(address))))
     }
 
     /// `icmp6,icmp_type=TYPE`, with its prerequisites.

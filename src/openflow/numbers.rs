@@ -33,6 +33,10 @@ pub const IP_PROTO_ICMPV6: u8 = 58;
 /// IP protocol number of SCTP.
 pub const IP_PROTO_SCTP: u8 = 132;
 
+/// Type of an ICMPv6 router solicitation.
+pub const ROUTER_SOLICITATION: u8 = 133;
+/// Type of an ICMPv6 router advertisement.
+pub const ROUTER_ADVERTISEMENT: u8 = 134;
 /// Type of an ICMPv6 neighbor solicitation.
 pub const NEIGHBOR_SOLICITATION: u8 = 135;
 /// Type of an ICMPv6 neighbor advertisement.

@@ -31,6 +31,8 @@ pub struct DesiredBridge {
     pub datapath_type: String,
     /// Targets such as `tcp:127.0.0.1:6633`.
     pub controllers: Vec<String>,
+    /// Packets a second that it may send up to each, if there is a limit. Open vSwitch holds its ports to fair shares.
+    pub controller_rate_limit: Option<i64>,
 }
 
 /// A port of ours as it should be.

@@ -9,7 +9,7 @@
 //! | [`transaction`] | operations of a transaction and their results (RFC 7047 §5.2) | yes |
 //! | [`desired`] | bridges and ports as they should be | yes |
 //! | [`mod@plan`] | the difference to that as one transaction | yes |
-//! | [`port_state`] | a port's tag and marks → operations on one row | yes |
+//! | [`port_state`] | a port's tag, marks and MTU → operations on one row | yes |
 //! | [`jsonrpc`] | messages in a byte stream (RFC 7047 §4) | yes |
 //! | `session` | one connection as a state machine | no I/O |
 //! | [`client`] | the task that connects, and comes back | no |
@@ -54,6 +54,8 @@ pub mod marks {
     pub const NETWORK: &str = "heddle-network";
     /// On an Interface, `true`: the switch has confirmed the port's flows.
     pub const INSTALLED: &str = "heddle-installed";
+    /// On an Interface: the `mtu_request` that Heddle wrote; another one there is somebody else's.
+    pub const MTU: &str = "heddle-mtu-request";
 }
 
 #[cfg(test)]

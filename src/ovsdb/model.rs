@@ -75,10 +75,18 @@ impl Table {
                 "link_state",
                 "error",
                 "mac_in_use",
+                "mtu",
+                "mtu_request",
             ],
-            Self::Controller => {
-                &["target", "connection_mode", "is_connected", "inactivity_probe", "max_backoff", "external_ids"]
-            }
+            Self::Controller => &[
+                "target",
+                "connection_mode",
+                "is_connected",
+                "inactivity_probe",
+                "max_backoff",
+                "controller_rate_limit",
+                "external_ids",
+            ],
         }
     }
 }
@@ -216,6 +224,10 @@ pub struct Interface {
     pub error: Option<String>,
     /// The Ethernet address in use.
     pub mac_in_use: Option<MacAddr>,
+    /// Its MTU in bytes; empty if it has none, as some tunnels.
+    pub mtu: Option<i64>,
+    /// The MTU that somebody wants it to have.
+    pub mtu_request: Option<i64>,
 }
 
 /// A bridge's connection to an OpenFlow controller.
@@ -231,6 +243,8 @@ pub struct Controller {
     pub inactivity_probe: Option<i64>,
     /// Milliseconds at most between attempts to connect.
     pub max_backoff: Option<i64>,
+    /// Packets a second that the bridge sends up, at the most: each port its share. Empty: all.
+    pub controller_rate_limit: Option<i64>,
     /// Keys of others, and Heddle's [`marks`](super::marks).
     pub external_ids: TextMap,
 }
@@ -370,6 +384,8 @@ impl FromColumns for Interface {
             link_state: columns.get("link_state", value::optional)?,
             error: columns.get("error", value::optional)?,
             mac_in_use: mac_in_use.and_then(|text| text.parse().ok()),
+            mtu: columns.get("mtu", value::optional)?,
+            mtu_request: columns.get("mtu_request", value::optional)?,
         })
     }
 }
@@ -382,6 +398,7 @@ impl FromColumns for Controller {
             is_connected: columns.get("is_connected", value::one)?,
             inactivity_probe: columns.get("inactivity_probe", value::optional)?,
             max_backoff: columns.get("max_backoff", value::optional)?,
+            controller_rate_limit: columns.get("controller_rate_limit", value::optional)?,
             external_ids: columns.get("external_ids", value::text_map)?,
         })
     }
@@ -396,6 +413,8 @@ mod tests {
             "name": "tap1", "type": "", "ofport": ofport, "external_ids": ["map", [["iface-id", "web1"]]],
             "options": ["map", []], "admin_state": "up", "link_state": ["set", []], "error": ["set", []],
             "mac_in_use": "fa:16:3e:00:00:01",
+            "mtu": 1500,
+            "mtu_request": ["set", []],
         });
         let values = values.as_object().unwrap();
         Interface::from_columns(&Columns { table: Table::Interface, row: Uuid([7; 16]), values })
@@ -408,6 +427,7 @@ mod tests {
         assert_eq!(row.external_ids["iface-id"], "web1");
         assert_eq!((row.admin_state, row.link_state), (Some(LinkState::Up), None));
         assert_eq!(row.mac_in_use, "fa:16:3e:00:00:01".parse().ok());
+        assert_eq!((row.mtu, row.mtu_request), (Some(1500), None));
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl<'a> Draft<'a> {
         let name = || Datum::from(wanted.name.as_str());
         let interface = self.insert(Table::Interface, vec![("name", name()), ("type", "internal".into())]);
         let port = self.insert(Table::Port, vec![("name", name()), ("interfaces", interface.into())]);
-        let controllers = targets(wanted).into_iter().map(|target| self.insert_controller(target)).collect();
+        let limit = wanted.controller_rate_limit;
+        let controllers = targets(wanted).into_iter().map(|target| self.insert_controller(target, limit)).collect();
         let mut settings = vec![("disable-in-band", "true")];
         if wanted.role == Role::Integration {
             settings.push(("mac-table-size", MAC_TABLE_SIZE));
@@ -178,17 +179,16 @@ impl<'a> Draft<'a> {
         self.created.insert(wanted.name.clone(), draft);
     }
 
-    fn insert_controller(&mut self, target: &str) -> Atom {
-        self.insert(
-            Table::Controller,
-            vec![
-                ("target", target.into()),
-                ("connection_mode", "out-of-band".into()),
-                ("inactivity_probe", INACTIVITY_PROBE_MS.into()),
-                ("max_backoff", MAX_BACKOFF_MS.into()),
-                ("external_ids", Datum::map([(marks::OWNER, marks::OWNER_CONTROLLER)])),
-            ],
-        )
+    fn insert_controller(&mut self, target: &str, rate_limit: Option<i64>) -> Atom {
+        let mut row = vec![
+            ("target", target.into()),
+            ("connection_mode", "out-of-band".into()),
+            ("inactivity_probe", INACTIVITY_PROBE_MS.into()),
+            ("max_backoff", MAX_BACKOFF_MS.into()),
+            ("external_ids", Datum::map([(marks::OWNER, marks::OWNER_CONTROLLER)])),
+        ];
+        row.extend(rate_limit.map(|packets| ("controller_rate_limit", packets.into())));
+        self.insert(Table::Controller, row)
     }
 
     fn correct_bridge(&mut self, uuid: Uuid, bridge: &Bridge, wanted: &DesiredBridge) {
@@ -228,10 +228,10 @@ impl<'a> Draft<'a> {
             match others.iter().position(|(_, row)| row.is_some_and(|row| row.target == target)) {
                 Some(at) => {
                     if let (uuid, Some(row)) = others.swap_remove(at) {
-                        self.correct_controller(uuid, row);
+                        self.correct_controller(uuid, row, wanted.controller_rate_limit);
                     }
                 }
-                None => new.push(self.insert_controller(target)),
+                None => new.push(self.insert_controller(target, wanted.controller_rate_limit)),
             }
         }
         let is_ours =
@@ -251,7 +251,7 @@ impl<'a> Draft<'a> {
         foreign
     }
 
-    fn correct_controller(&mut self, uuid: Uuid, row: &Controller) {
+    fn correct_controller(&mut self, uuid: Uuid, row: &Controller, rate_limit: Option<i64>) {
         let mut update = Row::new();
         if row.connection_mode.as_deref() != Some("out-of-band") {
             update.push(("connection_mode", "out-of-band".into()));
@@ -261,6 +261,9 @@ impl<'a> Draft<'a> {
         }
         if row.max_backoff != Some(MAX_BACKOFF_MS) {
             update.push(("max_backoff", MAX_BACKOFF_MS.into()));
+        }
+        if row.controller_rate_limit != rate_limit {
+            update.push(("controller_rate_limit", Datum::Set(rate_limit.map(Atom::from).into_iter().collect())));
         }
         if !update.is_empty() {
             self.operations.push(Operation::update(Table::Controller, uuid, update));

@@ -69,7 +69,13 @@ fn marked() -> TextMap {
 }
 
 fn bridge(name: &str, role: Role) -> DesiredBridge {
-    DesiredBridge { name: name.into(), role, datapath_type: "netdev".into(), controllers: vec![TARGET.to_owned()] }
+    DesiredBridge {
+        name: name.into(),
+        role,
+        datapath_type: "netdev".into(),
+        controllers: vec![TARGET.to_owned()],
+        controller_rate_limit: None,
+    }
 }
 
 fn patch(bridge: &str, name: &str, peer: &str) -> DesiredPort {
@@ -223,6 +229,33 @@ fn an_equal_controller_target_is_never_written_again() {
             "connection_mode": "out-of-band", "inactivity_probe": 5000, "max_backoff": 1000,
         }])]
     );
+}
+
+#[test]
+fn a_bridge_may_send_up_as_many_packets_a_second_as_wanted() {
+    let limited = |packets| DesiredBridge { controller_rate_limit: packets, ..bridge("br-int", Role::Integration) };
+    let rows = [root(), row(good_bridge(1, "br-int", &[], &[20])), good_controller(20, TARGET)];
+    let db = Database::from_rows(rows.clone());
+    assert_eq!(plan(&db, &[limited(None)], &[]), Plan::default());
+    let set = json!(["Controller", uuid(20).to_string(), {"controller_rate_limit": ["set", [500]]}]);
+    assert_eq!(corrections(&plan(&db, &[limited(Some(500))], &[])), [set]);
+    assert_eq!(
+        inserted(&plan(&Database::from_rows([root()]), &[limited(Some(500))], &[]), "Controller")[0]["controller_rate_limit"],
+        500
+    );
+
+    let controller = Controller {
+        target: TARGET.into(),
+        connection_mode: Some("out-of-band".into()),
+        inactivity_probe: Some(INACTIVITY_PROBE_MS),
+        max_backoff: Some(MAX_BACKOFF_MS),
+        controller_rate_limit: Some(500),
+        ..Controller::default()
+    };
+    let db = Database::from_rows([&rows[..2], &[Change::Controller(uuid(20), Some(controller))]].concat());
+    assert_eq!(plan(&db, &[limited(Some(500))], &[]), Plan::default());
+    let cleared = json!(["Controller", uuid(20).to_string(), {"controller_rate_limit": ["set", []]}]);
+    assert_eq!(corrections(&plan(&db, &[limited(None)], &[])), [cleared]);
 }
 
 #[test]

@@ -72,6 +72,10 @@ kinds! {
     PortArpAllowed = 0x14, Port, "ARP from an address that {} owns";
     PortAdvertisementAllowed = 0x15, Port, "neighbour advertisements for an address that {} owns";
     PortMacAllowed = 0x16, Port, "frames from a MAC address that {} owns";
+    PortDhcp = 0x17, Port, "DHCP that {} sends to any server, or to the one that Heddle is";
+    PortDhcpToHeddle = 0x18, Port, "DHCP of {} itself: Heddle answers it";
+    PortDhcpForeign = 0x19, Port, "DHCP from a MAC address that is not that of {}: nobody answers it";
+    PortDhcpServer = 0x1a, Port, "answers ARP requests that {} sends for the address of its DHCP server";
     FromIntegration = 0x20, Bridge, "what br-int sends towards the tunnels";
     FromPeer = 0x21, Node, "VXLAN packets from {}";
     Unicast = 0x22, Bridge, "unicast: look for the node behind the MAC address";

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::topology::{NetworkKind, Port, Topology};
 
+use super::dhcp;
 use super::object::Object;
 use super::view::View;
 
@@ -65,6 +66,13 @@ impl View<'_> {
             if flood_list_changed || (self.is_local(port) && !restricted) {
                 objects.push(Object::Network(port.network.clone()));
             }
+        }
+        let is_server = |topology: &Topology, port: &Option<&Arc<Port>>| {
+            port.filter(|port| dhcp::has_address_of_server(port, topology)).map(|port| port.network.clone())
+        };
+        for network in [is_server(before, &old), is_server(self.topology, &new)].into_iter().flatten() {
+            let clients = self.topology.ports_on(&network, &self.layout.node);
+            objects.extend(clients.map(|port| Object::Port(port.name.clone())));
         }
         objects
     }

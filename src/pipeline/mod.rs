@@ -6,6 +6,7 @@
 
 pub mod cookie;
 mod desired;
+mod dhcp;
 mod impact;
 mod integration;
 pub mod learning;

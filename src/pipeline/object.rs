@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cookie::{self, Kind};
 use super::view::{Bridge, Overlay, View};
-use super::{integration, physical, tunnel};
+use super::{dhcp, integration, physical, tunnel};
 use crate::flow::{Flow, LearntScope};
 use crate::openflow::{Action, EncodeError, Match, PortNo, TableId};
 use crate::topology::{Name, Port};
@@ -151,6 +151,7 @@ pub(super) fn flows<'a>(object: &'a Object, view: &View<'_>, recent: &mut Recent
             if let Some(port) = view.topology.port(name) {
                 if view.is_local(port) {
                     integration::port(port, view, &mut sink);
+                    dhcp::port(port, view, &mut sink);
                     tunnel::local_port(port, view, &mut sink);
                 } else {
                     tunnel::remote_port(port, view, recent, &mut sink);

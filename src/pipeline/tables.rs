@@ -19,6 +19,9 @@ pub const BANDWIDTH_RATE_LIMIT: TableId = TableId(59);
 /// `br-int`: to the firewall, or straight on.
 pub const TRANSIENT: TableId = TableId(60);
 
+/// `br-int`: DHCPv4 of ports that Heddle answers.
+pub const DHCP_IPV4: TableId = TableId(77);
+
 /// `br-tun`: from `br-int`, unicast or not.
 pub const PATCH_LV_TO_TUN: TableId = TableId(2);
 /// `br-tun`: VXLAN VNI to local VLAN.

@@ -16,7 +16,7 @@ use crate::openflow::oxm::FieldValue;
 use crate::openflow::{Action, MacAddr, Match, PortNo, Subfield, oxm};
 use crate::topology::{Network, Port};
 
-const ARP_REQUEST: u16 = 1;
+pub(super) const ARP_REQUEST: u16 = 1;
 const ARP_REPLY: u128 = 2;
 /// ICMPv6 types of router and neighbour advertisements (RFC 4861 §4.2, §4.4).
 const ADVERTISEMENTS: [u8; 2] = [134, 136];
@@ -186,7 +186,7 @@ fn arp_request(overlay: Overlay, address: Ipv4Addr) -> Match {
 }
 
 /// Turns a request into the reply and sends it back.
-fn arp_answer(mac: MacAddr, address: Ipv4Addr) -> [Action; 8] {
+pub(super) fn arp_answer(mac: MacAddr, address: Ipv4Addr) -> [Action; 8] {
     [
         Action::set_field(&oxm::ARP_OP, ARP_REPLY),
         Action::move_all(&oxm::ARP_SHA, &oxm::ARP_THA),

@@ -44,14 +44,19 @@ pub enum Source {
 }
 
 impl Source {
-    fn place(self) -> usize {
+    /// A number that spreads sources over all its bits.
+    pub(super) fn spread(self) -> u64 {
         let number = match self {
             Self::Port(port) => u64::from(port.0),
             Self::Address(MacAddr([a, b, c, d, e, f]), vid) => {
                 u64::from_be_bytes([0, 0, a, b, c, d, e, f]) | u64::from(vid) << 48
             }
         };
-        (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PLACES_BITS)) as usize
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn place(self) -> usize {
+        (self.spread() >> (u64::BITS - PLACES_BITS)) as usize
     }
 }
 

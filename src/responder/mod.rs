@@ -13,6 +13,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 pub mod answers;
+pub mod latency;
 pub mod learning;
 pub mod limits;
 pub mod query;
@@ -24,15 +25,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use answers::Answers;
+pub use latency::Latency;
 pub use learning::LearningBridge;
-pub use limits::{Limits, Rate};
+pub use limits::{Limits, Rate, Source};
 pub use query::{Query, Topic};
 pub use reply::{Destination, Reply};
 pub use snapshot::{PortAnswers, Snapshot};
-pub use tally::Tally;
+pub use tally::{Counts, Outcome, Punts, Talker, Tally};
 
-use crate::openflow::Writer;
 use crate::openflow::packet::PacketIn;
+use crate::openflow::{PortNo, Writer};
 use crate::packet::PacketError;
 
 /// What became of a packet.
@@ -48,6 +50,11 @@ pub enum Verdict {
     Limited,
     /// It is not what its headers say.
     Malformed(PacketError),
+}
+
+/// The port that a packet came in through, if the switch says so.
+fn in_port(packet_in: &PacketIn<'_>) -> PortNo {
+    packet_in.in_port().unwrap_or(PortNo::ANY)
 }
 
 /// Which packets come up on a connection.
@@ -98,7 +105,7 @@ impl Responder {
         self.snapshot = snapshot;
     }
 
-    /// What came up so far, and what became of it.
+    /// What came up since the last [`Responder::take_punts`], and what became of it.
     pub const fn tally(&self) -> &Tally {
         &self.tally
     }
@@ -107,27 +114,51 @@ impl Responder {
     pub fn on_packet_in(&mut self, packet_in: &PacketIn<'_>, now: Duration, out: &mut Writer) {
         if let Some(bridge) = &mut self.learning {
             let verdict = bridge.on_packet_in(packet_in, now, out);
-            return self.tally.count(Topic::Learning, verdict);
+            return self.tally.count(Source::Port(in_port(packet_in)), Topic::Learning, verdict, now);
         }
         let begin = out.begin();
-        let (topic, verdict) = match Query::of(packet_in, self.role) {
-            Ok(query) if !self.limits.admit(query.source(), now) => (query.topic, Verdict::Limited),
+        let (source, topic, verdict) = match Query::of(packet_in, self.role) {
+            Ok(query) if !self.limits.admit(query.source(), now) => (query.source(), query.topic, Verdict::Limited),
             Ok(query) => {
                 let mut reply = Reply::new(&query, out);
                 let verdict = self.answer(&query, &mut reply);
-                (query.topic, if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") })
+                (
+                    query.source(),
+                    query.topic,
+                    if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") },
+                )
             }
-            Err(error) => (Topic::Other, Verdict::Malformed(error)),
+            Err(error) => (Source::Port(in_port(packet_in)), Topic::Other, Verdict::Malformed(error)),
         };
         if !matches!(verdict, Verdict::Answered | Verdict::PassedOn) {
             out.undo(begin);
         }
-        self.tally.count(topic, verdict);
+        self.tally.count(source, topic, verdict, now);
     }
 
     /// One packet that there is no room to answer.
-    pub fn on_packet_in_refused(&mut self) {
-        self.tally.count(Topic::Other, Verdict::Limited);
+    pub fn on_packet_in_refused(&mut self, packet_in: &PacketIn<'_>, now: Duration) {
+        self.tally.count(Source::Port(in_port(packet_in)), Topic::Other, Verdict::Limited, now);
+    }
+
+    /// If answers wait to be sent.
+    pub const fn has_leaving(&self) -> bool {
+        self.tally.has_leaving()
+    }
+
+    /// Everything that was appended has been sent.
+    pub fn on_sent(&mut self, now: Duration) {
+        self.tally.left(now);
+    }
+
+    /// What came up since the last time; `None` if that is nothing.
+    pub fn take_punts(&mut self) -> Option<Punts> {
+        self.tally.take()
+    }
+
+    /// Goes on counting where another one stopped.
+    pub fn inherit(&mut self, before: Self) {
+        self.tally = before.tally;
     }
 
     fn answer(&self, query: &Query<'_>, _reply: &mut Reply<'_>) -> Verdict {

@@ -98,7 +98,7 @@ impl<'a> Query<'a> {
             ETH_TYPE_IPV6 => ipv6(ethernet.payload)?,
             _ => Body::Other,
         };
-        let in_port = packet_in.in_port().unwrap_or(PortNo::ANY);
+        let in_port = super::in_port(packet_in);
         Ok(Self { in_port, role, topic: topic(&body), ethernet, body, frame })
     }
 

@@ -39,7 +39,7 @@ impl<'a> Reply<'a> {
 
     /// Sends the frame that `build` writes.
     #[inline]
-    pub fn send(&mut self, to: Destination, build: impl FnOnce(&mut Writer)) {
+    pub fn send(&mut self, to: Destination, build: impl FnOnce(&mut Writer) -> Result<(), EncodeError>) {
         let begin = self.out.begin();
         let sent = packet_out(self.out, self.in_port, to, build);
         if sent.is_err() {
@@ -59,7 +59,7 @@ fn packet_out(
     out: &mut Writer,
     in_port: PortNo,
     to: Destination,
-    build: impl FnOnce(&mut Writer),
+    build: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let message = out.begin();
     let [i0, i1, i2, i3] = in_port.0.to_be_bytes();
@@ -96,7 +96,7 @@ fn packet_out(
         Destination::Port(port) => output(out, port),
         Destination::Resubmit(table) => Action::resubmit(table).encode(out)?,
     }
-    build(out);
+    build(out)?;
     out.end(message, 2, "packet_out")
 }
 

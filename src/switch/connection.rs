@@ -15,6 +15,7 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ use crate::openflow::frame::FrameBuffer;
 use crate::openflow::header::VERSION;
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{Cookie, DatapathId, DecodeError, Message, MessageType, PortNo};
-use crate::responder::{Responder, Snapshot, learning};
+use crate::responder::{Punts, Responder, Snapshot, learning};
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -96,6 +97,8 @@ pub enum News {
     Learning(learning::Counters),
     /// All that is wanted is in effect, but for rejected flows.
     Progress(Box<Progress>),
+    /// What came up since the last time.
+    Punts(Box<Punts>),
     /// The connection ended.
     Closed,
 }
@@ -210,10 +213,16 @@ impl Driver {
                 _ = ticks.tick() => {
                     session.on_tick(began.elapsed(), &mut outbox.session)?;
                     self.responder.on_tick(began.elapsed(), &mut outbox.answers);
+                    self.report_punts();
                     self.tell_counters();
                 }
                 moved = poll_fn(|context| transfer(&mut stream, &mut input, &mut outbox, context)) => match moved? {
-                    Moved::Sent => {}
+                    Moved::Sent => {
+                        // The clock is asked once for all answers that a write took.
+                        if self.responder.has_leaving() && outbox.is_empty() {
+                            self.responder.on_sent(began.elapsed());
+                        }
+                    }
                     Moved::Received(0) => return Ok(()),
                     Moved::Received(count) => {
                         input.filled(count);
@@ -238,7 +247,10 @@ impl Driver {
         match command {
             Command::Adopt(wanted) => session.adopt(*wanted, now, &mut outbox.session)?,
             Command::Update { generation, changes } => session.update(generation, changes),
-            Command::Respond(responder) => self.responder = *responder,
+            Command::Respond(responder) => {
+                let before = mem::replace(&mut self.responder, *responder);
+                self.responder.inherit(before);
+            }
             Command::Answers(snapshot) => self.responder.set_snapshot(snapshot),
             Command::PacketOut { in_port, frame } => session.packet_out(in_port, &frame, &mut outbox.session)?,
         }
@@ -260,7 +272,7 @@ impl Driver {
                 if outbox.takes_answers() {
                     self.responder.on_packet_in(&packet_in, now, &mut outbox.answers);
                 } else {
-                    self.responder.on_packet_in_refused();
+                    self.responder.on_packet_in_refused(&packet_in, now);
                 }
             } else if let Some(event) = session.on_message(frame, now, &mut outbox.session)? {
                 self.on_event(event, session, now, outbox).await?;
@@ -324,6 +336,15 @@ impl Driver {
         let report = Report { connection: self.connection, news: News::Learning(counters) };
         if counters != self.told && self.reports.try_send(report).is_ok() {
             self.told = counters;
+        }
+    }
+
+    /// When the agent is behind, what came up waits for the next time.
+    fn report_punts(&mut self) {
+        if let Ok(permit) = self.reports.try_reserve()
+            && let Some(punts) = self.responder.take_punts()
+        {
+            permit.send(Report { connection: self.connection, news: News::Punts(Box::new(punts)) });
         }
     }
 

@@ -44,6 +44,11 @@ impl Outbox {
         self.sending.as_slice().get(self.sent..).unwrap_or_default()
     }
 
+    /// True if nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sent == self.sending.len() && self.session.is_empty() && self.answers.is_empty()
+    }
+
     /// So many bytes of [`pending`](Self::pending) have left.
     pub(super) fn sent(&mut self, count: usize) {
         self.sent += count;
@@ -67,7 +72,9 @@ mod tests {
         assert_eq!(outbox.pending(), b"echo;");
         outbox.sent(5);
         assert_eq!(outbox.pending(), b"answer 2;");
+        assert!(!outbox.is_empty());
         outbox.sent(9);
+        assert!(outbox.is_empty());
         assert!(outbox.pending().is_empty());
     }
 }

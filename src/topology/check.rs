@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use super::document::{At, Report, clip};
-use super::{Fault, Name, Network, NetworkKind, Port, Subnet, Topology, dhcp};
+use super::{Fault, Name, Network, NetworkKind, Port, Subnet, Topology, dhcp, ipv6};
 use crate::openflow::MacAddr;
 
 /// The longest interface name of Linux (`IFNAMSIZ` less its final zero).
@@ -67,6 +67,7 @@ pub(super) fn check_subnets(network: &Network, at: &At<'_>, report: &mut Report)
             subnet.check_router(found, &at.key("gateway_ip"), report);
         }
         dhcp::check(subnet, &at, report);
+        ipv6::check(subnet, &at, report);
     }
 }
 
@@ -165,6 +166,7 @@ impl Topology {
             report.clash(&at.key("mac_address"), fault, &ports.key(&holder.name).key("mac_address"));
         }
         self.check_addresses(port, &at, report);
+        self.check_port_groups(port, &at, report);
     }
 
     fn check_addresses(&self, port: &Port, at: &At<'_>, report: &mut Report) {

@@ -1,13 +1,14 @@
 //! What DHCP tells the ports of a subnet: values, how they are read, what must hold.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipnetwork::IpNetwork;
+use ipnetwork::{IpNetwork, Ipv4Network};
 
 use super::check::{check_host_bits, check_unicast};
 use super::document::{self, At, Report, Value};
-use super::{Fault, Name, Subnet};
+use super::{Fault, Name, Network, Port, Subnet};
+use crate::openflow::MacAddr;
 
 /// The most addresses of one list: what one option of DHCPv4 holds (RFC 2132 §2, a length of one byte).
 const MAX_ADDRESSES: usize = 63;
@@ -19,6 +20,9 @@ const MAX_ROUTES: usize = 64;
 const MAX_TEXT: usize = 255;
 /// The shortest lease in seconds: enough for a client to send its renewal twice (RFC 2131 §4.1: 4 s, then 8 s).
 const MIN_LEASE: u32 = 12;
+
+/// The Ethernet address of every DHCP server of Heddle's: locally administered, and seen on the client's port only.
+pub const DHCP_SERVER_MAC: MacAddr = MacAddr([0x0a, 0x4e, 0xd1, 0x00, 0x00, 0x43]);
 
 /// What a subnet tells its ports by DHCP. The names are those of the keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +114,35 @@ impl DomainName {
 impl fmt::Display for DomainName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(out)
+    }
+}
+
+/// What a port gets by DHCPv4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease4<'a> {
+    /// The port's address.
+    pub address: Ipv4Addr,
+    /// The block that it is from.
+    pub cidr: Ipv4Network,
+    /// The server's address.
+    pub server: Ipv4Addr,
+    /// The subnet that says the rest.
+    pub subnet: &'a Subnet,
+}
+
+impl Network {
+    /// What a port of this network gets by DHCPv4, which has room for one address: the first fixed one of a subnet with
+    /// `enable_dhcp`.
+    pub fn lease4(&self, port: &Port) -> Option<Lease4<'_>> {
+        port.fixed_ips.iter().find_map(|&address| {
+            let subnet = self.subnet_of(address).filter(|subnet| subnet.dhcp.enable_dhcp)?;
+            match (address, subnet.cidr, subnet.dhcp_server_ip()?) {
+                (IpAddr::V4(address), IpNetwork::V4(cidr), IpAddr::V4(server)) => {
+                    Some(Lease4 { address, cidr, server, subnet })
+                }
+                _ => None,
+            }
+        })
     }
 }
 

@@ -383,6 +383,11 @@ pub(crate) fn number(
     number
 }
 
+/// True for the integer 0.
+pub(crate) fn is_zero(value: &Value<'_>) -> bool {
+    matches!(value.get_ref(), DeValue::Integer(integer) if integer.as_str() == "0")
+}
+
 /// True or false.
 pub(crate) fn boolean(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<bool> {
     let result = value.get_ref().as_bool();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
-use super::Name;
 use super::document::clip;
+use super::{MtuLimit, Name};
 use crate::openflow::MacAddr;
 
 /// A file that is not used because of what is wrong in it: at least one problem, in the order of the file.
@@ -191,6 +191,8 @@ pub enum Fault {
     HostBits { found: IpNetwork, expected: IpNetwork },
     #[error("found {0:?}, expected \"local\", \"flat\", \"vlan\" or \"vxlan\"")]
     BadType(Box<str>),
+    #[error("found {0:?}, expected \"slaac\", \"dhcpv6-stateful\" or \"dhcpv6-stateless\"")]
+    BadIpv6Mode(Box<str>),
     #[error("found {0:?}, expected a domain name such as example.org")]
     BadDomainName(Box<str>),
     #[error("found {0:?}, expected a host name or an IP address")]
@@ -227,8 +229,20 @@ pub enum Fault {
     WrongFamily { found: IpAddr, family: &'static str },
     #[error("found {0} again, expected one route to each destination")]
     RouteTwice(IpNetwork),
+    #[error("found a mode of IPv6 in the subnet {0}, expected none")]
+    ModeOfIpv4(IpNetwork),
+    #[error("found {mode:?} in the subnet {cidr}, expected a /64: hosts make addresses of no other (RFC 4291 §2.5.1)")]
+    NotAutonomous { mode: &'static str, cidr: IpNetwork },
+    #[error("found {found:?}, expected {expected:?} or none: both modes say how hosts come by addresses")]
+    ModesDiffer { found: &'static str, expected: &'static str },
+    #[error("found {mode:?} with DHCP off, expected enable_dhcp = true beside it")]
+    DhcpOff { mode: &'static str },
     #[error("found {found}, expected neither the network address nor the broadcast address of {cidr}")]
     Reserved { found: IpAddr, cidr: IpNetwork },
+    #[error("found {found}, expected at most {limit}")]
+    MtuTooLarge { found: u16, limit: MtuLimit },
+    #[error("found room for packets of {limit}, expected {least} or more")]
+    MtuTooSmall { limit: MtuLimit, least: u16 },
     #[error("found {0:?}, expected the name of a network in this file")]
     UnknownNetwork(Name),
     #[error("found {0:?}, expected the name of a node in this file")]
@@ -243,6 +257,42 @@ pub enum Fault {
     NoSubnets { address: IpAddr, network: Name },
     #[error("found {interface:?}, expected an interface that no other port of node {node:?} has")]
     InterfaceTaken { interface: Name, node: Name },
+
+    // Security groups.
+    #[error("found {0:?}, expected \"ingress\" or \"egress\"")]
+    BadDirection(Box<str>),
+    #[error("found {0:?}, expected \"IPv4\" or \"IPv6\"")]
+    BadEthertype(Box<str>),
+    #[error("found {0:?}, expected \"drop\", \"accept\" or \"all\"")]
+    BadLog(Box<str>),
+    #[error("found {0:?}, expected a protocol: \"any\", a name such as \"tcp\" or \"icmp\", or a number from 0 to 255")]
+    BadProtocol(Box<str>),
+    #[error("found {0}, which is a protocol of IPv6, in a rule for IPv4; expected ethertype = \"IPv6\"")]
+    ProtocolOfIpv6(&'static str),
+    #[error("found {0:?}, expected a port or a range of ports from 1 to 65535 such as \"22\" or \"8000-8010\"")]
+    BadPortRange(Box<str>),
+    #[error("found {first}-{last}, expected the lower port first: {last}-{first}")]
+    ReversedPortRange { first: u16, last: u16 },
+    #[error("found ports without a protocol, expected protocol = \"tcp\", \"udp\" or \"sctp\" with them")]
+    PortsWithoutProtocol,
+    #[error("found ports for protocol {0}, expected none: only tcp, udp and sctp have ports to look at")]
+    NoPorts(Box<str>),
+    #[error("found it for protocol {0}, expected protocol = \"icmp\" with it")]
+    NoIcmp(Box<str>),
+    #[error("found {found} in a rule for {ethertype}, expected addresses of that family")]
+    OtherFamily { found: IpNetwork, ethertype: &'static str },
+    #[error("found another other side, expected one of remote_ip_prefix, remote_group and remote_address_group")]
+    SeveralRemotes,
+    #[error("found {0:?}, expected the name of a security group in this file")]
+    UnknownGroup(Name),
+    #[error("found {0:?}, expected the name of an address group in this file")]
+    UnknownAddressGroup(Name),
+    #[error("found {0:?} again, expected each group once")]
+    GroupTwice(Box<str>),
+    #[error("found a stateful and a stateless group, expected groups of a port to be all the one or all the other")]
+    MixedStates,
+    #[error("found security groups in a topology without any, expected the table [security_groups] in its file")]
+    NoFirewall,
 
     // heddle.toml.
     #[error("found {0:?}, expected ADDRESS or ADDRESS:PORT such as \"127.0.0.1:6633\" or \"[::1]:6633\"")]

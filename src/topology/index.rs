@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document::Report;
+use super::mtu::{Mtu, Underlay, check_mtu};
+use super::security::Security;
 use super::{Conflict, Name, Network, Node, Port, Position};
 use crate::openflow::MacAddr;
 
@@ -19,6 +21,10 @@ pub struct Topology {
     pub(super) nodes: BTreeMap<Name, NodeEntry>,
     pub(super) networks: BTreeMap<Name, NetworkEntry>,
     pub(super) ports: BTreeMap<Name, Arc<Port>>,
+    pub(super) security: Security,
+    pub(super) mtu: Mtu,
+    /// If any node has an IPv6 `tunnel_ip`.
+    pub(super) has_ipv6_tunnels: bool,
     /// The file it comes from, for messages.
     pub(super) file: Option<Name>,
 }
@@ -156,6 +162,10 @@ impl Topology {
     pub fn insert_port(&mut self, mut port: Port) -> Result<Option<Arc<Port>>, Conflict> {
         let mut report = Report::default();
         self.check_port(&port, &mut report);
+        if let Some(entry) = self.networks.get(&port.network).filter(|_| self.underlay_of(&port.node) == Underlay::Ipv6)
+        {
+            check_mtu(&entry.network, self.mtu.limit(&entry.network.kind, Underlay::Ipv6), &mut report);
+        }
         if !report.is_empty() {
             return Err(Conflict { problems: report.into_problems() });
         }
@@ -175,6 +185,7 @@ impl Topology {
     /// Removes a port and returns it.
     pub fn remove_port(&mut self, name: &str) -> Option<Arc<Port>> {
         let port = self.ports.remove(name)?;
+        self.security.leave(&port);
         if let Some(network) = self.networks.get_mut(&port.network) {
             network.macs.remove(&port.mac_address);
             for address in &port.fixed_ips {
@@ -198,6 +209,7 @@ impl Topology {
 
     /// Enters a checked port into every index. Its network and node exist.
     pub(super) fn index_port(&mut self, port: &Arc<Port>) {
+        self.security.enter(port);
         if let Some(network) = self.networks.get_mut(&port.network) {
             network.macs.insert(port.mac_address, port.clone());
             network.addresses.extend(port.fixed_ips.iter().map(|address| (*address, port.clone())));
@@ -216,7 +228,7 @@ impl Topology {
 
 /// A port in the order of its name.
 #[derive(Debug, Clone)]
-pub(super) struct ByName(Arc<Port>);
+pub(super) struct ByName(pub(super) Arc<Port>);
 
 impl Borrow<str> for ByName {
     fn borrow(&self) -> &str {

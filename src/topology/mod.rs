@@ -1,4 +1,4 @@
-//! What is wanted: nodes, networks, subnets and ports, as plain validated values.
+//! What is wanted: nodes, networks, subnets, ports and security groups, as plain validated values.
 //!
 //! A [`Topology`] comes from `topology.toml` ([`Topology::parse`], [`Topology::load`]) or grows port by port
 //! ([`Topology::insert_port`]); both ways go through the same checks, so whoever holds one need not check again.
@@ -15,15 +15,26 @@ mod diff;
 pub(crate) mod document;
 mod fault;
 mod index;
+mod ipv6;
+#[cfg(test)]
+mod ipv6_tests;
 mod model;
+mod mtu;
 mod parse;
+mod security;
 #[cfg(test)]
 mod tests;
 
-pub use dhcp::{Boot, Dhcp, DomainName, HostRoute};
+pub use dhcp::{Boot, DHCP_SERVER_MAC, Dhcp, DomainName, HostRoute, Lease4};
 pub use diff::Changes;
 pub use fault::{Conflict, Fault, Place, Position, Problem, Refused, Step};
 pub use index::Topology;
+pub use ipv6::{Dhcpv6, Ipv6Mode, Ipv6Router};
 pub use model::{AddressPair, Name, Network, NetworkKind, Node, Port, Subnet};
+pub use mtu::{Mtu, MtuLimit, Underlay};
+pub use security::{
+    AddressGroup, DEFAULT_GROUP, Direction, Ethertype, Log, Remote, RemoteAddress, RemoteUse, Rule, SecurityGroup,
+    Service, protocol_name,
+};
 
 pub(crate) use check::{check_device, check_name};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
-use super::{Boot, Dhcp};
+use super::{Boot, Dhcp, Ipv6Mode};
 use crate::openflow::MacAddr;
 
 /// A name: 1 to 255 bytes without control characters. Shared, so that a reference to a thing costs no copy of its name.
@@ -70,6 +70,10 @@ pub struct Subnet {
     pub gateway_ip: Option<IpAddr>,
     /// What its ports are told by DHCP.
     pub dhcp: Dhcp,
+    /// What Heddle advertises in the place of the subnet's router; only of an IPv6 subnet.
+    pub ipv6_ra_mode: Option<Ipv6Mode>,
+    /// How its hosts come by addresses; only of an IPv6 subnet. [`Subnet::dhcpv6`] says what follows from both.
+    pub ipv6_address_mode: Option<Ipv6Mode>,
 }
 
 impl Subnet {
@@ -131,6 +135,8 @@ pub struct Port {
     pub port_security: bool,
     /// The addresses that may leave it too.
     pub allowed_address_pairs: Vec<AddressPair>,
+    /// The security groups that it names, each once. None: [`DEFAULT_GROUP`](super::DEFAULT_GROUP).
+    pub security_groups: Option<Arc<[Name]>>,
     /// What to boot, where it differs from what the subnets say.
     pub boot: Option<Box<Boot>>,
 }

@@ -11,15 +11,21 @@ use toml::de::DeTable;
 use super::check::{check_name, check_subnets};
 use super::document::{self, At, Report, Value};
 use super::index::{NetworkEntry, NodeEntry};
-use super::{AddressPair, Boot, Dhcp, Fault, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology};
+use super::mtu::{LEAST, LEAST_IPV6, Mtu};
+use super::security::{self, AddressGroup, Security, SecurityGroup};
+use super::{
+    AddressPair, Boot, Dhcp, Fault, Ipv6Mode, Name, Network, NetworkKind, Node, Port, Refused, Subnet, Topology,
+};
 use crate::openflow::MacAddr;
 
 /// The largest file that is read. 100,000 ports take about 14 MB.
 const MAX_FILE: u64 = 64 << 20;
 /// The size from which a chunk ends at the next port.
 pub(super) const CHUNK: usize = 1 << 16;
+/// The tables of the file.
+const KINDS: &[&str] = &["nodes", "networks", "ports", "security_groups", "address_groups", "mtu"];
 
-/// What a subnet may say: its own keys and [`Dhcp::KEYS`].
+/// What a subnet may say: its own keys, [`Dhcp::KEYS`] and the modes of IPv6.
 const SUBNET_KEYS: &[&str] = &[
     "cidr",
     "gateway_ip",
@@ -33,6 +39,8 @@ const SUBNET_KEYS: &[&str] = &[
     "host_routes",
     "tftp_server_name",
     "bootfile_name",
+    "ipv6_ra_mode",
+    "ipv6_address_mode",
 ];
 /// What a port may say: its own keys and [`Boot::KEYS`].
 const PORT_KEYS: &[&str] = &[
@@ -43,6 +51,7 @@ const PORT_KEYS: &[&str] = &[
     "fixed_ips",
     "port_security",
     "allowed_address_pairs",
+    "security_groups",
     "tftp_server_name",
     "bootfile_name",
 ];
@@ -90,6 +99,11 @@ struct Draft {
     /// With the offset of the name of the physical network.
     networks: BTreeMap<Name, (Network, Option<usize>)>,
     ports: BTreeMap<Name, Arc<Port>>,
+    security_groups: BTreeMap<Name, Arc<SecurityGroup>>,
+    address_groups: BTreeMap<Name, Arc<AddressGroup>>,
+    /// The file says something about security.
+    firewall: bool,
+    mtu: Option<Mtu>,
     /// What the file declares but has a problem: (kind, name).
     broken: HashSet<(&'static str, Name)>,
 }
@@ -108,15 +122,18 @@ impl Draft {
     fn add(&mut self, root: &DeTable<'_>, base: usize, report: &mut Report) -> Result<(), Torn> {
         for (key, value) in root {
             let at = At::ROOT.key(key.get_ref());
-            let kind = match &**key.get_ref() {
-                "nodes" => "nodes",
-                "networks" => "networks",
-                "ports" => "ports",
-                _ => {
-                    report.push(&at, Fault::UnknownKey { known: &["nodes", "networks", "ports"] });
-                    continue;
-                }
+            let Some(&kind) = KINDS.iter().find(|kind| ***kind == **key.get_ref()) else {
+                report.push(&at, Fault::UnknownKey { known: KINDS });
+                continue;
             };
+            if kind == "mtu" {
+                if self.mtu.is_some() {
+                    return Err(Torn { start: base });
+                }
+                self.mtu = Some(Mtu::read(value, &at, report));
+                continue;
+            }
+            self.firewall |= matches!(kind, "security_groups" | "address_groups");
             for (name, value) in document::table(value, &at, report).into_iter().flatten() {
                 let at = at.key(name.get_ref());
                 // Nothing refers to a port.
@@ -128,6 +145,10 @@ impl Draft {
                 let sound = match kind {
                     "nodes" => self.add_node(&name, value, &at, report),
                     "networks" => self.add_network(&name, (base, value), &at, report),
+                    "security_groups" => security::security_group(&name, value, &at, report)
+                        .map(|group| drop(self.security_groups.insert(name.clone(), Arc::new(group)))),
+                    "address_groups" => security::address_group(&name, value, &at, report)
+                        .map(|group| drop(self.address_groups.insert(name.clone(), Arc::new(group)))),
                     _ => self.add_port(&name, value, &at, report),
                 };
                 if sound.is_none() {
@@ -142,6 +163,8 @@ impl Draft {
         let sound = match kind {
             "nodes" => self.nodes.contains_key(name),
             "networks" => self.networks.contains_key(name),
+            "security_groups" => self.security_groups.contains_key(name),
+            "address_groups" => self.address_groups.contains_key(name),
             _ => self.ports.contains_key(name),
         };
         sound || (!self.broken.is_empty() && self.broken.contains(&(kind, name.clone())))
@@ -185,7 +208,7 @@ impl Draft {
             match &**key.get_ref() {
                 "type" | "segmentation_id" | "physical_network" => {}
                 "mtu" => {
-                    mtu = document::number(value, &at, report, "a size in bytes", (68, 65535));
+                    mtu = document::number(value, &at, report, "a size in bytes", (u32::from(LEAST), 65535));
                     sound &= mtu.is_some();
                 }
                 "subnets" => {
@@ -204,9 +227,12 @@ impl Draft {
                 }
             }
         }
-        if let Some(size) = mtu.filter(|size| *size < 1280 && subnets.iter().any(|subnet| subnet.cidr.is_ipv6())) {
+        if let Some(size) =
+            mtu.filter(|size| *size < u32::from(LEAST_IPV6) && subnets.iter().any(|subnet| subnet.cidr.is_ipv6()))
+        {
             let what = "a size in bytes for a network with an IPv6 subnet";
-            let fault = Fault::OutOfRange { found: size.to_string().into(), what, low: 1280, high: 65535 };
+            let fault =
+                Fault::OutOfRange { found: size.to_string().into(), what, low: u32::from(LEAST_IPV6), high: 65535 };
             report.push(&at.key("mtu"), fault);
         }
         let mtu = mtu.and_then(|size| u16::try_from(size).ok());
@@ -217,6 +243,7 @@ impl Draft {
     }
 
     fn add_port(&mut self, name: &Name, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<()> {
+        let mut security_groups = Some(None);
         let table = document::table(value, at, report)?;
         let (mut network, mut node, mut interface, mut mac) = (None, None, None, None);
         let (mut fixed_ips, mut port_security, mut pairs, mut boot) = (Some(Vec::new()), Some(true), None, None);
@@ -232,6 +259,10 @@ impl Draft {
                 "fixed_ips" => fixed_ips = addresses(value, &at, report),
                 "port_security" => port_security = document::boolean(value, &at, report),
                 "allowed_address_pairs" => pairs = Some(value),
+                "security_groups" => {
+                    self.firewall = true;
+                    security_groups = security::port_groups(value, &at, report).map(Some);
+                }
                 key if Boot::KEYS.contains(&key) => {
                     boot.get_or_insert_with(Box::<Boot>::default).read(key, value, &at, report);
                 }
@@ -266,6 +297,7 @@ impl Draft {
             fixed_ips: fixed_ips?,
             port_security: port_security?,
             allowed_address_pairs: allowed_address_pairs?,
+            security_groups: security_groups?,
             boot,
         };
         self.ports.insert(port.name.clone(), Arc::new(port));
@@ -274,8 +306,17 @@ impl Draft {
 
     /// Puts the values together and checks them against each other.
     fn assemble(self, text: &str, file: &str, report: &mut Report) -> Topology {
-        let Draft { names, nodes, networks, ports, broken } = self;
+        let Draft { names, nodes, networks, ports, mtu, broken, .. } = self;
+        let (mut security_groups, mut address_groups) = (self.security_groups, self.address_groups);
         drop(names);
+        // Groups with a problem of their own: do not blame the rules that name them.
+        for (kind, name) in &broken {
+            match *kind {
+                "security_groups" => drop(security_groups.insert(name.clone(), Arc::new(SecurityGroup::empty(name)))),
+                "address_groups" => drop(address_groups.insert(name.clone(), Arc::new(AddressGroup::empty(name)))),
+                _ => {}
+            }
+        }
         if nodes.is_empty() && !broken.iter().any(|(kind, _)| *kind == "nodes") {
             report.push(&At::ROOT, Fault::NoNodes);
         }
@@ -285,16 +326,28 @@ impl Draft {
             let position = named_at.and_then(|_| positions.next());
             (name, NetworkEntry::new(Arc::new(network), position))
         });
+        let security = match self.firewall {
+            true => Security::new(security_groups, address_groups),
+            false => Security::default(),
+        };
+        let has_ipv6_tunnels = nodes.values().any(|node| node.tunnel_ip.is_some_and(|address| address.is_ipv6()));
         let mut topology = Topology {
             networks: networks.collect(),
             nodes: nodes.into_iter().map(|(name, node)| (name, NodeEntry::from(node))).collect(),
             ports: BTreeMap::new(),
+            security,
+            mtu: mtu.unwrap_or_default(),
+            has_ipv6_tunnels,
             file: Some(Name::from(file)),
         };
         topology.check_shared(report);
+        topology.check_remotes(report);
         for port in ports.values() {
-            let mut unsure = [("networks", &port.network), ("nodes", &port.node)].into_iter();
-            // Its network or node has a problem of its own: do not blame the port.
+            let groups = port.security_groups.iter().flat_map(|names| names.iter());
+            let mut unsure = [("networks", &port.network), ("nodes", &port.node)]
+                .into_iter()
+                .chain(groups.map(|name| ("security_groups", name)));
+            // Its network, node or group has a problem of its own: do not blame the port.
             if !broken.is_empty() && unsure.any(|(kind, name)| broken.contains(&(kind, name.clone()))) {
                 continue;
             }
@@ -302,6 +355,10 @@ impl Draft {
             topology.index_port(port);
         }
         topology.ports = ports;
+        // Of a file with other problems nobody knows what its networks can carry.
+        if report.is_empty() {
+            topology.check_mtus(report);
+        }
         topology
     }
 }
@@ -361,11 +418,14 @@ fn network_kind(table: &DeTable<'_>, at: &At<'_>, report: &mut Report) -> Option
 
 fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Subnet> {
     let (mut cidr, mut gateway_ip, mut dhcp) = (None, None, Dhcp::default());
+    let (mut ipv6_ra_mode, mut ipv6_address_mode) = (None, None);
     for (key, value) in document::table(value, at, report)? {
         let at = at.key(key.get_ref());
         match &**key.get_ref() {
             "cidr" => cidr = Some(document::parsed(value, &at, report, Fault::BadCidr, block)),
             "gateway_ip" => gateway_ip = Some(address(value, &at, report)),
+            "ipv6_ra_mode" => ipv6_ra_mode = Ipv6Mode::read(value, &at, report),
+            "ipv6_address_mode" => ipv6_address_mode = Ipv6Mode::read(value, &at, report),
             key if Dhcp::KEYS.contains(&key) => dhcp.read(key, value, &at, report),
             _ => report.push(&at, Fault::UnknownKey { known: SUBNET_KEYS }),
         }
@@ -377,7 +437,7 @@ fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Op
         Some(address) => Some(address?),
         None => None,
     };
-    Some(Subnet { name: name.into(), cidr: cidr??, gateway_ip, dhcp })
+    Some(Subnet { name: name.into(), cidr: cidr??, gateway_ip, dhcp, ipv6_ra_mode, ipv6_address_mode })
 }
 
 /// `ADDRESS/BITS`.

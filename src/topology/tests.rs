@@ -103,9 +103,10 @@ fn a_file_without_nodes_is_refused() {
 
 #[test]
 fn unknown_keys_and_wrong_types_are_refused_everywhere() {
-    const TOP: &str = "found an unknown key, expected nodes, networks or ports";
+    const TOP: &str = "found an unknown key, expected nodes, networks, ports, security_groups, address_groups or mtu";
     const PORT: &str = "found an unknown key, expected network, node, interface, mac_address, fixed_ips, port_security, \
-                        allowed_address_pairs, tftp_server_name or bootfile_name";
+                        allowed_address_pairs, security_groups, tftp_server_name \
+                        or bootfile_name";
     const NETWORK: &str = "found an unknown key, expected type, segmentation_id, physical_network, mtu or subnets";
     expect(&[
         ("[nodes.n1]", "x = 1\n[nodes.n1]", &format!("t:1:1: x: {TOP}")),
@@ -116,7 +117,7 @@ fn unknown_keys_and_wrong_types_are_refused_everywhere() {
             "gateway",
             "t:11:1: networks.blue.subnets.v4.gateway: found an unknown key, expected cidr, gateway_ip, enable_dhcp, \
              dhcp_server_ip, dhcp_lease_time, dns_nameservers, ntp_servers, domain_name, domain_search, host_routes, \
-             tftp_server_name or bootfile_name",
+             tftp_server_name, bootfile_name, ipv6_ra_mode or ipv6_address_mode",
         ),
         ("port_security", "\"port security\"", &format!("t:27:1: ports.a.\"port security\": {PORT}")),
         (
@@ -690,6 +691,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             fixed_ips,
             port_security: true,
             allowed_address_pairs: Vec::new(),
+            security_groups: None,
             boot: None,
         },
     )

@@ -36,6 +36,7 @@ pub fn flows(count: usize) -> Vec<Arc<Flow>> {
             fixed_ips: vec![IpAddr::V4(Ipv4Addr::new(10, a, b, c))],
             port_security: true,
             allowed_address_pairs: Vec::new(),
+            security_groups: None,
             boot: None,
         };
         topology.insert_port(port).unwrap();
@@ -75,7 +76,7 @@ pub async fn apply(socket: &Path, flows: FlowTable) -> (Progress, usize) {
                 session.abort();
                 return (*progress, found);
             }
-            News::Progress(_) | News::Learning(_) => {}
+            News::Progress(_) | News::Punts(_) | News::Learning(_) => {}
             News::Closed => panic!("the session ended"),
         }
     }

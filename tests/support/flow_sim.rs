@@ -29,6 +29,7 @@ impl Sim {
             out.extend(leg.deliveries.into_iter().map(|delivery| match delivery.to {
                 Destination::Port(port) => (port, delivery.packet),
                 Destination::Normal => (PortNo::NORMAL, delivery.packet),
+                Destination::Controller(_) => (PortNo::CONTROLLER, delivery.packet),
                 other => panic!("not of this pipeline: {other:?}"),
             }));
         }

@@ -21,7 +21,7 @@ pub enum Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NetworkModel {
     pub kind: Kind,
-    /// Tells one segment of the network from the next.
+    /// Tells one segment of the network from the next, and whether it has DHCP.
     pub version: u8,
 }
 
@@ -82,8 +82,14 @@ impl Model {
                 }
                 Kind::Vxlan => format!("type = 'vxlan', segmentation_id = {}", 1000 + vlan),
             };
-            let subnets = "subnets = { v4 = { cidr = '10.0.0.0/24' }, v6 = { cidr = '2001:db8::/64' } }";
-            writeln!(text, "networks.net{index} = {{ {kind}, {subnets} }}").unwrap();
+            // The gateway's address is that of port 2, which may be in the network or not.
+            let dhcp = match network.version {
+                0 => "",
+                1 => ", enable_dhcp = true, gateway_ip = '10.0.0.3'",
+                _ => ", enable_dhcp = true, dhcp_server_ip = '10.0.0.200'",
+            };
+            let subnets = format!("v4 = {{ cidr = '10.0.0.0/24'{dhcp} }}, v6 = {{ cidr = '2001:db8::/64' }}");
+            writeln!(text, "networks.net{index} = {{ {kind}, subnets = {{ {subnets} }} }}").unwrap();
         }
         for (id, port) in &self.ports {
             let pairs = if port.pair { "allowed_address_pairs = [{ ip_address = '10.0.0.64/28' }], " } else { "" };

@@ -39,6 +39,8 @@ pub struct Heard {
     pub underlay: Vec<(Name, Name, Packet)>,
     /// What went onto a physical network.
     pub wire: Vec<(Name, Packet)>,
+    /// What was sent up to Heddle, and from which node.
+    pub up: Vec<(Name, Packet)>,
 }
 
 impl Heard {
@@ -49,7 +51,7 @@ impl Heard {
 
     /// True if nobody got anything and nothing left the host.
     pub fn nothing(&self) -> bool {
-        self.ports.is_empty() && self.underlay.is_empty() && self.wire.is_empty()
+        self.ports.is_empty() && self.underlay.is_empty() && self.wire.is_empty() && self.up.is_empty()
     }
 }
 
@@ -124,6 +126,7 @@ impl World {
     ) {
         let bindings = &self.nodes[name].preview.bindings;
         match bridge {
+            _ if port == PortNo::CONTROLLER => heard.up.push((name.clone(), packet.on_the_wire())),
             Bridge::Integration => {
                 let local = bindings.ports.iter().find(|(_, ofport)| **ofport == port);
                 let physical = bindings.physical.iter().find(|(_, patch)| patch.integration == Some(port));

@@ -65,8 +65,8 @@ const ADD: [u8; 112] = {
     ];
     template
 };
-/// The same without the instruction: such a flow drops.
-const ADD_DROP_LEN: u8 = 88;
+/// Where the instruction begins. The message without it adds a flow that drops.
+const INSTRUCTION: u8 = 88;
 /// Bytes of the OXM fields.
 const MATCH_LEN: usize = 34;
 
@@ -85,8 +85,8 @@ impl LearntFlow {
                 out.bytes(&bytes);
             }
             None => {
-                bytes[3] = ADD_DROP_LEN;
-                out.bytes(&bytes[..ADD_DROP_LEN as usize]);
+                bytes[3] = INSTRUCTION;
+                out.bytes(&bytes[..88]);
             }
         }
     }
@@ -116,7 +116,7 @@ impl LearntFlow {
         let mut made = Writer::new();
         self.add(stats.cookie, &mut made);
         let matching = made.as_slice().get(52..52 + MATCH_LEN);
-        let instructions = made.as_slice().get(usize::from(ADD_DROP_LEN)..);
+        let instructions = made.as_slice().get(usize::from(INSTRUCTION)..);
         matching == Some(stats.match_tlvs) && instructions == Some(stats.instructions)
     }
 
