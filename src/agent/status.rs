@@ -39,8 +39,8 @@ pub struct Request {
 pub struct Status {
     /// This node.
     pub node: String,
-    /// The topology file.
-    pub topology: String,
+    /// The topology file; nothing as long as there is none, and learning bridges alone are served.
+    pub topology: Option<String>,
     /// Why the file is not what is in force, if it was refused.
     pub topology_problem: Option<String>,
     /// Why the host's own file is not what is in force, if it was refused.
@@ -187,17 +187,17 @@ pub struct UnservedStatus {
 impl Status {
     /// True if nothing stands in the way of what is wanted; ports whose interface is not there yet do not.
     pub fn is_good(&self) -> bool {
-        self.ovsdb_connected
+        (self.ovsdb_connected || self.topology.is_none())
             && self.topology_problem.is_none()
             && self.config_problem.is_none()
             && self.problems.is_empty()
             && self.bridges.iter().all(|bridge| bridge.connected_from.is_some() && bridge.rejected.is_empty())
     }
 
-    /// The status of a host.
+    /// The status of a host, and whether its database is connected; `None` if it does without.
     pub fn of(
         host: &Host,
-        ovsdb_connected: bool,
+        ovsdb_connected: Option<bool>,
         topology_problem: Option<&str>,
         config_problem: Option<&str>,
     ) -> Self {
@@ -219,13 +219,13 @@ impl Status {
         unserved.sort_by(|a, b| a.interface.cmp(&b.interface));
         Self {
             node: config.node.to_string(),
-            topology: config.topology.display().to_string(),
+            topology: ovsdb_connected.map(|_| config.topology.display().to_string()),
             topology_problem: topology_problem.map(str::to_owned),
             config_problem: config_problem.map(str::to_owned),
             ovsdb: config.ovsdb.remote.to_string(),
-            ovsdb_connected,
+            ovsdb_connected: ovsdb_connected.unwrap_or(false),
             problems: problems(host),
-            bridges: bridges(host),
+            bridges: bridges(host).filter(|bridge| ovsdb_connected.is_some() || bridge.role == LEARNING).collect(),
             networks: networks(host),
             ports: ports(host),
             unserved,
@@ -252,7 +252,7 @@ fn mtu(host: &Host, network: &str) -> Option<u16> {
     Some(host.topology().mtu_of(host.topology().network(network)?))
 }
 
-fn bridges(host: &Host) -> Vec<BridgeStatus> {
+fn bridges(host: &Host) -> impl Iterator<Item = BridgeStatus> {
     let status = host.bridges().iter().map(|(name, bridge, state)| BridgeStatus {
         name: name.to_string(),
         role: match bridge {
@@ -286,7 +286,7 @@ fn bridges(host: &Host) -> Vec<BridgeStatus> {
             status.push(BridgeStatus { name: name.to_string(), role: LEARNING.to_owned(), ..BridgeStatus::default() });
         }
     }
-    status
+    status.into_iter()
 }
 
 fn flow_text(flow: &Flow) -> String {
