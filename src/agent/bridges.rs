@@ -35,9 +35,8 @@ pub enum Stranger {
     },
     /// A bridge that Heddle does not serve.
     #[error(
-        "bridge {0} is none of Heddle's: name it in [bridges] or [learning] of heddle.toml, or take its controller \
-         away with: \
-         ovs-vsctl del-controller {0}"
+        "bridge {0} is none of Heddle's: name it in [bridges] of heddle.toml or in [learning], or take its controller \
+         away with: ovs-vsctl del-controller {0}"
     )]
     NotOurs(String),
     /// The bridge is connected already.

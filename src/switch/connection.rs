@@ -211,7 +211,9 @@ impl Driver {
                     None => return Ok(()),
                 },
                 _ = ticks.tick() => {
-                    session.on_tick(began.elapsed(), &mut outbox.session)?;
+                    if let Some(event) = session.on_tick(began.elapsed(), &mut outbox.session)? {
+                        self.on_event(event, &mut session, began.elapsed(), &mut outbox).await?;
+                    }
                     self.responder.on_tick(began.elapsed(), &mut outbox.answers);
                     self.report_punts();
                     self.tell_counters();

@@ -31,6 +31,8 @@ const ECHO_AFTER: Duration = Duration::from_secs(5);
 const DEAD_AFTER: Duration = Duration::from_secs(7);
 /// A peer that has not said who it is by then is let go.
 const IDENTIFIED_WITHIN: Duration = Duration::from_secs(10);
+/// A peer that has not named its ports by then has no name.
+const DESCRIBED_WITHIN: Duration = Duration::from_secs(2);
 /// How often a switch without flow monitor is audited.
 const AUDIT_EVERY: Duration = Duration::from_secs(5);
 
@@ -105,7 +107,8 @@ enum State {
     Greeting,
     /// FEATURES_REQUEST was sent; its reply leads to `Describing`.
     Identifying,
-    /// The ports of this switch were asked for; all of the answer, or that there is none, leads to `Waiting`.
+    /// The ports of this switch were asked for; all of the answer, or that there is none, leads to `Waiting`, and
+    /// so does patience that ends.
     Describing(DatapathId, Xid),
     /// The peer is known; the agent's verdict leads to `Adopted`, or ends the connection.
     Waiting,
@@ -136,6 +139,7 @@ pub struct Session {
     /// The flow dump on its way.
     audit_xid: Option<Xid>,
     audited_at: Duration,
+    asked_for_ports: Duration,
     told_without_bundles: bool,
     ports: BTreeMap<PortNo, String>,
     reported: Counts,
@@ -154,6 +158,7 @@ impl Session {
             monitor: Monitor::None,
             audit_xid: None,
             audited_at: Duration::ZERO,
+            asked_for_ports: Duration::ZERO,
             told_without_bundles: false,
             ports: BTreeMap::new(),
             reported: Counts::default(),
@@ -209,6 +214,7 @@ impl Session {
             }
             MessageType::FEATURES_REPLY if self.state == State::Identifying => {
                 let xid = self.xid();
+                self.asked_for_ports = now;
                 self.state = State::Describing(FeaturesReply::decode(message.body)?.datapath_id, xid);
                 multipart_request(out, MultipartType::PORT_DESC, xid, |_| Ok(()))?;
                 Ok(None)
@@ -412,11 +418,16 @@ impl Session {
     }
 
     /// Time passes; call it about once a second.
-    pub fn on_tick(&mut self, now: Duration, out: &mut Writer) -> Result<(), SessionError> {
+    pub fn on_tick(&mut self, now: Duration, out: &mut Writer) -> Result<Option<Event>, SessionError> {
         if matches!(self.state, State::Greeting | State::Identifying | State::Describing(..))
             && now >= IDENTIFIED_WITHIN
         {
             return Err(SessionError::Unidentified(IDENTIFIED_WITHIN));
+        }
+        if let State::Describing(datapath_id, _) = self.state
+            && now.saturating_sub(self.asked_for_ports) >= DESCRIBED_WITHIN
+        {
+            return Ok(Some(self.identified(datapath_id)));
         }
         let silent = now.saturating_sub(self.last_heard);
         match self.echo_sent {
@@ -428,12 +439,12 @@ impl Session {
             }
             _ => {}
         }
-        let Some(reconciler) = &mut self.reconciler else { return Ok(()) };
+        let Some(reconciler) = &mut self.reconciler else { return Ok(None) };
         if self.monitor == Monitor::None && now.saturating_sub(self.audited_at) >= AUDIT_EVERY {
             reconciler.doubt();
         }
         reconciler.on_tick(now);
-        self.audit_if_needed(now, out)
+        self.audit_if_needed(now, out).map(|()| None)
     }
 
     /// Writes FLOW_MODs that wait to be sent, as long as `out` is short. Call it after every event and

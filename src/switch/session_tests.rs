@@ -67,7 +67,7 @@ fn a_peer_that_does_not_begin_with_a_hello_is_let_go() {
 #[test]
 fn a_peer_that_stays_silent_is_let_go_after_ten_seconds() {
     let (mut session, mut out) = greeted();
-    assert_eq!(session.on_tick(9 * SECOND, &mut out), Ok(()));
+    assert_eq!(session.on_tick(9 * SECOND, &mut out), Ok(None));
     assert_eq!(session.on_tick(10 * SECOND, &mut out), Err(SessionError::Unidentified(10 * SECOND)));
     assert!(out.is_empty());
 }
@@ -242,6 +242,10 @@ fn a_switch_that_cannot_name_its_ports_is_known_by_its_datapath_id_alone() {
     let mut refusal = Writer::new();
     ErrorMsg { code: ErrorCode::BRC_BAD_MULTIPART, data: &[] }.encode(&mut refusal, asked).unwrap();
     assert_eq!(session.on_message(refusal.as_slice(), SECOND, &mut Writer::new()).unwrap(), nameless);
+
+    let (mut session, _) = describing();
+    assert_eq!(session.on_tick(2 * SECOND, &mut Writer::new()), Ok(None));
+    assert_eq!(session.on_tick(3 * SECOND, &mut Writer::new()), Ok(nameless.clone()), "it does not answer at all");
 
     let (mut session, asked) = describing();
     let mut cut = Writer::new();
