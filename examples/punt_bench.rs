@@ -193,7 +193,7 @@ impl Lab {
             "node = \"one\"\ntopology = \"topology.toml\"\n[openflow]\nlisten = [\"127.0.0.1:{}\"]\n\
              [ovsdb]\nremote = \"unix:{}\"\n[bridges]\nphysical = {{}}\n\
              [tunnel]\narp_responder = \"controller\"\nnd_responder = \"controller\"\n\
-             [limits]\npacket_in_per_port = 0\npacket_in_per_bridge = 0\n",
+             [limits]\npacket_in_per_port = 0\npacket_in_per_bridge = 0\n[metrics]\nlisten = \"\"\n",
             self.listen,
             self.path("db.sock").display(),
         )

@@ -19,6 +19,8 @@ use crate::topology::{Fault, Name, Place, Problem, Refused, Step, Topology, chec
 pub const DEFAULT_FILE: &str = "/etc/heddle/heddle.toml";
 /// The port that bridges connect to: that of Open vSwitch's tradition, older than the assigned 6653.
 pub const DEFAULT_PORT: u16 = 6633;
+/// The port of the metrics.
+pub const DEFAULT_METRICS_PORT: u16 = 9633;
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub learning: Learning,
     /// `[limits]`
     pub limits: Limits,
+    /// `[metrics]`
+    pub metrics: Metrics,
 }
 
 /// How bridges reach Heddle.
@@ -94,8 +98,29 @@ impl DatapathType {
 pub struct Tunnel {
     /// Known remote Ethernet addresses as flows; without, they are learnt from packets only.
     pub l2_population: bool,
-    /// Answers ARP for known remote addresses.
-    pub arp_responder: bool,
+    /// ARP for known remote addresses.
+    pub arp_responder: ResponderMode,
+    /// The same for neighbour discovery of IPv6. Without a word, the switch answers if its datapath can, and nobody
+    /// else: answers of Heddle's end while it is not there.
+    pub nd_responder: Option<ResponderMode>,
+}
+
+/// Who answers when somebody asks for the MAC address behind a known remote address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponderMode {
+    /// `false`: its owner, wherever it is.
+    Off,
+    /// `true`: the switch if its datapath can, otherwise Heddle.
+    On,
+    /// `"controller"`: Heddle.
+    Controller,
+}
+
+/// What monitoring is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// Where HTTP is answered; nowhere if the file says `""`.
+    pub listen: Option<SocketAddr>,
 }
 
 /// How many packets a second may come up to be answered; 0 is no limit. What is above is dropped, and counted.
@@ -121,9 +146,10 @@ impl Config {
                 physical: BTreeMap::from([("physnet".into(), "br-phys".into())]),
                 datapath_type: DatapathType::System,
             },
-            tunnel: Tunnel { l2_population: true, arp_responder: true },
+            tunnel: Tunnel { l2_population: true, arp_responder: ResponderMode::On, nd_responder: None },
             learning: Learning::default(),
             limits: Limits { packet_in_per_port: 1_000, packet_in_per_bridge: 10_000 },
+            metrics: Metrics { listen: Some(SocketAddr::from(([127, 0, 0, 1], DEFAULT_METRICS_PORT))) },
         }
     }
 
@@ -182,7 +208,8 @@ impl Config {
     }
 
     fn read(&mut self, root: &DeTable<'_>, report: &mut Report) {
-        const KNOWN: &[&str] = &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning", "limits"];
+        const KNOWN: &[&str] =
+            &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning", "limits", "metrics"];
         if !root.contains_key("node") {
             check_name(&self.node, &At::ROOT, report);
         }
@@ -207,6 +234,7 @@ impl Config {
                 // Depends on the bridges.
                 "learning" => {}
                 "limits" => self.limits.read(value, &at, report),
+                "metrics" => self.metrics.read(value, &at, report),
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
@@ -233,7 +261,9 @@ impl OpenFlow {
         self.listen.clear();
         for (index, value) in values.iter().enumerate() {
             let at_this = at.index(index);
-            let Some(address) = document::parsed(value, &at_this, report, Fault::BadListen, listen_address) else {
+            let Some(address) =
+                document::parsed(value, &at_this, report, Fault::BadListen, |text| listen_address(text, DEFAULT_PORT))
+            else {
                 continue;
             };
             if let Some(first) = self.listen.iter().position(|other| *other == address) {
@@ -335,19 +365,47 @@ impl Limits {
 
 impl Tunnel {
     fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        const KNOWN: &[&str] = &["l2_population", "arp_responder", "nd_responder"];
         for (key, value) in document::table(value, at, report).into_iter().flatten() {
             let at = at.key(key.get_ref());
             match &**key.get_ref() {
                 "l2_population" => {
                     self.l2_population = document::boolean(value, &at, report).unwrap_or(self.l2_population);
                 }
-                "arp_responder" if value.get_ref().as_str() == Some("controller") => {
-                    report.push(&at, Fault::NoControllerResponder);
-                }
                 "arp_responder" => {
-                    self.arp_responder = document::boolean(value, &at, report).unwrap_or(self.arp_responder);
+                    self.arp_responder = responder_mode(value, &at, report).unwrap_or(self.arp_responder);
                 }
-                _ => report.push(&at, Fault::UnknownKey { known: &["l2_population", "arp_responder"] }),
+                "nd_responder" => self.nd_responder = responder_mode(value, &at, report),
+                _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
+            }
+        }
+    }
+}
+
+fn responder_mode(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<ResponderMode> {
+    match (value.get_ref().as_bool(), value.get_ref().as_str()) {
+        (Some(true), _) => return Some(ResponderMode::On),
+        (Some(false), _) => return Some(ResponderMode::Off),
+        (_, Some("controller")) => return Some(ResponderMode::Controller),
+        (_, Some(other)) => report.push(at, Fault::BadResponder(other.into())),
+        _ => document::wrong_type(value, at, report, "true, false or \"controller\""),
+    }
+    None
+}
+
+impl Metrics {
+    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+        for (key, value) in document::table(value, at, report).into_iter().flatten() {
+            let at = at.key(key.get_ref());
+            match &**key.get_ref() {
+                "listen" if value.get_ref().as_str() == Some("") => self.listen = None,
+                "listen" => {
+                    let read = |text: &str| listen_address(text, DEFAULT_METRICS_PORT);
+                    if let Some(address) = document::parsed(value, &at, report, Fault::BadMetricsListen, read) {
+                        self.listen = Some(address);
+                    }
+                }
+                _ => report.push(&at, Fault::UnknownKey { known: &["listen"] }),
             }
         }
     }
@@ -360,9 +418,9 @@ fn bridge(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Name> {
 }
 
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:6653`, `::1`, `[::1]`, `[::1]:6653`.
-fn listen_address(text: &str) -> Option<SocketAddr> {
+fn listen_address(text: &str, default_port: u16) -> Option<SocketAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
-    let alone = || text.parse().ok().or_else(bracketed).map(|address| SocketAddr::new(address, DEFAULT_PORT));
+    let alone = || text.parse().ok().or_else(bracketed).map(|address| SocketAddr::new(address, default_port));
     text.parse().ok().or_else(alone)
 }
 

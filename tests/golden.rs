@@ -13,6 +13,8 @@ use heddle::pipeline::cookie::Kind;
 use support::scenario::{print, scenarios};
 use support::switch::Switch;
 
+/// Scenarios of what Neutron's agent leaves to others, routers for example.
+const OWN: [&str; 1] = ["ipv6"];
 const BRIDGES: [&str; 3] = ["br-int", "br-tun", "br-phys"];
 /// The cookie that stands in `learn()` in Neutron's files.
 const LEARN_COOKIE: &str = "cookie=0xc00c1e";
@@ -144,14 +146,14 @@ fn flows_differ_from_neutrons_only_where_the_documentation_says_why() {
     let differences = differences();
     let mut seen = vec![0; differences.len()];
     let mut unexplained = Vec::new();
-    for scenario in scenarios() {
+    for scenario in scenarios().iter().filter(|scenario| scenario.folder.join("neutron").exists()) {
         let read = |folder: &Path| -> Vec<(String, String)> {
             let bridges = BRIDGES.iter().filter(|bridge| scenario.neutron(bridge).is_some());
             let text = |bridge: &&str| fs::read_to_string(folder.join(format!("{bridge}.flows"))).unwrap();
             bridges.map(|bridge| ((*bridge).to_owned(), text(bridge))).collect()
         };
         let (ours, theirs) = (read(&scenario.folder), read(&scenario.folder.join("neutron")));
-        assert!(!theirs.is_empty(), "{}: nothing to compare with", scenario.name);
+        assert_eq!(theirs.is_empty(), OWN.contains(&&*scenario.name), "{}: compared with nothing", scenario.name);
         let (ours, theirs) = (normalised_sides(&ours), normalised_sides(&theirs));
         for (bridge, theirs) in &theirs {
             let ours = &ours[bridge];

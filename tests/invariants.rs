@@ -48,7 +48,7 @@ fn no_layer_uses_one_above_it() {
         ("topology", &["openflow"]),
         ("ovsdb", &["openflow"]),
         ("config", &["topology", "ovsdb", "openflow"]),
-        ("pipeline", &["flow", "topology", "openflow"]),
+        ("pipeline", &["flow", "topology", "packet", "openflow"]),
         ("responder", &["pipeline", "flow", "packet", "topology", "openflow"]),
         ("switch", &["responder", "pipeline", "flow", "openflow"]),
         ("agent", &["switch", "responder", "pipeline", "config", "ovsdb", "topology", "flow", "openflow"]),

@@ -195,6 +195,82 @@ fn probes_and_gratuitous_arp_are_told_to_all_and_never_answered() {
     }
 }
 
+/// A neighbour solicitation with the address of its sender, as it asks everybody.
+fn solicitation(src: MacAddr, target: std::net::Ipv6Addr) -> Packet {
+    let [.., a, b, c] = target.octets();
+    frame(src, MacAddr([0x33, 0x33, 0xff, a, b, c]), 0x86dd)
+        .with(&oxm::IP_PROTO, 58)
+        .with(&oxm::IP_TTL, 255)
+        .with(&oxm::IPV6_SRC, u128::from(src.link_local_ipv6()))
+        .with(&oxm::IPV6_DST, u128::from_be_bytes([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]))
+        .with(&oxm::ICMPV6_TYPE, 135)
+        .with(&oxm::ND_TARGET, u128::from(target))
+        .with(&oxm::ND_SLL, number(src))
+}
+
+fn in_user_space(config: &mut heddle::config::Config) {
+    config.bridges.datapath_type = heddle::config::DatapathType::Netdev;
+}
+
+#[test]
+fn a_solicitation_of_an_address_on_another_node_becomes_its_advertisement() {
+    let world = World::new(Topology::parse(TOPOLOGY, "topology.toml").unwrap(), in_user_space);
+    for (far, flags) in [(3, 0x6000_0000), (4, 0xe000_0000)] {
+        let target = vm(far).link_local_ipv6();
+        let asked = solicitation(vm(1), target);
+        for question in [asked.clone(), asked.with(&oxm::ETH_DST, number(vm(far)))] {
+            let heard = world.send("red1", question);
+            assert!(heard.underlay.is_empty() && heard.up.is_empty(), "{heard:?}");
+            let [answer] = &heard.ports["red1"][..] else { panic!("{heard:?}") };
+            let expected = frame(vm(far), vm(1), 0x86dd)
+                .with(&oxm::IP_PROTO, 58)
+                .with(&oxm::IP_TTL, 255)
+                .with(&oxm::IPV6_SRC, u128::from(target))
+                .with(&oxm::IPV6_DST, u128::from(vm(1).link_local_ipv6()))
+                .with(&oxm::ICMPV6_TYPE, 136)
+                .with(&oxm::ND_TARGET, u128::from(target))
+                .with(&oxm::ND_RESERVED, flags)
+                .with(&oxm::ND_OPTIONS_TYPE, 2)
+                .with(&oxm::ND_TLL, number(vm(far)));
+            // What a solicitation has, an advertisement has not.
+            assert_eq!(answer.clone().with(&oxm::ND_SLL, 0), expected);
+        }
+    }
+}
+
+#[test]
+fn solicitations_that_flows_cannot_answer_go_up_or_where_they_would_have_gone() {
+    let world = World::new(Topology::parse(TOPOLOGY, "topology.toml").unwrap(), in_user_space);
+    let [near, far, nobody] = [2, 3, 99].map(|last| vm(last).link_local_ipv6());
+    let probe = solicitation(vm(1), far).with(&oxm::IPV6_SRC, 0).with(&oxm::ND_SLL, 0);
+    let heard = world.send("red1", probe);
+    assert_eq!((heard.up.len(), peers(&heard).len()), (1, 0), "{heard:?}");
+    let heard = world.send("red1", solicitation(vm(1), near));
+    assert!(heard.underlay.is_empty() && heard.up.is_empty() && heard.ports["red2"].len() == 1, "{heard:?}");
+    for question in [solicitation(vm(1), nobody), solicitation(vm(1), far).with(&oxm::IP_TTL, 254)] {
+        let heard = world.send("red1", question);
+        assert_eq!((heard.up.len(), peers(&heard)), (0, vec!["two"]), "{heard:?}");
+        assert!(!heard.ports.contains_key("red1"));
+    }
+}
+
+#[test]
+fn what_heddle_answers_goes_up_once_and_nowhere_else() {
+    let world = World::new(Topology::parse(TOPOLOGY, "topology.toml").unwrap(), |config| {
+        config.tunnel.arp_responder = heddle::config::ResponderMode::Controller;
+        config.tunnel.nd_responder = Some(heddle::config::ResponderMode::Controller);
+    });
+    let known = vm(3).link_local_ipv6();
+    let asked = who_has(vm(1), "10.0.0.1", "10.0.0.99");
+    for question in [asked, who_has(vm(1), "10.0.0.1", "10.0.0.3"), solicitation(vm(1), known)] {
+        let heard = world.send("red1", question);
+        assert_eq!((heard.up.len(), heard.underlay.len()), (1, 0), "{heard:?}");
+        assert_eq!(heard.by(), ["paired", "red2"], "who is on this host hears it");
+    }
+    let heard = world.send("flat1", who_has(vm(1), "10.0.0.1", "10.0.0.3"));
+    assert!(heard.up.is_empty());
+}
+
 #[test]
 fn known_unicast_goes_to_its_node_only_and_unknown_to_the_nodes_of_its_network() {
     let world = world();
@@ -292,9 +368,12 @@ proptest! {
                 let request = who_has(own, &format!("10.0.0.{}", id + 1), &address);
                 let heard = world.send(&format!("port{id}"), request);
                 let mac = number(mac(*other).parse().unwrap());
-                let expected = if vxlan && elsewhere { vec![(mac, v4(&address))] } else { vec![] };
+                let responder = model.networks[usize::from(port.network)].responders[0] != Some(false);
+                let expected = if vxlan && elsewhere && responder { vec![(mac, v4(&address))] } else { vec![] };
+                let leaves = expected.is_empty() && model.networks[usize::from(port.network)].kind != Kind::Local;
                 prop_assert_eq!(answers(&heard, &format!("port{id}")), expected);
-                prop_assert!(heard.underlay.is_empty());
+                prop_assert!(heard.underlay.is_empty() || !responder);
+                prop_assert_eq!(heard.ports.contains_key(&format!("port{other}")), leaves || !elsewhere);
                 let unicast = world.send(&format!("port{id}"), frame(own, support::model::mac(*other).parse().unwrap(), 0x0800));
                 if vxlan && elsewhere {
                     prop_assert_eq!(peers(&unicast), [format!("node{}", there.node)]);

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use heddle::flow::{Flow, FlowTable, LearntScope};
 use heddle::openflow::{Instruction, PortNo};
-use heddle::pipeline::{Bindings, Bridge, Desired, Layout, LocalVlan, Object, PatchPorts, View, all_flows};
+use heddle::pipeline::{
+    AnsweredBy, Answering, Bindings, Bridge, Desired, Layout, LocalVlan, Object, PatchPorts, View, all_flows,
+};
 use heddle::topology::{Name, Topology};
 use proptest::prelude::*;
 use support::model::{Model, NETWORKS, NODES, NetworkModel, PORTS, PortModel, model, network_model, port_model};
@@ -159,9 +161,19 @@ fn sorted(tables: &BTreeMap<Bridge, FlowTable>) -> BTreeMap<Bridge, Vec<std::syn
     tables.iter().map(|(bridge, table)| (bridge.clone(), table.sorted())).collect()
 }
 
-fn layout(l2_population: bool, arp_responder: bool) -> Layout {
-    let physical_networks = vec!["phys0".into(), "phys1".into()];
-    Layout { node: "node0".into(), physical_networks, l2_population, arp_responder }
+fn responder() -> impl Strategy<Value = Answering> {
+    let by = prop_oneof![Just(AnsweredBy::Flows), Just(AnsweredBy::Controller)];
+    (by, any::<bool>()).prop_map(|(by, default)| Answering { by, default })
+}
+
+fn layout() -> impl Strategy<Value = Layout> {
+    (any::<bool>(), responder(), responder()).prop_map(|(l2_population, arp_responder, nd_responder)| Layout {
+        node: "node0".into(),
+        physical_networks: vec!["phys0".into(), "phys1".into()],
+        l2_population,
+        arp_responder,
+        nd_responder,
+    })
 }
 
 /// Everything in use and reachable, so that what is random starts from where much can go wrong.
@@ -183,9 +195,8 @@ proptest! {
 
     #[test]
     fn changes_step_by_step_come_to_the_same_as_starting_over(
-        (l2_population, arp_responder) in any::<(bool, bool)>(), mut model in model(), steps in steps(),
+        layout in layout(), mut model in model(), steps in steps(),
     ) {
-        let layout = layout(l2_population, arp_responder);
         let mut bindings = bindings();
         let mut topology = model.topology();
         let mut desired = Desired::new();
@@ -237,9 +248,8 @@ proptest! {
 
     #[test]
     fn no_flow_goes_back_to_an_earlier_table(
-        (l2_population, arp_responder) in any::<(bool, bool)>(), model in model(), changes in prop::collection::vec(change(), 0..30),
+        layout in layout(), model in model(), changes in prop::collection::vec(change(), 0..30),
     ) {
-        let layout = layout(l2_population, arp_responder);
         let (mut model, mut bindings) = (model, Bindings { patch_int: Some(PortNo(1)), ..Bindings::default() });
         for change in changes {
             apply(change, &mut model, &mut bindings, &mut Touched::default());

@@ -16,7 +16,9 @@ use tokio::task::AbortHandle;
 use heddle::flow::{Changes, Flow, FlowTable, LearntScope};
 use heddle::openflow::{Action, Cookie, ErrorCode, FlowStats, Match, PortNo, TableId};
 use heddle::pipeline::cookie::{self, Kind};
-use heddle::pipeline::{Bindings, Bridge, Desired, Layout, LocalVlan, PatchPorts, View, all_flows};
+use heddle::pipeline::{
+    AnsweredBy, Answering, Bindings, Bridge, Desired, Layout, LocalVlan, PatchPorts, View, all_flows,
+};
 use heddle::switch::{Command, ConnectionId, News, Ownership, Progress, Report, Wanted, drive};
 use heddle::topology::Topology;
 use switch::{DEADLINE, Switch};
@@ -287,11 +289,13 @@ struct Host {
 impl Host {
     fn new(l2_population: bool) -> Self {
         let topology = Topology::parse(TOPOLOGY, "topology.toml").unwrap_or_else(|error| panic!("{error}"));
+        let in_flows = Answering { by: AnsweredBy::Flows, default: true };
         let layout = Layout {
             node: "here".into(),
             physical_networks: vec!["phys".into()],
             l2_population,
-            arp_responder: l2_population,
+            arp_responder: in_flows,
+            nd_responder: in_flows,
         };
         let names = ["local", "flat", "vlan", "blue", "red"];
         let vlans = [1, 2, 4094, 7, 100].map(|vid| LocalVlan::new(vid).unwrap());

@@ -8,8 +8,13 @@ use heddle::flow::text::{Numbers, Printer};
 use heddle::openflow::frame::Framing;
 use heddle::openflow::packet::{NO_BUFFER, PacketOut};
 use heddle::openflow::{Action, AnyMessage, FlowMod, FlowStats, Instruction, Match, PortNo, Raw, Reader, Writer, Xid};
+use heddle::packet::dhcpv6::{IaAddress, IdentityAssociation};
 use heddle::packet::key::Network;
-use heddle::packet::{Arp, Ethernet, Icmp, Icmpv6, Igmp, Ipv4, Ipv6, Key, Nsh, Payload, Sctp, Tcp, Udp};
+use heddle::packet::nd::NdValue;
+use heddle::packet::{
+    Arp, Dhcpv4, Dhcpv6, Dhcpv6Options, DomainNames, Ethernet, Icmp, Icmpv6, Igmp, Ipv4, Ipv6, Key, NdOptions, Nsh,
+    PacketError, Payload, Sctp, Tcp, Udp, dhcpv6,
+};
 
 /// A stream from a switch: every message of it is printed, and what one says can be said again.
 pub fn message(mut stream: &[u8]) {
@@ -51,16 +56,89 @@ fn headers(frame: Payload<'_>) {
     if rest.take(14, "ethernet").is_err() {
         return;
     }
-    let _ = (Arp::decode(rest), Ipv4::decode(rest), Nsh::decode(rest));
-    let _ = (Tcp::decode(rest), Udp::decode(rest), Sctp::decode(rest), Icmp::decode(rest), Igmp::decode(rest));
+    let _ = (Arp::decode(rest), Nsh::decode(rest));
+    let _ = (Tcp::decode(rest), Sctp::decode(rest), Icmp::decode(rest), Igmp::decode(rest));
+    if let Ok(ipv4) = Ipv4::decode(rest) {
+        walk(ipv4.options);
+    }
     if let Ok(ipv6) = Ipv6::decode(rest) {
+        walk(ipv6.extensions().map(|extension| extension.map(|extension| extension.fragment())));
         let _ = ipv6.upper_layer();
     }
-    if let Ok(Some(discovery)) = Icmpv6::decode(rest).and_then(|icmp| icmp.neighbor_discovery()) {
-        for option in discovery.options {
-            let _ = option.map(|option| option.mac());
+    if let Ok(message) = Icmpv6::decode(rest) {
+        discovery(message);
+    }
+    if let Ok(body) = Udp::decode(rest).and_then(|udp| udp.body()) {
+        dhcp(body);
+    }
+    dhcp(rest);
+}
+
+/// Goes to the end of an iterator over parts of a packet, which ends behind its first error.
+fn walk<T>(mut parts: impl Iterator<Item = Result<T, PacketError>>) {
+    while let Some(part) = parts.next() {
+        if part.is_err() {
+            assert!(parts.next().is_none());
+            return;
         }
     }
+}
+
+fn discovery(message: Icmpv6<'_>) {
+    let options = |options: NdOptions<'_>| {
+        for option in options.flatten() {
+            let _ = option.mac();
+            match option.value() {
+                Ok(NdValue::Rdnss { servers, .. }) => assert!(servers.count() * 16 <= option.data.len()),
+                Ok(NdValue::Dnssl { domains, .. }) => names(domains),
+                _ => {}
+            }
+        }
+    };
+    walk(message.router_solicitation().into_iter().flatten());
+    if let Ok(Some(said)) = message.neighbor_discovery() {
+        options(said.options);
+    }
+    if let Ok(Some(said)) = message.router_advertisement() {
+        options(said.options);
+    }
+    if let Ok(Some(said)) = message.redirect() {
+        options(said.options);
+    }
+}
+
+fn names(domains: DomainNames<'_>) {
+    walk(domains.map(|name| name.map(|name| assert!(name.to_string().len() <= 4 * name.bytes().len()))));
+}
+
+fn dhcp(message: Payload<'_>) {
+    if let Ok(message) = Dhcpv4::decode(message) {
+        walk(message.options().map(|option| {
+            option.map(|option| {
+                let _ = (option.message_type(), option.u16(), option.u32(), option.ipv4());
+                names(DomainNames::new(option.data));
+            })
+        }));
+    }
+    match Dhcpv6::decode(message) {
+        Ok(Dhcpv6::Direct(message)) => associations(message.options),
+        Ok(Dhcpv6::Relay(relay)) => associations(relay.options),
+        Err(_) => {}
+    }
+}
+
+fn associations(options: Dhcpv6Options<'_>) {
+    walk(options.map(|option| {
+        option.map(|option| match option.code {
+            dhcpv6::option::IA_NA | dhcpv6::option::IA_PD => {
+                if let Ok(association) = IdentityAssociation::decode(option.data) {
+                    walk(association.options.map(|inner| inner.map(|inner| IaAddress::decode(inner.data))));
+                }
+            }
+            dhcpv6::option::DOMAIN_LIST => names(DomainNames::new(option.data)),
+            _ => {}
+        })
+    }));
 }
 
 /// The TLVs of an `ofp_match`: what can be printed is read back as a match of the same text.

@@ -53,6 +53,18 @@ pub enum Stranger {
     },
 }
 
+impl Stranger {
+    /// In a word, for metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unknown(_) => "unknown",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::NotOurs(_) => "not_ours",
+            Self::Connected { .. } => "connected_already",
+        }
+    }
+}
+
 struct Waiting {
     connection: ConnectionId,
     identity: Identity,
@@ -112,6 +124,12 @@ impl Bridges {
             _ => None,
         });
         ours.chain(learning)
+    }
+
+    /// The name of the bridge at the other end of a connection.
+    pub fn name(&self, connection: ConnectionId) -> Option<&Name> {
+        let is_it = |state: &BridgeState| state.connected.as_ref().is_some_and(|there| there.connection == connection);
+        self.iter().find(|(_, _, state)| is_it(state)).map(|(name, _, _)| name)
     }
 
     /// The connection of a bridge.

@@ -3,7 +3,7 @@
 //! ```text
 //!   topology file ─(polled by)─► agent ◄──Event── ovsdb::Client (connects, comes back)
 //!          SIGHUP, SIGTERM ────►  │  ▲ ▲
-//!    status socket task ─Request──┘  │ └──Report── switch::serve (one a listener; one task a bridge)
+//! status socket, metrics ─Request─┘  │ └──Report── switch::serve (one a listener; one task a bridge)
 //!                                    └──result──── transaction (one at a time)
 //! ```
 //! The agent task owns the [`Host`] and is the only one that changes it. All channels into it are bounded
@@ -25,10 +25,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
+use super::counters::Counters;
 use super::heap;
 use super::host::{Effects, Host};
+use super::http;
+use super::metrics::Metrics;
 use super::notify::notify_service_manager;
-use super::status::{self, Request};
+use super::punts::PuntsStatus;
+use super::socket::{self, Request};
+use super::status::Status;
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
@@ -118,9 +123,12 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         tasks.spawn(switch::serve(listener, (number as u64) << 48, reports.clone()));
     }
     let (requests, request_receiver) = mpsc::channel(16);
-    let socket = status::socket_path();
-    let listener = status::bind(&socket).await?;
-    tasks.spawn(status::serve(listener, requests));
+    let socket = socket::socket_path();
+    let listener = socket::bind(&socket).await?;
+    if let Some(address) = config.metrics.listen {
+        tasks.spawn(http::serve(address, requests.clone()));
+    }
+    tasks.spawn(socket::serve(listener, requests));
     let database = topology.is_some().then(|| ovsdb::Client::spawn(config.ovsdb.remote.clone()));
     match &topology {
         Some(topology) => info!(
@@ -150,6 +158,8 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         config_problem,
         database_connected: false,
         strangers: HashSet::new(),
+        counters: Counters::new(),
+        began: Instant::now(),
     };
     let end = agent.run(report_receiver, request_receiver).await;
     // The addresses have to be free when this returns.
@@ -192,6 +202,9 @@ struct Agent {
     ready: bool,
     /// What was said of connections that were refused.
     strangers: HashSet<String>,
+    counters: Counters,
+    /// When this life began.
+    began: Instant,
 }
 
 impl Agent {
@@ -312,6 +325,9 @@ impl Agent {
             }
             News::Audited { differences, missing } => {
                 info!(bridge = self.bridge_name(connection), differences, "compared flows with what is wanted");
+                if let Some(bridge) = self.host.bridges().name(connection) {
+                    self.counters.bridge_mut(bridge).audited(differences);
+                }
                 self.host.on_audited(connection, differences, &missing);
             }
             News::Learning(counters) => self.host.on_learnt(connection, counters),
@@ -329,10 +345,17 @@ impl Agent {
                     flows = progress.installed,
                     "flows in effect"
                 );
+                if let Some(bridge) = self.host.bridges().name(connection) {
+                    self.counters.bridge_mut(bridge).progressed(connection, &progress);
+                }
                 let effects = self.host.on_progress(connection, *progress);
                 self.perform(effects);
             }
-            News::Punts(_) => {}
+            News::Punts(punts) => {
+                if let Some(bridge) = self.host.bridges().name(connection) {
+                    self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
+                }
+            }
             News::Closed => {
                 if let Some(bridge) = self.bridge_name(connection) {
                     warn!(bridge, "bridge disconnected; its flows stay");
@@ -345,12 +368,7 @@ impl Agent {
     }
 
     fn bridge_name(&self, connection: ConnectionId) -> Option<&str> {
-        let of = |connected: &super::bridges::Connected| connected.connection == connection;
-        self.host
-            .bridges()
-            .iter()
-            .find(|(_, _, state)| state.connected.as_ref().is_some_and(of))
-            .map(|(name, _, _)| &**name)
+        self.host.bridges().name(connection).map(|name| &**name)
     }
 
     fn perform(&mut self, effects: Effects) {
@@ -364,6 +382,7 @@ impl Agent {
             }
         }
         for (connection, stranger) in effects.refused {
+            self.counters.refused(&stranger);
             // A bridge that is refused comes back every few seconds; said once is enough.
             let text = stranger.to_string();
             if self.strangers.contains(&text) {
@@ -379,19 +398,31 @@ impl Agent {
         }
     }
 
-    fn on_request(&mut self, request: Request) {
-        let status = status::Status::of(
+    /// Whoever asked may have gone since.
+    fn on_request(&self, request: Request) {
+        match request {
+            Request::Status(reply) => drop(reply.send(self.status())),
+            Request::Punts(reply) => {
+                drop(reply.send(PuntsStatus::of(&self.host, &self.counters, self.began.elapsed())));
+            }
+            Request::Metrics(reply) => drop(reply.send(Metrics::of(&self.host, &self.status(), &self.counters))),
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status::of(
             &self.host,
             self.database.is_some().then_some(self.database_connected),
             self.topology_problem.as_deref(),
             self.config_problem.as_deref(),
-        );
-        let _ = request.reply.send(status);
+        )
     }
 
     fn reload(&mut self, why: &str) {
         self.topology_file.remember();
-        match read_topology(self.host.config()) {
+        let read = read_topology(self.host.config());
+        self.counters.topology.count(&read);
+        match read {
             Ok(topology) => {
                 info!(why, networks = topology.networks().len(), ports = topology.ports().len(), "topology read");
                 self.topology_problem = None;
@@ -426,6 +457,7 @@ impl Agent {
 
     fn on_transaction(&mut self, result: TransactionResult) {
         self.transaction = None;
+        self.counters.transactions.count(&result);
         let Err(error) = result else { return };
         warn!("a change of the database failed, trying again: {error}");
         self.host.on_transaction_failed();

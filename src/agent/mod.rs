@@ -5,11 +5,16 @@
 mod announce;
 pub mod binder;
 pub mod bridges;
+pub mod counters;
 pub mod daemon;
 mod heap;
 pub mod host;
+pub mod http;
+pub mod metrics;
 mod notify;
 pub mod preview;
+pub mod punts;
+pub mod socket;
 pub mod status;
 #[cfg(test)]
 mod testing;
@@ -17,4 +22,5 @@ mod watch;
 pub mod wiring;
 
 pub use daemon::{StartError, run};
+pub use punts::PuntsStatus;
 pub use status::Status;

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::config::{Config, patch_port_names};
+use crate::config::{Config, DatapathType, ResponderMode, patch_port_names};
 use crate::flow::FlowTable;
 use crate::flow::text::{Cookies, Names, Printer};
 use crate::openflow::{DecodeError, PortNo, TableId};
 use crate::ovsdb::tunnel_port_name;
-use crate::pipeline::{Bindings, Bridge, Layout, LocalVlan, PatchPorts, View, all_flows};
+use crate::pipeline::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, PatchPorts, View, all_flows};
 use crate::topology::{Name, Topology};
 
 /// What the pipeline would work with on a node that has everything of it plugged in.
@@ -92,8 +92,26 @@ pub fn layout(config: &Config) -> Layout {
         node: config.node.clone(),
         physical_networks: config.bridges.physical.keys().cloned().collect(),
         l2_population: config.tunnel.l2_population,
-        arp_responder: config.tunnel.arp_responder,
+        arp_responder: answering(config.tunnel.arp_responder, AnsweredBy::Flows),
+        nd_responder: nd_answering(config),
     }
+}
+
+const fn answering(mode: ResponderMode, when_on: AnsweredBy) -> Answering {
+    match mode {
+        ResponderMode::Controller => Answering { by: AnsweredBy::Controller, default: true },
+        ResponderMode::On => Answering { by: when_on, default: true },
+        ResponderMode::Off => Answering { by: when_on, default: false },
+    }
+}
+
+/// The kernel's datapath cannot write the fields that make an advertisement of a solicitation.
+fn nd_answering(config: &Config) -> Answering {
+    let (by, default) = match config.bridges.datapath_type {
+        DatapathType::System => (AnsweredBy::Controller, ResponderMode::Off),
+        DatapathType::Netdev => (AnsweredBy::Flows, ResponderMode::On),
+    };
+    answering(config.tunnel.nd_responder.unwrap_or(default), by)
 }
 
 impl Preview {

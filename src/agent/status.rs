@@ -1,17 +1,7 @@
-//! What `heddle status` shows, and the socket on which the daemon answers.
-
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+//! What `heddle status` shows.
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt;
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tracing::debug;
 
-use super::daemon::StartError;
 use super::host::Host;
 use crate::flow::Flow;
 use crate::flow::text::{Cookies, Numbers, Printer};
@@ -19,20 +9,8 @@ use crate::ovsdb::Ofport;
 use crate::pipeline::Bridge;
 use crate::responder::learning::Counters;
 
-/// The run directory, unless `HEDDLE_RUNDIR` names another.
-const RUN_DIRECTORY: &str = "/run/heddle";
-/// Connections to the status socket that are served at once.
-const MAX_ASKING: usize = 16;
 /// The role of a learning bridge.
 const LEARNING: &str = "learning";
-/// A client that does not read for so long is let go.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Somebody asks for the status.
-pub struct Request {
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<Status>,
-}
 
 /// The daemon's state; `heddle status --json` prints it as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -349,63 +327,4 @@ fn no_number(ofport: Ofport) -> &'static str {
         Ofport::Failed => "the switch cannot open the interface (ofport -1)",
         _ => "the switch has not given it a port number yet",
     }
-}
-
-/// Where the daemon of this host answers.
-pub fn socket_path() -> PathBuf {
-    let directory = std::env::var_os("HEDDLE_RUNDIR").map_or_else(|| PathBuf::from(RUN_DIRECTORY), PathBuf::from);
-    directory.join("heddle.sock")
-}
-
-/// Makes the status socket; takes the place of one that a dead daemon left.
-pub async fn bind(path: &Path) -> Result<UnixListener, StartError> {
-    if UnixStream::connect(path).await.is_ok() {
-        return Err(StartError::RunsAlready(path.to_owned()));
-    }
-    let make = || {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)?;
-        }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        UnixListener::bind(path)
-    };
-    make().map_err(|error| StartError::StatusSocket { path: path.to_owned(), error })
-}
-
-/// Answers everybody who connects with one line of JSON.
-pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
-    let asking = Arc::new(Semaphore::new(MAX_ASKING));
-    loop {
-        let Ok(permit) = asking.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let requests = requests.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = tokio::time::timeout(PATIENCE, answer(stream, requests)).await {
-                        debug!(%error, "a client of the status socket did not read");
-                    }
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                debug!(%error, "cannot accept on the status socket");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn answer(mut stream: UnixStream, requests: mpsc::Sender<Request>) {
-    let (reply, status) = oneshot::channel();
-    if requests.send(Request { reply }).await.is_err() {
-        return;
-    }
-    let Ok(status) = status.await else { return };
-    let Ok(mut text) = serde_json::to_vec(&status) else { return };
-    text.push(b'\n');
-    let _ = stream.write_all(&text).await;
-    let _ = stream.shutdown().await;
 }

@@ -1,7 +1,6 @@
 //! The command `heddle`.
 
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,12 +8,13 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use super::ask::{AskError, ask};
 use super::manual::{Manual, ManualArgs, exit};
+use super::punts::{self, Form};
 use super::status_text::print_status;
 use super::underlay;
 use crate::agent::preview::{BridgeFlows, preview};
-use crate::agent::status::socket_path;
-use crate::agent::{self, StartError, Status};
+use crate::agent::{self, StartError, Status, socket};
 use crate::config::Config;
 use crate::flow::text::Cookies;
 use crate::openflow::DecodeError;
@@ -37,6 +37,7 @@ const MANUAL: Manual = Manual {
         ("heddle flows --topology topology.toml --node compute1", "What would be installed there; needs no switch."),
         ("heddle run", "The daemon, as a service of systemd runs it (Type=notify)."),
         ("heddle status --json | jq .ports", "Ports and their state, for other programs."),
+        ("heddle punts", "Live: who sends packets up to the daemon, and what becomes of them."),
     ],
     exit_status: &[
         ("0", "Success."),
@@ -47,7 +48,7 @@ const MANUAL: Manual = Manual {
     files: &[
         ("/etc/heddle/heddle.toml", "The host's own file."),
         ("/etc/heddle/topology.toml", "Nodes, networks and ports; the same on every host."),
-        ("/run/heddle", "The socket that heddle status asks."),
+        ("/run/heddle", "The socket that heddle status and heddle punts ask."),
     ],
     see_also: "ofctl-dump(1), ovs-vswitchd(8), ovs-vsctl(8)",
 };
@@ -87,6 +88,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask the daemon of this host which packets come up to it: from whom, what became of them, how fast. On a
+    /// terminal a screen, else a block of text for each reading. Exits 1 if --once finds that none ever came up.
+    Punts(PuntsArgs),
+}
+
+#[derive(Args)]
+struct PuntsArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// What the daemon has counted since it started, one JSON object in a line for each reading.
+    #[arg(long)]
+    json: bool,
+    /// One reading, and stop.
+    #[arg(long)]
+    once: bool,
+    /// Seconds between two readings. The daemon itself looks once a second.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, conflicts_with = "once",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    interval: u64,
 }
 
 #[derive(Args)]
@@ -109,10 +129,10 @@ enum Failure {
     Refused(#[from] Refused),
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("no daemon answers on {path}: {error}; is `heddle run` running?")]
-    NoDaemon { path: PathBuf, error: io::Error },
-    #[error("the daemon's answer makes no sense: {0}; is it of another version?")]
-    BadAnswer(#[from] serde_json::Error),
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error("the daemon's answer cannot be printed: {0}")]
+    Json(#[from] serde_json::Error),
     #[error("{bridge} is none of the bridges of this host: {}", bridges.join(", "))]
     NoSuchBridge { bridge: String, bridges: Vec<String> },
     #[error("a wanted flow cannot be printed: {0}")]
@@ -134,6 +154,7 @@ pub fn main() -> ExitCode {
             flows(&config, topology.as_deref(), node.as_deref(), bridge.as_deref(), &mut out)
         }
         Some(Command::Status { config, json }) => status(&config, json, &mut out),
+        Some(Command::Punts(arguments)) => show_punts(&arguments, &mut out),
         None => about(&arguments.about, &mut out),
     };
     match result.and_then(|code| Ok(out.flush().map(|()| code)?)) {
@@ -224,19 +245,28 @@ fn flows(
     Ok(ExitCode::SUCCESS)
 }
 
+fn show_punts(arguments: &PuntsArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if arguments.config.config.is_some() {
+        arguments.config.load()?;
+    }
+    let options = punts::Options {
+        form: if arguments.json { Form::Json } else { Form::Text },
+        interval: (!arguments.once).then(|| Duration::from_secs(arguments.interval)),
+    };
+    match punts::run(&options, out) {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::from(1)),
+        Err(punts::Error::Ask(error)) => Err(error.into()),
+        Err(punts::Error::Json(error)) => Err(error.into()),
+        Err(punts::Error::Output(error)) => Err(error.into()),
+    }
+}
+
 fn status(config: &ConfigArgs, json: bool, out: &mut impl Write) -> Result<ExitCode, Failure> {
     if config.config.is_some() {
         config.load()?;
     }
-    let path = socket_path();
-    let mut text = String::new();
-    let ask = |text: &mut String| {
-        let mut stream = UnixStream::connect(&path)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        stream.read_to_string(text)
-    };
-    ask(&mut text).map_err(|error| Failure::NoDaemon { path: path.clone(), error })?;
-    let status: Status = serde_json::from_str(&text)?;
+    let status: Status = ask(socket::STATUS)?;
     if json {
         serde_json::to_writer_pretty(&mut *out, &status)?;
         writeln!(out)?;

@@ -1,6 +1,7 @@
 //! The commands of both programs. They render into `impl Write`; what goes to the standard streams
 //! and how the programs exit is decided here.
 
+mod ask;
 pub mod client;
 mod clock;
 pub mod decode;
@@ -18,6 +19,7 @@ pub mod message_text;
 pub mod monitor;
 pub mod ofctl_dump;
 pub mod parse;
+mod punts;
 pub mod snoop;
 mod status_text;
 pub mod switch_text;

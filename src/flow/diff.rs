@@ -39,11 +39,13 @@ impl Changes {
         self.add.is_empty() && self.delete.is_empty() && self.forget.is_empty() && self.welcome.is_empty()
     }
 
-    /// Drops deletes of an identity that is added too: the ADD replaces the flow. Call it once both
-    /// lists are complete.
+    /// Drops deletes of an identity that is added too: the ADD replaces the flow, and one that goes and comes the same
+    /// stays. Call it once both lists are complete.
     pub fn settle(&mut self) {
         if !self.add.is_empty() && !self.delete.is_empty() {
             let added: FlowTable = self.add.iter().cloned().collect();
+            let deleted: FlowTable = self.delete.iter().cloned().collect();
+            self.add.retain(|flow| deleted.get(&flow.key()).is_none_or(|there| there != flow));
             self.delete.retain(|flow| added.get(&flow.key()).is_none());
         }
     }

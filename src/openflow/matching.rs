@@ -4,7 +4,7 @@
 //! registry, masked-out bits zero, a full mask left out, an empty one with its field. Equal matches
 //! then have equal bytes.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
@@ -149,6 +149,21 @@ impl Match {
             .with(FieldValue::new(&oxm::IP_PROTO, u128::from(IP_PROTO_UDP)))
             .with(FieldValue::new(&oxm::UDP_SRC, u128::from(src)))
             .with(FieldValue::new(&oxm::UDP_DST, u128::from(dst)))
+    }
+
+    /// `udp6,tp_src=SRC,tp_dst=DST`, with the prerequisites of IPv6.
+    #[must_use]
+    pub fn udp6(self, src: u16, dst: u16) -> Self {
+        self.eth_type(ETH_TYPE_IPV6)
+            .with(FieldValue::new(&oxm::IP_PROTO, u128::from(IP_PROTO_UDP)))
+            .with(FieldValue::new(&oxm::UDP_SRC, u128::from(src)))
+            .with(FieldValue::new(&oxm::UDP_DST, u128::from(dst)))
+    }
+
+    /// `ipv6_dst=ADDRESS`.
+    #[must_use]
+    pub fn ipv6_dst(self, address: Ipv6Addr) -> Self {
+        self.with(FieldValue::new(&oxm::IPV6_DST, u128::from(address)))
     }
 
     /// `nw_dst=ADDRESS`.

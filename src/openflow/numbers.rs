@@ -41,3 +41,5 @@ pub const ROUTER_ADVERTISEMENT: u8 = 134;
 pub const NEIGHBOR_SOLICITATION: u8 = 135;
 /// Type of an ICMPv6 neighbor advertisement.
 pub const NEIGHBOR_ADVERTISEMENT: u8 = 136;
+/// Type of an ICMPv6 redirect.
+pub const REDIRECT: u8 = 137;

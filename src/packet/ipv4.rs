@@ -42,14 +42,15 @@ pub struct Ipv4<'a> {
     pub src: Ipv4Addr,
     /// To whom.
     pub dst: Ipv4Addr,
-    /// Options, not looked at.
-    pub options: &'a [u8],
+    /// Options, not looked at yet.
+    pub options: Ipv4Options<'a>,
     /// What follows, as long as the total length says: without padding of the frame.
     pub payload: Payload<'a>,
 }
 
 impl<'a> Ipv4<'a> {
     /// Reads a packet. Errors: cut off, or lengths that contradict each other or the frame.
+    #[inline]
     pub fn decode(packet: Payload<'a>) -> Result<Self, PacketError> {
         let mut rest = packet;
         let [version_ihl, tos, l0, l1, i0, i1, f0, f1, ttl, proto, c0, c1, s0, s1, s2, s3, d0, d1, d2, d3] =
@@ -58,7 +59,7 @@ impl<'a> Ipv4<'a> {
         let Some(options_len) = header_len.checked_sub(HEADER_LEN) else {
             return Err(packet.invalid("ipv4.ihl", (version_ihl & 0x0f).into(), "5 at the least"));
         };
-        let options = rest.take(options_len, "ipv4.options")?.bytes();
+        let options = Ipv4Options(rest.take(options_len, "ipv4.options")?);
         let total_len = u16::from_be_bytes([l0, l1]);
         let Some(payload_len) = usize::from(total_len).checked_sub(header_len) else {
             return Err(packet.invalid("ipv4.total_length", total_len.into(), "no less than the header's length"));
@@ -95,5 +96,63 @@ impl<'a> Ipv4<'a> {
             (0, true) => Fragment::First,
             _ => Fragment::Later,
         }
+    }
+}
+
+/// One option (RFC 791 §3.1): type, length of the whole, and what that holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ipv4Option<'a> {
+    /// What it is; the upper bit says that every fragment has it.
+    pub option_type: u8,
+    /// What stands behind type and length.
+    pub data: Payload<'a>,
+}
+
+impl Ipv4Option<'_> {
+    /// The last one; without a length.
+    pub const END: u8 = 0;
+    /// Fills a gap; without a length.
+    pub const NO_OPERATION: u8 = 1;
+    /// Routers are to look at the packet (RFC 2113), as in IGMP.
+    pub const ROUTER_ALERT: u8 = 148;
+}
+
+/// The options of a packet, those without a meaning left out. After an error there are no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ipv4Options<'a>(Payload<'a>);
+
+impl<'a> Ipv4Options<'a> {
+    /// The bytes.
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.0.bytes()
+    }
+
+    fn decode_next(&mut self) -> Result<Ipv4Option<'a>, PacketError> {
+        let at = self.0;
+        let [option_type, length] = { at }.array("ipv4.option")?;
+        if length < 2 {
+            return Err(at.invalid("ipv4.option.length", length.into(), "2 at the least"));
+        }
+        let mut data = self.0.take(length.into(), "ipv4.option")?;
+        data.take(2, "ipv4.option")?;
+        Ok(Ipv4Option { option_type, data })
+    }
+}
+
+impl<'a> Iterator for Ipv4Options<'a> {
+    type Item = Result<Ipv4Option<'a>, PacketError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let [Ipv4Option::NO_OPERATION, ..] = self.bytes() {
+            self.0.next_byte();
+        }
+        if let [] | [Ipv4Option::END, ..] = self.bytes() {
+            return None;
+        }
+        let option = self.decode_next();
+        if option.is_err() {
+            self.0 = Payload::default();
+        }
+        Some(option)
     }
 }

@@ -9,6 +9,8 @@ const ROUTING: u8 = 43;
 /// The extension header of a fragment; what a later fragment has for its upper-layer protocol.
 pub const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
+/// Nothing follows.
+const NO_NEXT_HEADER: u8 = 59;
 const DESTINATION_OPTIONS: u8 = 60;
 
 /// An IPv6 packet.
@@ -43,6 +45,7 @@ pub struct Ipv6<'a> {
 
 impl<'a> Ipv6<'a> {
     /// Reads a packet, without its extension headers. Errors: cut off.
+    #[inline]
     pub fn decode(mut packet: Payload<'a>) -> Result<Self, PacketError> {
         let [v0, v1, v2, v3, l0, l1, next_header, hop_limit] = packet.array("ipv6")?;
         let src = Ipv6Addr::from(packet.array::<16>("ipv6.source")?);
@@ -62,10 +65,18 @@ impl<'a> Ipv6<'a> {
     }
 
     /// Passes over the extension headers. Errors: one that is cut off.
+    #[inline]
     pub fn upper_layer(&self) -> Result<UpperLayer<'a>, PacketError> {
-        let mut upper = UpperLayer { proto: self.next_header, fragment: Fragment::No, payload: self.payload };
-        while upper.fragment != Fragment::Later && upper.skip_extension()? {}
-        Ok(upper)
+        let mut extensions = self.extensions();
+        while extensions.decode_next()?.is_some() {}
+        Ok(extensions.behind)
+    }
+
+    /// The extension headers.
+    #[inline]
+    pub const fn extensions(&self) -> Extensions<'a> {
+        let (proto, payload) = (self.next_header, self.payload);
+        Extensions { behind: UpperLayer { proto, fragment: Fragment::No, payload } }
     }
 }
 
@@ -80,29 +91,90 @@ pub struct UpperLayer<'a> {
     pub payload: Payload<'a>,
 }
 
-impl UpperLayer<'_> {
-    /// Passes over one extension header; false if there is none.
-    fn skip_extension(&mut self) -> Result<bool, PacketError> {
-        if !matches!(self.proto, HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | FRAGMENT | AUTHENTICATION) {
-            return Ok(false);
+/// An extension header.
+///
+/// | byte | field       |                                                                            |
+/// |-----:|-------------|----------------------------------------------------------------------------|
+/// |    0 | next header |                                                                            |
+/// |    1 | length      | in 8 bytes, without the first 8; in 4 bytes without 2 in an authentication header |
+/// |    2 | data        |                                                                            |
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extension<'a> {
+    /// What it is: the number that the header in front of it names.
+    pub header: u8,
+    /// What follows it.
+    pub next_header: u8,
+    /// What stands behind next header and length.
+    pub data: Payload<'a>,
+}
+
+impl Extension<'_> {
+    /// What a fragment's header says; `None` for another header.
+    pub fn fragment(&self) -> Option<FragmentHeader> {
+        let [a, b, i0, i1, i2, i3] = *self.data.bytes() else { return None };
+        let (field, identification) = (u16::from_be_bytes([a, b]), u32::from_be_bytes([i0, i1, i2, i3]));
+        let header = FragmentHeader { offset: field & 0xfff8, more_fragments: field & 1 != 0, identification };
+        (self.header == FRAGMENT).then_some(header)
+    }
+}
+
+/// Which part of a datagram a packet holds (RFC 8200 §4.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FragmentHeader {
+    /// Where in the datagram the payload belongs, in bytes.
+    pub offset: u16,
+    /// True if more fragments follow.
+    pub more_fragments: bool,
+    /// Names the datagram.
+    pub identification: u32,
+}
+
+/// The extension headers of a packet, those that Open vSwitch knows: up to the upper-layer protocol, or to that of
+/// a later fragment, behind which stands no header. After an error there are no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extensions<'a> {
+    behind: UpperLayer<'a>,
+}
+
+impl<'a> Extensions<'a> {
+    #[inline]
+    fn decode_next(&mut self) -> Result<Option<Extension<'a>>, PacketError> {
+        let behind = &mut self.behind;
+        let header = behind.proto;
+        let known = matches!(header, HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | FRAGMENT | AUTHENTICATION);
+        if !known || behind.fragment == Fragment::Later {
+            return Ok(None);
         }
         // The shortest one has 8 bytes; what is looked at stands in them.
-        let [next, length, o0, o1, ..] = { self.payload }.array::<8>("ipv6.extension")?;
-        let (at_fragment, length) = (self.proto == FRAGMENT, usize::from(length));
-        let whole = match self.proto {
+        let [next_header, length, o0, o1, ..] = { behind.payload }.array::<8>("ipv6.extension")?;
+        let length = usize::from(length);
+        let whole = match header {
             FRAGMENT => 8,
             AUTHENTICATION => (length + 2) * 4,
             _ => (length + 1) * 8,
         };
-        self.payload.take(whole, "ipv6.extension")?;
-        self.proto = next;
+        let mut data = behind.payload.take(whole, "ipv6.extension")?;
+        data.take(2, "ipv6.extension")?;
+        behind.proto = next_header;
         let offset = u16::from_be_bytes([o0, o1]);
-        if at_fragment && offset != 0 {
-            self.fragment = Fragment::First;
+        if header == FRAGMENT && offset != 0 {
+            behind.fragment = Fragment::First;
             if offset & 0xfff8 != 0 {
-                (self.fragment, self.proto) = (Fragment::Later, FRAGMENT);
+                (behind.fragment, behind.proto) = (Fragment::Later, FRAGMENT);
             }
         }
-        Ok(true)
+        Ok(Some(Extension { header, next_header, data }))
+    }
+}
+
+impl<'a> Iterator for Extensions<'a> {
+    type Item = Result<Extension<'a>, PacketError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let extension = self.decode_next();
+        if extension.is_err() {
+            self.behind = UpperLayer { proto: NO_NEXT_HEADER, fragment: Fragment::No, payload: Payload::default() };
+        }
+        extension.transpose()
     }
 }

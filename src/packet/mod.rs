@@ -9,7 +9,7 @@
 //!                   ├─ Ipv4 ──────────────────┬─ Tcp, Sctp
 //!                   │                         ├─ Udp ─────── Dhcpv4, Dhcpv6 and their options
 //!                   ├─ Ipv6 ── UpperLayer ────┼─ Icmp, Igmp
-//!                   ├─ LabelStack (MPLS)      └─ Icmpv6 ── NeighborDiscovery ── NdOptions
+//!                   ├─ LabelStack (MPLS)      └─ Icmpv6 ──── NeighborDiscovery … ── NdOptions
 //!                   └─ Nsh
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod build;
 pub mod checksum;
 pub mod dhcpv4;
 pub mod dhcpv6;
+pub mod domain;
 pub mod ethernet;
 pub mod icmp;
 pub mod icmpv6;
@@ -30,6 +31,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod key;
 pub mod mpls;
+pub mod nd;
 pub mod nsh;
 pub mod payload;
 #[cfg(test)]
@@ -40,13 +42,15 @@ pub use arp::Arp;
 pub use checksum::Checksum;
 pub use dhcpv4::{Dhcpv4, Dhcpv4Option, Dhcpv4Options};
 pub use dhcpv6::{Dhcpv6, Dhcpv6Option, Dhcpv6Options};
+pub use domain::{DomainName, DomainNames};
 pub use ethernet::{Addresses, Ethernet, VlanTag};
 pub use icmp::{Icmp, Igmp};
-pub use icmpv6::{Icmpv6, NdOption, NdOptions, NeighborDiscovery};
-pub use ipv4::Ipv4;
-pub use ipv6::{Ipv6, UpperLayer};
+pub use icmpv6::Icmpv6;
+pub use ipv4::{Ipv4, Ipv4Option, Ipv4Options};
+pub use ipv6::{Extension, Extensions, Ipv6, UpperLayer};
 pub use key::Key;
 pub use mpls::{Label, LabelStack};
+pub use nd::{NdOption, NdOptions, NeighborDiscovery, Redirect, RouterAdvertisement};
 pub use nsh::Nsh;
 pub use payload::{PacketError, Payload};
 pub use transport::{Sctp, Tcp, Udp};

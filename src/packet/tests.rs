@@ -135,7 +135,7 @@ fn ip_ends_where_it_says_and_not_where_the_frame_does() {
     assert_eq!((udp.src, udp.dst, udp.length, udp.checksum, udp.payload.len()), (68, 67, 8, 0xabcd, 0));
     let bytes = frame(TCP_WITH_OPTIONS);
     let packet = Ipv4::decode(ethernet(&bytes).payload).unwrap();
-    assert_eq!((packet.options.len(), packet.proto), (4, IP_PROTO_TCP));
+    assert_eq!((packet.options.bytes().len(), packet.proto), (4, IP_PROTO_TCP));
     let tcp = Tcp::decode(packet.payload).unwrap();
     assert_eq!((tcp.dst, tcp.flags, tcp.checksum, tcp.options), (8080, 0x12, 0xbeef, &hex("020405b4")[..]));
 }
@@ -163,6 +163,41 @@ fn extension_headers_are_passed_over() {
     assert_eq!((upper.proto, upper.fragment), (IP_PROTO_SCTP, Fragment::First));
     let sctp = Sctp::decode(upper.payload).unwrap();
     assert_eq!((sctp.src, sctp.dst, sctp.tag, sctp.checksum), (80, 81, 1, 0xdead_beef));
+}
+
+#[test]
+fn extension_headers_are_told_one_by_one() {
+    let bytes = frame(FRAGMENTED_SCTP);
+    let packet = Ipv6::decode(ethernet(&bytes).payload).unwrap();
+    let [hop_by_hop, fragment] = packet.extensions().map(Result::unwrap).collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!((hop_by_hop.header, hop_by_hop.next_header, hop_by_hop.data.bytes()), (0, ipv6::FRAGMENT, &[0; 6][..]));
+    assert_eq!((fragment.header, fragment.next_header), (ipv6::FRAGMENT, IP_PROTO_SCTP));
+    let expected = ipv6::FragmentHeader { offset: 0, more_fragments: true, identification: 7 };
+    assert_eq!((hop_by_hop.fragment(), fragment.fragment()), (None, Some(expected)));
+    let bytes = frame(&FRAGMENTED_SCTP.replacen("2c 00", "2c 04", 1));
+    let mut extensions = Ipv6::decode(ethernet(&bytes).payload).unwrap().extensions();
+    assert!(extensions.next().unwrap().is_err());
+    assert_eq!(extensions.next(), None);
+}
+
+#[test]
+fn options_of_ipv4_end_with_their_field_or_with_an_end() {
+    let options = |text: &str| {
+        let bytes = frame(&TCP_WITH_OPTIONS.replace("94040000", text));
+        let packet = Ipv4::decode(ethernet(&bytes).payload).unwrap();
+        packet.options.map(|option| option.map(|option| (option.option_type, option.data.len()))).collect()
+    };
+    let told = |text: &str| -> Result<Vec<_>, String> {
+        let read: Result<Vec<_>, PacketError> = options(text);
+        read.map_err(|error| error.to_string())
+    };
+    assert_eq!(told("94040000"), Ok(vec![(Ipv4Option::ROUTER_ALERT, 2)]));
+    assert_eq!(told("01010101"), Ok(vec![]));
+    assert_eq!(told("01 8302 00"), Ok(vec![(0x83, 0)]));
+    assert_eq!(told("00 8309 00"), Ok(vec![]));
+    assert_eq!(told("01 8304 00"), Err("ipv4.option at byte 39: found 3 bytes, expected 4".into()));
+    assert_eq!(told("01 8301 00"), Err("ipv4.option.length at byte 39: found 1, expected 2 at the least".into()));
+    assert_eq!(told("010101 83"), Err("ipv4.option at byte 41: found 1 bytes, expected 2".into()));
 }
 
 #[test]

@@ -76,6 +76,11 @@ kinds! {
     PortDhcpToHeddle = 0x18, Port, "DHCP of {} itself: Heddle answers it";
     PortDhcpForeign = 0x19, Port, "DHCP from a MAC address that is not that of {}: nobody answers it";
     PortDhcpServer = 0x1a, Port, "answers ARP requests that {} sends for the address of its DHCP server";
+    PortDhcpv6 = 0x1b, Port, "DHCPv6 that {} sends to any server";
+    PortDhcpv6ToHeddle = 0x1c, Port, "DHCPv6 of {} itself: Heddle answers it";
+    PortSolicitation = 0x1d, Port, "router solicitations of {}";
+    PortSolicitationToHeddle = 0x1e, Port, "router solicitations of {}: Heddle answers them in the place of the routers";
+    PortDhcpv6Foreign = 0x1f, Port, "DHCPv6 from a MAC address that is not that of {}: nobody answers it";
     FromIntegration = 0x20, Bridge, "what br-int sends towards the tunnels";
     FromPeer = 0x21, Node, "VXLAN packets from {}";
     Unicast = 0x22, Bridge, "unicast: look for the node behind the MAC address";
@@ -89,7 +94,13 @@ kinds! {
     PortArpLocal = 0x2a, Port, "{} is on this host and answers ARP itself: its requests need not leave";
     PortArpAnnounce = 0x2b, Port, "the address of {} announced by its user (gratuitous ARP): never answered, told to every node of the network";
     NetworkFlood = 0x2c, Network, "broadcast, multicast and unknown unicast of {} to every node that has ports of it";
+    ArpToHeddle = 0x2d, Network, "ARP requests of {}: Heddle answers for ports on other nodes, or sends them on";
     Learnt = 0x2f, Bridge, "learnt by the switch from a packet that came through a tunnel";
+    Solicitation = 0x30, Bridge, "neighbour solicitations: look for an answer before anything leaves this host";
+    SolicitationToHeddle = 0x31, Network, "neighbour solicitations of {} that no flow answers: Heddle does, or sends them on";
+    PortNdAnswer = 0x32, Port, "answers neighbour solicitations for {} in its place: from here on they are advertisements";
+    Advertise = 0x33, Bridge, "completes an advertisement that was a solicitation and sends it back";
+    PortNdLocal = 0x34, Port, "{} is on this host and advertises itself: its solicitations need not leave";
     Unheard = 0x50, Bridge, "packets between stations of which one is not known go up: this is a learning bridge";
     Reserved = 0x51, Bridge, "what neighbouring bridges tell each other (LLDP, spanning tree) goes no further";
     NoStation = 0x52, Bridge, "drops what claims to come from a group address";

@@ -5,14 +5,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::arp_nd::arp_answer;
 use super::cookie::Kind;
 use super::object::{Entry, Sink};
 use super::tables::{DHCP_IPV4, TRANSIENT};
-use super::tunnel::{ARP_REQUEST, arp_answer};
 use super::view::{Bridge, View};
 use crate::openflow::features::SwitchConfig;
 use crate::openflow::matching::ETH_TYPE_ARP;
 use crate::openflow::{Action, Match, PortNo};
+use crate::packet::Arp;
 use crate::topology::{DHCP_SERVER_MAC, Network, Port, Topology};
 
 /// UDP ports of DHCPv4 (RFC 2131 §4.1).
@@ -31,15 +32,20 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
     for server in [Ipv4Addr::BROADCAST, lease.server] {
         sink.add(ON, Entry::new(TRANSIENT, 101, Kind::PortDhcp, request().ipv4_dst(server)).goto(DHCP_IPV4));
     }
-    let up = [Action::Output { port: PortNo::CONTROLLER, max_len: SwitchConfig::WHOLE_PACKET }];
+    let up = [to_heddle()];
     let own = request().eth_src(port.mac_address);
     sink.add(ON, Entry::new(DHCP_IPV4, 100, Kind::PortDhcpToHeddle, own).apply(&up));
     sink.add(ON, Entry::new(DHCP_IPV4, 1, Kind::PortDhcpForeign, from_port()));
     if is_nowhere(lease.server, network, view.topology) {
-        let who_has = from_port().eth_type(ETH_TYPE_ARP).arp_op(ARP_REQUEST).arp_tpa(lease.server);
+        let who_has = from_port().eth_type(ETH_TYPE_ARP).arp_op(Arp::REQUEST).arp_tpa(lease.server);
         let answer = arp_answer(DHCP_SERVER_MAC, lease.server);
         sink.add(ON, Entry::new(TRANSIENT, 101, Kind::PortDhcpServer, who_has).apply(&answer));
     }
+}
+
+/// The whole packet goes up.
+pub(super) const fn to_heddle() -> Action {
+    Action::Output { port: PortNo::CONTROLLER, max_len: SwitchConfig::WHOLE_PACKET }
 }
 
 /// True if no machine has this address of a server: then nobody else answers ARP for it. A gateway on a physical network

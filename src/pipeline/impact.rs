@@ -68,7 +68,9 @@ impl View<'_> {
             }
         }
         let is_server = |topology: &Topology, port: &Option<&Arc<Port>>| {
-            port.filter(|port| dhcp::has_address_of_server(port, topology)).map(|port| port.network.clone())
+            let concerns_others =
+                |port: &&Arc<Port>| dhcp::has_address_of_server(port, topology) || topology.is_ipv6_router(port);
+            port.filter(concerns_others).map(|port| port.network.clone())
         };
         for network in [is_server(before, &old), is_server(self.topology, &new)].into_iter().flatten() {
             let clients = self.topology.ports_on(&network, &self.layout.node);

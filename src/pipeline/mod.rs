@@ -4,11 +4,13 @@
 //! makes anew those of the objects that a change concerns ([`View::objects_of_port`] and its like say
 //! which). `docs/PIPELINE.md` explains table by table.
 
+mod arp_nd;
 pub mod cookie;
 mod desired;
 mod dhcp;
 mod impact;
 mod integration;
+mod ipv6;
 pub mod learning;
 mod object;
 mod physical;
@@ -16,6 +18,7 @@ pub mod tables;
 mod tunnel;
 mod view;
 
+pub use arp_nd::{ipv4_addresses, ipv6_addresses, may_route};
 pub use desired::{Desired, all_flows};
 pub use object::{Object, Unencodable};
-pub use view::{Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};
+pub use view::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};

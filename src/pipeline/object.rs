@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cookie::{self, Kind};
 use super::view::{Bridge, Overlay, View};
-use super::{dhcp, integration, physical, tunnel};
+use super::{arp_nd, dhcp, integration, ipv6, physical, tunnel};
 use crate::flow::{Flow, LearntScope};
 use crate::openflow::{Action, EncodeError, Match, PortNo, TableId};
 use crate::topology::{Name, Port};
@@ -152,7 +152,8 @@ pub(super) fn flows<'a>(object: &'a Object, view: &View<'_>, recent: &mut Recent
                 if view.is_local(port) {
                     integration::port(port, view, &mut sink);
                     dhcp::port(port, view, &mut sink);
-                    tunnel::local_port(port, view, &mut sink);
+                    ipv6::port(port, view, &mut sink);
+                    arp_nd::local_port(port, view, &mut sink);
                 } else {
                     tunnel::remote_port(port, view, recent, &mut sink);
                 }

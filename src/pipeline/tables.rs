@@ -21,6 +21,8 @@ pub const TRANSIENT: TableId = TableId(60);
 
 /// `br-int`: DHCPv4 of ports that Heddle answers.
 pub const DHCP_IPV4: TableId = TableId(77);
+/// `br-int`: DHCPv6 and router solicitations of ports that Heddle answers.
+pub const DHCP_IPV6: TableId = TableId(78);
 
 /// `br-tun`: from `br-int`, unicast or not.
 pub const PATCH_LV_TO_TUN: TableId = TableId(2);
@@ -30,7 +32,7 @@ pub const VXLAN_TUN_TO_LV: TableId = TableId(4);
 pub const LEARN_FROM_TUN: TableId = TableId(10);
 /// `br-tun`: known and learnt unicast.
 pub const UCAST_TO_TUN: TableId = TableId(20);
-/// `br-tun`: answers ARP requests.
+/// `br-tun`: answers ARP requests and neighbour solicitations.
 pub const ARP_RESPONDER: TableId = TableId(21);
 /// `br-tun`: to every peer of the network.
 pub const FLOOD_TO_TUN: TableId = TableId(22);

@@ -1,23 +1,18 @@
-//! `br-tun`: VNI to local VLAN and back, who is behind which tunnel, and the ARP responder.
+//! `br-tun`: VNI to local VLAN and back, and who is behind which tunnel.
 
-use std::net::{IpAddr, Ipv4Addr};
-
+use super::arp_nd;
 use super::cookie::{self, Kind};
 use super::integration::set_vlan;
 use super::object::{Entry, Recent, Sink};
-use super::tables::{
-    ARP_RESPONDER, FLOOD_TO_TUN, LEARN_FROM_TUN, LOCAL_SWITCHING, PATCH_LV_TO_TUN, UCAST_TO_TUN, VXLAN_TUN_TO_LV,
-};
+use super::tables::{FLOOD_TO_TUN, LEARN_FROM_TUN, LOCAL_SWITCHING, PATCH_LV_TO_TUN, UCAST_TO_TUN, VXLAN_TUN_TO_LV};
 use super::view::{Bridge, LocalVlan, Overlay, View};
 use crate::flow::LearntScope;
 use crate::openflow::action::learn::{Learn, Source, Spec};
-use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_VLAN, mac_number};
+use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_VLAN};
 use crate::openflow::oxm::FieldValue;
 use crate::openflow::{Action, MacAddr, Match, PortNo, Subfield, oxm};
 use crate::topology::{Network, Port};
 
-pub(super) const ARP_REQUEST: u16 = 1;
-const ARP_REPLY: u128 = 2;
 /// ICMPv6 types of router and neighbour advertisements (RFC 4861 §4.2, §4.4).
 const ADVERTISEMENTS: [u8; 2] = [134, 136];
 /// The bit that tells multicast from unicast.
@@ -37,15 +32,7 @@ pub(super) fn host(view: &View<'_>, sink: &mut Sink<'_>) {
     let from_integration = Match::new().in_port(patch_int);
     sink.add(ON, Entry::new(LOCAL_SWITCHING, 1, Kind::FromIntegration, from_integration).goto(PATCH_LV_TO_TUN));
     sink.add(ON, miss(LOCAL_SWITCHING));
-    if view.layout.answers_arp() {
-        let request = || Match::new().eth_type(ETH_TYPE_ARP).arp_op(ARP_REQUEST);
-        let probe = request().arp_spa(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
-        sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 1, Kind::ArpRequest, request()).goto(ARP_RESPONDER));
-        sink.add(ON, Entry::new(ARP_RESPONDER, 3, Kind::ArpProbe, probe).goto(FLOOD_TO_TUN));
-        // A goto never leads back (OFPBIC_BAD_TABLE_ID); a resubmit may.
-        let to_unicast = [Action::resubmit(UCAST_TO_TUN)];
-        sink.add(ON, miss(ARP_RESPONDER).apply(&to_unicast));
-    }
+    arp_nd::host(view, sink);
     let unicast = Match::new().eth_dst_masked(MacAddr::default(), GROUP_BIT);
     let multicast = Match::new().eth_dst_masked(GROUP_BIT, GROUP_BIT);
     sink.add(ON, Entry::new(PATCH_LV_TO_TUN, 0, Kind::Unicast, unicast).goto(UCAST_TO_TUN));
@@ -124,16 +111,17 @@ pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
         let flooded = Match::new().vlan(overlay.local_vlan.vid());
         sink.add(ON, Entry::new(FLOOD_TO_TUN, 1, Kind::NetworkFlood, flooded).apply(&actions));
     }
+    arp_nd::network(network, view, sink);
 }
 
 fn to_tunnel(overlay: Overlay) -> [Action; 2] {
     [Action::PopVlan, Action::set_field(&oxm::TUN_ID, u128::from(overlay.vni))]
 }
 
-/// A port of another node: its MAC as a unicast flow, its addresses as ARP answers. Without L2
+/// A port of another node: its MAC as a unicast flow, and answers in its place. Without L2
 /// population only what the switch learnt of it is kept track of, to be forgotten when the port moves.
 pub(super) fn remote_port(port: &Port, view: &View<'_>, recent: &mut Recent, sink: &mut Sink<'_>) {
-    let (Some(overlay), announces) = recent.overlay(port, view) else { return };
+    let (Some(overlay), _) = recent.overlay(port, view) else { return };
     let Some(tunnel) = recent.tunnel(port, view) else { return };
     if !view.layout.l2_population {
         sink.scopes.push(learnt(Some(overlay.local_vlan), Some(port.mac_address), tunnel));
@@ -143,58 +131,5 @@ pub(super) fn remote_port(port: &Port, view: &View<'_>, recent: &mut Recent, sin
     let unicast = Match::new().eth_dst(port.mac_address).vlan(overlay.local_vlan.vid());
     let actions = [pop, set_tunnel, Action::output(tunnel)];
     sink.add(ON, Entry::new(UCAST_TO_TUN, 2, Kind::PortUnicast, unicast).apply(&actions));
-    if !view.layout.answers_arp() {
-        return;
-    }
-    for address in ipv4_addresses(port) {
-        let request = arp_request(overlay, address);
-        let answer = arp_answer(port.mac_address, address);
-        sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::PortArpAnswer, request).apply(&answer));
-        if announces {
-            announcement(overlay, address, sink);
-        }
-    }
-}
-
-/// A port of this node: it answers ARP itself, so requests for it stay here; what it announces does not.
-pub(super) fn local_port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
-    if !view.layout.answers_arp() || !view.bindings.ports.contains_key(&port.name) {
-        return;
-    }
-    let Some(overlay) = view.topology.network(&port.network).and_then(|network| view.overlay(network)) else { return };
-    for address in ipv4_addresses(port) {
-        announcement(overlay, address, sink);
-        sink.add(ON, Entry::new(ARP_RESPONDER, 1, Kind::PortArpLocal, arp_request(overlay, address)));
-    }
-}
-
-/// A request for the sender's own address is an announcement (RFC 5227 §3): everyone has to hear it.
-fn announcement(overlay: Overlay, address: Ipv4Addr, sink: &mut Sink<'_>) {
-    let matching = arp_request(overlay, address).arp_spa(IpAddr::V4(address).into());
-    sink.add(ON, Entry::new(ARP_RESPONDER, 2, Kind::PortArpAnnounce, matching).goto(FLOOD_TO_TUN));
-}
-
-fn ipv4_addresses(port: &Port) -> impl Iterator<Item = Ipv4Addr> {
-    port.fixed_ips.iter().filter_map(|address| match address {
-        IpAddr::V4(v4) => Some(*v4),
-        IpAddr::V6(_) => None,
-    })
-}
-
-fn arp_request(overlay: Overlay, address: Ipv4Addr) -> Match {
-    Match::new().eth_type(ETH_TYPE_ARP).vlan(overlay.local_vlan.vid()).arp_op(ARP_REQUEST).arp_tpa(address)
-}
-
-/// Turns a request into the reply and sends it back.
-pub(super) fn arp_answer(mac: MacAddr, address: Ipv4Addr) -> [Action; 8] {
-    [
-        Action::set_field(&oxm::ARP_OP, ARP_REPLY),
-        Action::move_all(&oxm::ARP_SHA, &oxm::ARP_THA),
-        Action::move_all(&oxm::ARP_SPA, &oxm::ARP_TPA),
-        Action::set_field(&oxm::ARP_SHA, mac_number(mac)),
-        Action::set_field(&oxm::ARP_SPA, u128::from(u32::from(address))),
-        Action::move_all(&oxm::ETH_SRC, &oxm::ETH_DST),
-        Action::set_field(&oxm::ETH_SRC, mac_number(mac)),
-        Action::output(PortNo::IN_PORT),
-    ]
+    arp_nd::remote_port(port, view, recent, sink);
 }

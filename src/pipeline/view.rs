@@ -58,14 +58,76 @@ pub struct Layout {
     pub physical_networks: Vec<Name>,
     /// Known remote MACs become flows.
     pub l2_population: bool,
-    /// ARP requests for known remote addresses are answered in flows; takes `l2_population`.
-    pub arp_responder: bool,
+    /// ARP requests for known remote addresses; takes `l2_population`.
+    pub arp_responder: Answering,
+    /// Neighbour solicitations for known remote addresses; takes `l2_population`.
+    pub nd_responder: Answering,
+}
+
+/// Who answers in place of a port on another node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AnsweredBy {
+    /// The switch: a flow for each address.
+    Flows,
+    /// Heddle: one flow that sends the question up.
+    Controller,
+}
+
+/// Answers in place of ports on other nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answering {
+    /// Who gives them.
+    pub by: AnsweredBy,
+    /// If they are given in networks that do not say.
+    pub default: bool,
+}
+
+impl Answering {
+    /// Who answers in a network that says this.
+    const fn in_network(self, wish: Option<bool>) -> Option<AnsweredBy> {
+        let on = match wish {
+            Some(on) => on,
+            None => self.default,
+        };
+        if on { Some(self.by) } else { None }
+    }
+}
+
+/// How hosts ask who has an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Question {
+    /// An ARP request, for IPv4.
+    Arp,
+    /// A neighbour solicitation, for IPv6.
+    Solicitation,
+}
+
+impl Question {
+    pub(super) const ALL: [Self; 2] = [Self::Arp, Self::Solicitation];
 }
 
 impl Layout {
-    /// True if ARP requests for known addresses are answered here.
-    pub const fn answers_arp(&self) -> bool {
-        self.l2_population && self.arp_responder
+    /// Who answers a question here in a network that says nothing about it.
+    pub(super) fn answers(&self, question: Question) -> Option<AnsweredBy> {
+        self.answers_where(question, None)
+    }
+
+    /// Who answers ARP requests for known addresses of a network here.
+    pub fn answers_arp_of(&self, network: &Network) -> Option<AnsweredBy> {
+        self.answers_where(Question::Arp, network.arp_responder)
+    }
+
+    /// Who answers neighbour solicitations for known addresses of a network here.
+    pub fn answers_nd_of(&self, network: &Network) -> Option<AnsweredBy> {
+        self.answers_where(Question::Solicitation, network.nd_responder)
+    }
+
+    fn answers_where(&self, question: Question, wish: Option<bool>) -> Option<AnsweredBy> {
+        let responder = match question {
+            Question::Arp => self.arp_responder,
+            Question::Solicitation => self.nd_responder,
+        };
+        responder.in_network(wish).filter(|_| self.l2_population)
     }
 
     /// Every bridge, `br-int` first.
@@ -118,6 +180,18 @@ pub struct View<'a> {
 pub(super) struct Overlay {
     pub(super) local_vlan: LocalVlan,
     pub(super) vni: u32,
+    arp: Option<AnsweredBy>,
+    nd: Option<AnsweredBy>,
+}
+
+impl Overlay {
+    /// Who answers a question for a known address.
+    pub(super) const fn answers(&self, question: Question) -> Option<AnsweredBy> {
+        match question {
+            Question::Arp => self.arp,
+            Question::Solicitation => self.nd,
+        }
+    }
 }
 
 impl<'a> View<'a> {
@@ -134,7 +208,12 @@ impl<'a> View<'a> {
     /// A VXLAN network in use here.
     pub(super) fn overlay(&self, network: &Network) -> Option<Overlay> {
         let NetworkKind::Vxlan { segmentation_id } = network.kind else { return None };
-        Some(Overlay { local_vlan: self.local_vlan(&network.name)?, vni: segmentation_id })
+        Some(Overlay {
+            local_vlan: self.local_vlan(&network.name)?,
+            vni: segmentation_id,
+            arp: self.layout.answers_arp_of(network),
+            nd: self.layout.answers_nd_of(network),
+        })
     }
 
     /// Tunnel ports to the other nodes that have ports of the network, in ascending order.

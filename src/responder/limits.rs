@@ -35,7 +35,7 @@ impl Rate {
 }
 
 /// Who sends a packet up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Source {
     /// A port of its own.
     Port(PortNo),

@@ -12,11 +12,21 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+pub mod addresses;
 pub mod answers;
+mod arp;
+#[cfg(test)]
+mod arp_nd_tests;
+pub mod dhcpv6;
+mod domain;
+mod identity;
 pub mod latency;
 pub mod learning;
 pub mod limits;
+mod nd;
+pub mod neighbours;
 pub mod query;
+pub mod ra;
 pub mod reply;
 pub mod snapshot;
 pub mod tally;
@@ -33,6 +43,8 @@ pub use reply::{Destination, Reply};
 pub use snapshot::{PortAnswers, Snapshot};
 pub use tally::{Counts, Outcome, Punts, Talker, Tally};
 
+use self::query::Body;
+use self::ra::Schedule;
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{PortNo, Writer};
 use crate::packet::PacketError;
@@ -68,6 +80,9 @@ pub enum Role {
     Tunnel,
 }
 
+/// Why nothing is said to what no responder is there for.
+const NOBODY: &str = "nobody answers it";
+
 /// Answers the packets of one connection.
 #[derive(Debug)]
 pub struct Responder {
@@ -75,6 +90,9 @@ pub struct Responder {
     snapshot: Arc<Snapshot>,
     limits: Limits,
     tally: Tally,
+    advertisements: Schedule,
+    /// The snapshot has changed since the advertisements followed it.
+    is_new: bool,
     /// On a learning bridge: it answers everything.
     learning: Option<LearningBridge>,
 }
@@ -87,7 +105,15 @@ impl Responder {
 
     /// Answers what comes up on a bridge of this role.
     pub fn new(role: Role, snapshot: Arc<Snapshot>, limits: Limits) -> Self {
-        Self { role, snapshot, limits, tally: Tally::default(), learning: None }
+        Self {
+            role,
+            snapshot,
+            limits,
+            tally: Tally::default(),
+            advertisements: Schedule::default(),
+            is_new: true,
+            learning: None,
+        }
     }
 
     /// Switches what comes up on a learning bridge.
@@ -103,6 +129,7 @@ impl Responder {
     /// From now on, answers from `snapshot`.
     pub fn set_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         self.snapshot = snapshot;
+        self.is_new = true;
     }
 
     /// What came up since the last [`Responder::take_punts`], and what became of it.
@@ -121,7 +148,7 @@ impl Responder {
             Ok(query) if !self.limits.admit(query.source(), now) => (query.source(), query.topic, Verdict::Limited),
             Ok(query) => {
                 let mut reply = Reply::new(&query, out);
-                let verdict = self.answer(&query, &mut reply);
+                let verdict = self.answer(&query, now, &mut reply);
                 (
                     query.source(),
                     query.topic,
@@ -156,16 +183,42 @@ impl Responder {
         self.tally.take()
     }
 
-    /// Goes on counting where another one stopped.
+    /// Goes on counting, and advertising, where another one stopped.
     pub fn inherit(&mut self, before: Self) {
         self.tally = before.tally;
+        self.advertisements = before.advertisements;
     }
 
-    fn answer(&self, query: &Query<'_>, _reply: &mut Reply<'_>) -> Verdict {
-        let _port = self.snapshot.port(query.in_port);
-        Verdict::Ignored("nobody answers it")
+    fn answer(&mut self, query: &Query<'_>, now: Duration, reply: &mut Reply<'_>) -> Verdict {
+        let network = || self.snapshot.network(query.vid());
+        match (query.role, query.topic, &query.body) {
+            (Role::Tunnel, Topic::Arp, Body::Arp(packet)) => arp::answer(query, *packet, network(), reply),
+            (Role::Tunnel, Topic::Nd, Body::Icmpv6(ip, icmp)) => nd::answer(query, (ip, icmp), network(), reply),
+            (Role::Integration, _, _) => self.answer_port(query, now, reply),
+            _ => Verdict::Ignored(NOBODY),
+        }
+    }
+
+    /// What a local port asks of the servers and routers that Heddle is.
+    fn answer_port(&mut self, query: &Query<'_>, now: Duration, reply: &mut Reply<'_>) -> Verdict {
+        let Some(port) = self.snapshot.port(query.in_port) else {
+            return Verdict::Ignored("of a port that is not bound");
+        };
+        match (query.topic, &port.dhcpv6, &port.router) {
+            (Topic::Dhcpv6, Some(server), _) => server.answer(query, reply),
+            (Topic::RouterSolicitation, _, Some(router)) => self.advertisements.answer(router, query, now, reply),
+            _ => Verdict::Ignored(NOBODY),
+        }
     }
 
     /// Time passes; call it about once a second.
-    pub fn on_tick(&mut self, _now: Duration, _out: &mut Writer) {}
+    pub fn on_tick(&mut self, now: Duration, out: &mut Writer) {
+        if self.role != Role::Integration {
+            return;
+        }
+        if std::mem::take(&mut self.is_new) {
+            self.advertisements.follow(&self.snapshot, now);
+        }
+        self.advertisements.on_tick(now, &mut Reply::unasked(out));
+    }
 }

@@ -5,9 +5,10 @@ use super::limits::Source;
 use crate::openflow::PortNo;
 use crate::openflow::numbers::{
     ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, IP_PROTO_UDP, NEIGHBOR_SOLICITATION,
+    ROUTER_SOLICITATION,
 };
 use crate::openflow::packet::PacketIn;
-use crate::packet::{Ethernet, Fragment, Icmpv6, Ipv4, Ipv6, PacketError, Payload, Udp};
+use crate::packet::{Ethernet, Fragment, Icmpv6, Ipv4, Ipv6, PacketError, Payload, Udp, dhcpv4, dhcpv6};
 
 /// Whose business a packet is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -79,13 +80,6 @@ pub struct Query<'a> {
     pub frame: &'a [u8],
 }
 
-/// UDP port of DHCPv4 servers (RFC 2131 §4.1).
-const DHCPV4_SERVER: u16 = 67;
-/// UDP port of DHCPv6 servers (RFC 8415 §7.2).
-const DHCPV6_SERVER: u16 = 547;
-/// ICMPv6 type of a router solicitation (RFC 4861 §4.1).
-const ROUTER_SOLICITATION: u8 = 133;
-
 impl<'a> Query<'a> {
     /// Reads as much of the frame as tells whose business it is. Errors: a header that is cut off or cannot be one.
     #[inline]
@@ -142,8 +136,8 @@ fn ipv6(packet: Payload<'_>) -> Result<Body<'_>, PacketError> {
 const fn topic(body: &Body<'_>) -> Topic {
     match body {
         Body::Arp(_) => Topic::Arp,
-        Body::Udp4(_, udp) if udp.dst == DHCPV4_SERVER => Topic::Dhcpv4,
-        Body::Udp6(_, udp) if udp.dst == DHCPV6_SERVER => Topic::Dhcpv6,
+        Body::Udp4(_, udp) if udp.dst == dhcpv4::SERVER_PORT => Topic::Dhcpv4,
+        Body::Udp6(_, udp) if udp.dst == dhcpv6::SERVER_PORT => Topic::Dhcpv6,
         Body::Icmpv6(_, icmp) if icmp.icmp_type == NEIGHBOR_SOLICITATION => Topic::Nd,
         Body::Icmpv6(_, icmp) if icmp.icmp_type == ROUTER_SOLICITATION => Topic::RouterSolicitation,
         _ => Topic::Other,

@@ -1,6 +1,6 @@
 //! A PACKET_OUT on its way into the buffer of what is to be sent.
 
-use super::Query;
+use super::{Query, Verdict};
 use crate::openflow::header::{MessageType, VERSION};
 use crate::openflow::packet::NO_BUFFER;
 use crate::openflow::{Action, EncodeError, PortNo, TableId, Writer};
@@ -46,6 +46,16 @@ impl<'a> Reply<'a> {
             self.out.undo(begin);
             self.sound = false;
         }
+    }
+
+    /// Sends the packet itself on through the flows of a table, as if it had not come up.
+    #[inline]
+    pub fn pass_on(&mut self, query: &Query<'_>, table: TableId) -> Verdict {
+        self.send(Destination::Resubmit(table), |writer| {
+            writer.bytes(query.frame);
+            Ok(())
+        });
+        Verdict::PassedOn
     }
 
     /// False if a packet was too long for a message and was left out.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::neighbours::NetworkAnswers;
+use super::{dhcpv6, ra};
 use crate::openflow::{MacAddr, PortNo};
 use crate::pipeline::View;
 use crate::topology::{Name, Port};
@@ -11,12 +13,24 @@ use crate::topology::{Name, Port};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Snapshot {
     pub(super) ports: HashMap<PortNo, Arc<PortAnswers>>,
+    /// By local VLAN.
+    pub(super) networks: Vec<Option<Arc<NetworkAnswers>>>,
 }
 
 impl Snapshot {
     /// What a local port is answered; `None` for a port of `br-int` that the topology does not know.
     pub fn port(&self, in_port: PortNo) -> Option<&PortAnswers> {
         self.ports.get(&in_port).map(|answers| &**answers)
+    }
+
+    /// Every local port.
+    pub(super) fn ports(&self) -> impl Iterator<Item = (PortNo, &PortAnswers)> {
+        self.ports.iter().map(|(port, answers)| (*port, &**answers))
+    }
+
+    /// What is answered in the name of others in the network of a local VLAN.
+    pub fn network(&self, vid: u16) -> Option<&NetworkAnswers> {
+        self.networks.get(usize::from(vid))?.as_deref()
     }
 }
 
@@ -27,11 +41,23 @@ pub struct PortAnswers {
     pub name: Name,
     /// Its MAC address.
     pub mac_address: MacAddr,
+    /// Its DHCPv6 server, if Heddle is that.
+    pub dhcpv6: Option<dhcpv6::Server>,
+    /// What it hears of routers, if Heddle speaks for them.
+    pub router: Option<Arc<ra::Router>>,
 }
 
 impl PortAnswers {
     /// What a local port is answered.
-    pub(super) fn of(port: &Port, _view: &View<'_>) -> Self {
-        Self { name: port.name.clone(), mac_address: port.mac_address }
+    pub(super) fn of(port: &Port, view: &View<'_>) -> Self {
+        let topology = view.topology;
+        let network = topology.network(&port.network);
+        let heard = network.filter(|_| topology.hears_routers(port));
+        Self {
+            name: port.name.clone(),
+            mac_address: port.mac_address,
+            dhcpv6: network.and_then(|network| dhcpv6::Server::of(port, network)),
+            router: heard.and_then(|network| ra::Router::of(network, topology)).map(Arc::new),
+        }
     }
 }

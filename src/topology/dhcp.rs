@@ -154,6 +154,11 @@ impl Subnet {
 }
 
 impl Dhcp {
+    /// Where to look up names without dots: the domains of the list, or that of the hosts.
+    pub fn search(&self) -> &[DomainName] {
+        if self.domain_search.is_empty() { self.domain_name.as_slice() } else { &self.domain_search }
+    }
+
     /// The keys of a subnet that are read here.
     pub(super) const KEYS: [&'static str; 10] = [
         "enable_dhcp",

@@ -326,7 +326,8 @@ fn walk(root: &DeTable<'_>, place: &Place, is_key: bool) -> (usize, usize) {
     (depth, offset)
 }
 
-fn wrong_type(value: &Value<'_>, at: &At<'_>, report: &mut Report, expected: &'static str) {
+/// A value of another type than expected.
+pub(crate) fn wrong_type(value: &Value<'_>, at: &At<'_>, report: &mut Report, expected: &'static str) {
     let found = match value.get_ref() {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",

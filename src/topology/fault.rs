@@ -297,6 +297,8 @@ pub enum Fault {
     // heddle.toml.
     #[error("found {0:?}, expected ADDRESS or ADDRESS:PORT such as \"127.0.0.1:6633\" or \"[::1]:6633\"")]
     BadListen(Box<str>),
+    #[error("found {0:?}, expected ADDRESS or ADDRESS:PORT such as \"127.0.0.1:9633\", or \"\" for none")]
+    BadMetricsListen(Box<str>),
     #[error("found an empty list, expected at least one address to listen on")]
     NoListen,
     #[error("found {0} again, expected each address once")]
@@ -309,8 +311,8 @@ pub enum Fault {
     NoPath,
     #[error("found {0:?}, expected a bridge that is used for nothing else")]
     BridgeTaken(Name),
-    #[error("found \"controller\", expected true or false: this version cannot answer ARP by packet-in yet")]
-    NoControllerResponder,
+    #[error("found {0:?}, expected true, false or \"controller\"")]
+    BadResponder(Box<str>),
     #[error("found {0:?} again, expected each bridge once")]
     BridgeTwice(Name),
     #[error(

@@ -53,6 +53,16 @@ impl NetworkKind {
         }
     }
 
+    /// The word in the file.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Flat { .. } => "flat",
+            Self::Vlan { .. } => "vlan",
+            Self::Vxlan { .. } => "vxlan",
+        }
+    }
+
     /// True for VXLAN.
     pub const fn is_vxlan(&self) -> bool {
         matches!(self, Self::Vxlan { .. })
@@ -96,6 +106,10 @@ pub struct Network {
     pub kind: NetworkKind,
     /// The largest packet of its ports in bytes, at least 68 (RFC 791), 1280 with an IPv6 subnet (RFC 8200 §5).
     pub mtu: Option<u16>,
+    /// If ARP requests for known addresses are answered on the asker's host; each host has a default. VXLAN only.
+    pub arp_responder: Option<bool>,
+    /// The same for neighbour solicitations.
+    pub nd_responder: Option<bool>,
     /// Its subnets by name; they do not overlap.
     pub subnets: Vec<Subnet>,
 }

@@ -202,7 +202,10 @@ impl Draft {
     ) -> Option<()> {
         let table = document::table(value, at, report)?;
         let kind = network_kind(table, at, report);
+        const KNOWN: &[&str] =
+            &["type", "segmentation_id", "physical_network", "mtu", "arp_responder", "nd_responder", "subnets"];
         let (mut mtu, mut subnets, mut sound) = (None, Vec::new(), true);
+        let (mut arp_responder, mut nd_responder) = (None, None);
         for (key, value) in table {
             let at = at.key(key.get_ref());
             match &**key.get_ref() {
@@ -221,10 +224,15 @@ impl Draft {
                         }
                     }
                 }
-                _ => {
-                    let known = &["type", "segmentation_id", "physical_network", "mtu", "subnets"];
-                    report.push(&at, Fault::UnknownKey { known });
+                "arp_responder" => {
+                    arp_responder = document::boolean(value, &at, report);
+                    sound &= arp_responder.is_some();
                 }
+                "nd_responder" => {
+                    nd_responder = document::boolean(value, &at, report);
+                    sound &= nd_responder.is_some();
+                }
+                _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
         if let Some(size) =
@@ -235,8 +243,13 @@ impl Draft {
                 Fault::OutOfRange { found: size.to_string().into(), what, low: u32::from(LEAST_IPV6), high: 65535 };
             report.push(&at.key("mtu"), fault);
         }
+        for (key, wish) in [("arp_responder", arp_responder), ("nd_responder", nd_responder)] {
+            if let (Some(true), Some(kind)) = (wish, kind.as_ref().filter(|kind| !kind.is_vxlan())) {
+                report.push(&at.key(key), Fault::NotAllowed { kind: kind.as_str() });
+            }
+        }
         let mtu = mtu.and_then(|size| u16::try_from(size).ok());
-        let network = Network { name: name.clone(), kind: kind?, mtu, subnets };
+        let network = Network { name: name.clone(), kind: kind?, mtu, arp_responder, nd_responder, subnets };
         check_subnets(&network, at, report);
         let named_at = table.get("physical_network").map(|value| base + value.span().start);
         sound.then(|| self.networks.insert(name.clone(), (network, named_at))).map(drop)

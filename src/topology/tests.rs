@@ -68,7 +68,7 @@ fn a_good_file_becomes_its_values() {
     assert_eq!(topology.node("n1").unwrap().tunnel_ip, Some("192.0.2.1".parse().unwrap()));
     let blue = topology.network("blue").unwrap();
     assert_eq!(blue.kind, NetworkKind::Vxlan { segmentation_id: 1001 });
-    assert_eq!(blue.mtu, Some(1450));
+    assert_eq!((blue.mtu, blue.arp_responder, blue.nd_responder), (Some(1450), None, None));
     assert_eq!(blue.subnets[0].gateway_ip, Some("10.0.0.1".parse().unwrap()));
     let red = NetworkKind::Vlan { physical_network: "physnet".into(), segmentation_id: 5 };
     assert_eq!(topology.network("red").unwrap().kind, red);
@@ -107,7 +107,8 @@ fn unknown_keys_and_wrong_types_are_refused_everywhere() {
     const PORT: &str = "found an unknown key, expected network, node, interface, mac_address, fixed_ips, port_security, \
                         allowed_address_pairs, security_groups, tftp_server_name \
                         or bootfile_name";
-    const NETWORK: &str = "found an unknown key, expected type, segmentation_id, physical_network, mtu or subnets";
+    const NETWORK: &str = "found an unknown key, expected type, segmentation_id, physical_network, mtu, arp_responder, \
+                           nd_responder or subnets";
     expect(&[
         ("[nodes.n1]", "x = 1\n[nodes.n1]", &format!("t:1:1: x: {TOP}")),
         ("[nodes.n2]", "[nodes.n2]\n ip = 1", "t:4:2: nodes.n2.ip: found an unknown key, expected tunnel_ip"),
@@ -235,6 +236,22 @@ fn values_that_do_not_parse_are_refused() {
 }
 
 #[test]
+fn a_network_says_who_answers_in_it_and_only_a_vxlan_network_says_yes() {
+    let read = |keys: &str| {
+        let text = format!("nodes.n.tunnel_ip = '192.0.2.1'\nnetworks.w = {{ {keys} }}");
+        let topology = Topology::parse(&text, "t").map_err(|refused| refused.to_string())?;
+        let network = topology.network("w").unwrap();
+        Ok((network.arp_responder, network.nd_responder))
+    };
+    let vxlan = |says: &str| read(&format!("type = 'vxlan', segmentation_id = 1{says}"));
+    assert_eq!(vxlan(""), Ok((None, None)));
+    assert_eq!(vxlan(", arp_responder = true, nd_responder = false"), Ok((Some(true), Some(false))));
+    assert_eq!(read("type = 'local', arp_responder = false"), Ok((Some(false), None)));
+    let refused = "t:2:47: networks.w.nd_responder: found one in a network of type local, expected none";
+    assert_eq!(read("type = 'local', nd_responder = true"), Err(refused.to_owned()));
+}
+
+#[test]
 fn numbers_out_of_range_are_refused() {
     expect(&[
         ("1001", "0", "t:7:19: networks.blue.segmentation_id: found 0, expected a VNI from 1 to 16777215"),
@@ -245,6 +262,11 @@ fn numbers_out_of_range_are_refused() {
         ),
         ("= 5", "= 4095", "t:15:19: networks.red.segmentation_id: found 4095, expected a VLAN id from 1 to 4094"),
         ("= 5", "= -1", "t:15:19: networks.red.segmentation_id: found -1, expected a VLAN id from 1 to 4094"),
+        (
+            "1450",
+            "1450\narp_responder = 1",
+            "t:9:17: networks.blue.arp_responder: found an integer, expected true or false",
+        ),
         ("1450", "67", "t:8:7: networks.blue.mtu: found 67, expected a size in bytes from 68 to 65535"),
         ("1450", "65536", "t:8:7: networks.blue.mtu: found 65536, expected a size in bytes from 68 to 65535"),
         (

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use heddle::flow::{Flow, FlowTable};
 use heddle::openflow::{MacAddr, PortNo};
-use heddle::pipeline::{Bindings, Bridge, Layout, LocalVlan, View, all_flows};
+use heddle::pipeline::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, View, all_flows};
 use heddle::switch::{Command, ConnectionId, News, Ownership, Progress, Wanted, drive};
 use heddle::topology::{Port, Topology};
 
@@ -41,7 +41,14 @@ pub fn flows(count: usize) -> Vec<Arc<Flow>> {
         };
         topology.insert_port(port).unwrap();
     }
-    let layout = Layout { node: "h0".into(), physical_networks: Vec::new(), l2_population: true, arp_responder: true };
+    let in_flows = Answering { by: AnsweredBy::Flows, default: true };
+    let layout = Layout {
+        node: "h0".into(),
+        physical_networks: Vec::new(),
+        l2_population: true,
+        arp_responder: in_flows,
+        nd_responder: in_flows,
+    };
     let vlan = |network: usize| LocalVlan::new(network as u16 + 1).unwrap();
     let bindings = Bindings {
         patch_int: Some(PortNo(1)),

@@ -23,6 +23,8 @@ pub struct NetworkModel {
     pub kind: Kind,
     /// Tells one segment of the network from the next, and whether it has DHCP.
     pub version: u8,
+    /// What the network says about the two responders; heard in a VXLAN network only.
+    pub responders: [Option<bool>; 2],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +46,12 @@ pub struct Model {
 pub fn network_model() -> impl Strategy<Value = NetworkModel> {
     let kinds =
         prop_oneof![1 => Just(Kind::Local), 1 => Just(Kind::Flat), 1 => Just(Kind::Vlan), 4 => Just(Kind::Vxlan)];
-    (kinds, 0..3_u8).prop_map(|(kind, version)| NetworkModel { kind, version })
+    let wish = || prop_oneof![2 => Just(None), 1 => Just(Some(false)), 1 => Just(Some(true))];
+    (kinds, 0..3_u8, [wish(), wish()]).prop_map(|(kind, version, responders)| NetworkModel {
+        kind,
+        version,
+        responders,
+    })
 }
 
 pub fn port_model() -> impl Strategy<Value = PortModel> {
@@ -80,7 +87,11 @@ impl Model {
                 Kind::Flat | Kind::Vlan => {
                     format!("type = 'vlan', segmentation_id = {vlan}, physical_network = 'phys{physical}'")
                 }
-                Kind::Vxlan => format!("type = 'vxlan', segmentation_id = {}", 1000 + vlan),
+                Kind::Vxlan => {
+                    let wishes = ["arp_responder", "nd_responder"].into_iter().zip(network.responders);
+                    let said = wishes.filter_map(|(key, wish)| Some(format!(", {key} = {}", wish?)));
+                    format!("type = 'vxlan', segmentation_id = {}{}", 1000 + vlan, said.collect::<String>())
+                }
             };
             // The gateway's address is that of port 2, which may be in the network or not.
             let dhcp = match network.version {
@@ -88,7 +99,12 @@ impl Model {
                 1 => ", enable_dhcp = true, gateway_ip = '10.0.0.3'",
                 _ => ", enable_dhcp = true, dhcp_server_ip = '10.0.0.200'",
             };
-            let subnets = format!("v4 = {{ cidr = '10.0.0.0/24'{dhcp} }}, v6 = {{ cidr = '2001:db8::/64' }}");
+            let ipv6 = match network.version {
+                0 => "",
+                1 => ", ipv6_ra_mode = 'slaac', gateway_ip = '2001:db8::3'",
+                _ => ", enable_dhcp = true, ipv6_ra_mode = 'dhcpv6-stateful', ipv6_address_mode = 'dhcpv6-stateful'",
+            };
+            let subnets = format!("v4 = {{ cidr = '10.0.0.0/24'{dhcp} }}, v6 = {{ cidr = '2001:db8::/64'{ipv6} }}");
             writeln!(text, "networks.net{index} = {{ {kind}, subnets = {{ {subnets} }} }}").unwrap();
         }
         for (id, port) in &self.ports {

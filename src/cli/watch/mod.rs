@@ -9,18 +9,20 @@
 //! The reader asks the switch; keys and signals only have threads on a terminal. None of them outlives the process,
 //! and a switch that does not answer keeps nobody from leaving.
 
+pub(in crate::cli) mod frame;
 mod rates;
 mod screen;
-mod terminal;
-mod text;
+pub(in crate::cli) mod terminal;
+pub(in crate::cli) mod text;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use frame::Colours;
 use rates::{Change, Meter, Refresh};
-use screen::{Colours, Screen, Wish};
+use screen::{Screen, Wish};
 use terminal::{Input, Terminal};
 
 use super::client::{Client, ClientError, Target};
@@ -261,8 +263,7 @@ fn rest(count: usize, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn on_terminal(mut session: Session, first: Step) -> Result<(), Error> {
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let mut screen = Screen::new(&session.name, if no_colour { Colours::Off } else { Colours::On });
+    let mut screen = Screen::new(&session.name, Colours::of_environment());
     let mut step_names = first.names;
     screen.update(first.refresh, &clock::time_of_day(), names(&step_names));
     session.count -= 1;

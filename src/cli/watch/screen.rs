@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::frame::{Colours, Style, frame};
 use super::rates::{Change, Event, Refresh, Row};
 use super::text;
 use crate::flow::text::Names;
@@ -25,13 +26,6 @@ pub(super) enum Wish {
     Redraw,
     Quit,
     Nothing,
-}
-
-/// Whether the terminal shows colours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Colours {
-    On,
-    Off,
 }
 
 /// A change as it is remembered.
@@ -134,7 +128,7 @@ impl Screen {
         let keys = "q quit  p/b by packets/bytes  t traffic  n never hit  c changes  space pause  j/k/d/u scroll";
         lines.push((Style::Dim, keys.to_owned()));
         lines.truncate(height);
-        self.frame(&lines, width)
+        frame(&lines, width, self.colours)
     }
 
     fn rows(&mut self, room: usize, names: &dyn Names, lines: &mut Vec<(Style, String)>) {
@@ -155,23 +149,6 @@ impl Screen {
             });
         }
     }
-
-    fn frame(&self, lines: &[(Style, String)], width: usize) -> String {
-        // Between these the terminal shows nothing half done, if it knows how.
-        let mut frame = String::from("\x1b[?2026h\x1b[H");
-        for (number, (style, line)) in lines.iter().enumerate() {
-            if number > 0 {
-                frame.push_str("\r\n");
-            }
-            let code = if self.colours == Colours::On { style.code() } else { "" };
-            frame.push_str(code);
-            clip(line, width, &mut frame);
-            frame.push_str(if code.is_empty() { "" } else { "\x1b[0m" });
-            frame.push_str("\x1b[K");
-        }
-        frame.push_str("\x1b[J\x1b[?2026l");
-        frame
-    }
 }
 
 impl Logged {
@@ -182,40 +159,6 @@ impl Logged {
             Event::Modified => Style::Yellow,
         };
         (style, format!("{} {}  {}", self.event.sign(), self.time, self.flow))
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Style {
-    #[default]
-    Plain,
-    Bold,
-    Dim,
-    Green,
-    Red,
-    Yellow,
-}
-
-impl Style {
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Plain => "",
-            Self::Bold => "\x1b[1m",
-            Self::Dim => "\x1b[2m",
-            Self::Green => "\x1b[32m",
-            Self::Red => "\x1b[31m",
-            Self::Yellow => "\x1b[33m",
-        }
-    }
-}
-
-/// What of `line` fits into `width` columns; what would move the cursor becomes a dot.
-fn clip(line: &str, width: usize, out: &mut String) {
-    let count = line.chars().count();
-    let kept = if count > width { width.saturating_sub(1) } else { count };
-    out.extend(line.chars().take(kept).map(|c| if c.is_control() { '·' } else { c }));
-    if count > width && width > 0 {
-        out.push('…');
     }
 }
 
@@ -288,12 +231,5 @@ mod tests {
         let lines = shown(&mut screen, (120, 24));
         assert!(lines[2].contains("table=1,") && lines[3].contains("table=3,"), "{lines:?}");
         assert_eq!((screen.key(b'x'), screen.key(b'q')), (Wish::Nothing, Wish::Quit));
-    }
-
-    #[test]
-    fn nothing_that_a_switch_names_moves_the_cursor() {
-        let mut out = String::new();
-        clip("tap\x1b[2J\r\nx", 80, &mut out);
-        assert_eq!(out, "tap·[2J··x");
     }
 }

@@ -15,7 +15,7 @@ const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// What a person, the window or the system asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Input {
+pub(in crate::cli) enum Input {
     Key(u8),
     Resized,
     /// Ctrl-C, or a signal that ends programs.
@@ -23,13 +23,13 @@ pub(super) enum Input {
 }
 
 /// The terminal is ours until this is dropped, or until a panic.
-pub(super) struct Terminal {
+pub(in crate::cli) struct Terminal {
     before: Option<Termios>,
 }
 
 impl Terminal {
     /// Takes it, and hands what comes from it to `inputs` as `wrap` makes of it.
-    pub(super) fn take<E: Send + 'static>(inputs: Sender<E>, wrap: fn(Input) -> E) -> io::Result<Self> {
+    pub(in crate::cli) fn take<E: Send + 'static>(inputs: Sender<E>, wrap: fn(Input) -> E) -> io::Result<Self> {
         let signals = Signals::catch()?;
         // Without keys there is still a screen.
         let before = tcgetattr(io::stdin()).ok();
@@ -55,7 +55,7 @@ impl Terminal {
     }
 
     /// Columns and rows.
-    pub(super) fn size() -> (usize, usize) {
+    pub(in crate::cli) fn size() -> (usize, usize) {
         match tcgetwinsize(io::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
             _ => (80, 24),

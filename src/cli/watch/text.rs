@@ -8,7 +8,7 @@ use crate::flow::text::{Cookies, Names, Printer};
 pub(super) const COLUMNS: &str = "  packets/s     bytes/s     packets  flow";
 
 /// A rate in at most five characters: `0`, `0.3`, `12.5`, `340`, `12.5k`, `3.1M`.
-pub(super) fn rate(rate: f64) -> String {
+pub(in crate::cli) fn rate(rate: f64) -> String {
     const STEPS: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     let (value, letter) =
         STEPS.iter().find(|(step, _)| rate >= *step).map_or((rate, ""), |(step, l)| (rate / step, *l));

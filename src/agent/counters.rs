@@ -1,0 +1,219 @@
+//! What the daemon has counted since it started, whatever connections came and went. Every table has a bound.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::bridges::Stranger;
+use crate::responder::{self, Latency, Outcome, Punts, Source, Topic, Verdict};
+use crate::switch::{ConnectionId, Progress};
+use crate::topology::Name;
+
+/// Senders that are remembered of a bridge; those that were silent longest give way.
+const MAX_TALKERS: usize = 4096;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Counters {
+    bridges: BTreeMap<Name, BridgeCounters>,
+    /// Readings of the topology file.
+    pub topology: Attempts,
+    /// Transactions with the database.
+    pub transactions: Attempts,
+    /// Connections that were sent away, by reason.
+    pub strangers: BTreeMap<&'static str, u64>,
+}
+
+/// How often something went well or did not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Attempts {
+    /// It went well.
+    pub good: u64,
+    /// It did not.
+    pub failed: u64,
+}
+
+impl Attempts {
+    /// One more.
+    pub fn count<T, E>(&mut self, result: &Result<T, E>) {
+        match result {
+            Ok(_) => self.good += 1,
+            Err(_) => self.failed += 1,
+        }
+    }
+}
+
+/// What was counted of one bridge.
+#[derive(Debug, Default)]
+pub struct BridgeCounters {
+    /// How often its flows were compared with what is wanted.
+    pub audits: u64,
+    /// Flows that differed then.
+    pub differences: u64,
+    /// FLOW_MODs sent to it.
+    pub flow_mods: u64,
+    /// Flows put right after somebody else changed them.
+    pub repaired: u64,
+    /// The connection that counts for `flow_mods` and `repaired`, and what it said last.
+    last: Option<(ConnectionId, u64, u64)>,
+    /// What came up, by topic and outcome.
+    pub punts: responder::Counts,
+    /// How long answers took.
+    pub latency: Latency,
+    /// Who sent it.
+    pub talkers: HashMap<TalkerKey, TalkerCounters>,
+    /// When the bridge's connection told last, since the daemon started.
+    pub told_at: Duration,
+}
+
+/// What tells the rows of senders apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TalkerKey {
+    /// Who sent.
+    pub source: Source,
+    /// Whose business it was.
+    pub topic: Topic,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it was ignored; else empty.
+    pub reason: &'static str,
+}
+
+/// Packets of one sender that met the same end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TalkerCounters {
+    /// How many.
+    pub packets: u64,
+    /// The last such end.
+    pub verdict: Verdict,
+    /// When they were told of last, since the daemon started.
+    pub told_at: Duration,
+}
+
+impl Counters {
+    /// Of a daemon that has read its topology and nothing else yet.
+    pub fn new() -> Self {
+        Self { topology: Attempts { good: 1, failed: 0 }, ..Self::default() }
+    }
+
+    /// What was counted of a bridge.
+    pub fn bridge(&self, name: &str) -> Option<&BridgeCounters> {
+        self.bridges.get(name)
+    }
+
+    /// What was counted of a bridge, to count on. Whoever calls has a bounded number of names.
+    pub fn bridge_mut(&mut self, name: &Name) -> &mut BridgeCounters {
+        self.bridges.entry(name.clone()).or_default()
+    }
+
+    /// All bridges of which anything was counted.
+    pub fn bridges(&self) -> impl Iterator<Item = (&Name, &BridgeCounters)> {
+        self.bridges.iter()
+    }
+
+    /// A connection was sent away.
+    pub fn refused(&mut self, stranger: &Stranger) {
+        *self.strangers.entry(stranger.reason()).or_default() += 1;
+    }
+}
+
+impl BridgeCounters {
+    /// The bridge's flows were compared with what is wanted.
+    pub fn audited(&mut self, differences: usize) {
+        self.audits += 1;
+        self.differences += differences as u64;
+    }
+
+    /// Adds what a connection has done since it said so last.
+    pub fn progressed(&mut self, connection: ConnectionId, progress: &Progress) {
+        let (flow_mods, repaired) = match self.last {
+            Some((last, flow_mods, repaired)) if last == connection => (flow_mods, repaired),
+            _ => (0, 0),
+        };
+        self.flow_mods += progress.flow_mods.saturating_sub(flow_mods);
+        self.repaired += progress.repaired.saturating_sub(repaired);
+        self.last = Some((connection, progress.flow_mods, progress.repaired));
+    }
+
+    /// Adds what came up, as told at `now` since the daemon started.
+    pub fn punted(&mut self, punts: &Punts, now: Duration) {
+        self.punts.add(&punts.counts);
+        self.latency.add(&punts.latency);
+        self.told_at = now;
+        for talker in &punts.talkers {
+            let reason = if let Verdict::Ignored(reason) = talker.verdict { reason } else { "" };
+            let key = TalkerKey { source: talker.source, topic: talker.topic, outcome: talker.verdict.into(), reason };
+            let row =
+                self.talkers.entry(key).or_insert(TalkerCounters { packets: 0, verdict: talker.verdict, told_at: now });
+            row.packets += talker.packets;
+            (row.verdict, row.told_at) = (talker.verdict, now);
+        }
+        self.forget_the_silent();
+    }
+
+    /// Half of the senders go when there are too many.
+    fn forget_the_silent(&mut self) {
+        if self.talkers.len() <= MAX_TALKERS {
+            return;
+        }
+        let mut by_age: Vec<(Duration, TalkerKey)> =
+            self.talkers.iter().map(|(key, talker)| (talker.told_at, *key)).collect();
+        by_age.sort_unstable_by_key(|(told_at, _)| *told_at);
+        for (_, key) in by_age.iter().take(MAX_TALKERS / 2) {
+            self.talkers.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openflow::PortNo;
+    use crate::responder::{Counts, Talker};
+
+    fn progress(flow_mods: u64) -> Progress {
+        Progress { flow_mods, ..Progress::default() }
+    }
+
+    fn punts(ports: std::ops::Range<u32>) -> Punts {
+        let talker = |port| Talker {
+            source: Source::Port(PortNo(port)),
+            topic: Topic::Arp,
+            verdict: Verdict::Ignored("nobody has it"),
+            packets: 2,
+        };
+        Punts { counts: Counts::default(), latency: Latency::default(), talkers: ports.map(talker).collect() }
+    }
+
+    #[test]
+    fn flow_mods_of_all_connections_of_a_bridge_add_up() {
+        let mut counters = Counters::default();
+        let bridge = counters.bridge_mut(&"br-int".into());
+        for (connection, flow_mods) in [(1, 10), (1, 12), (2, 5), (2, 5), (2, 6)] {
+            bridge.progressed(ConnectionId(connection), &progress(flow_mods));
+        }
+        assert_eq!(counters.bridge("br-int").unwrap().flow_mods, 12 + 6);
+        assert!(counters.bridge("br-tun").is_none());
+    }
+
+    #[test]
+    fn a_sender_is_one_row_for_each_end_that_its_packets_met() {
+        let mut bridge = BridgeCounters::default();
+        bridge.punted(&punts(1..3), Duration::from_secs(1));
+        bridge.punted(&punts(2..4), Duration::from_secs(2));
+        let mut packets: Vec<u64> = bridge.talkers.values().map(|talker| talker.packets).collect();
+        packets.sort_unstable();
+        assert_eq!(packets, [2, 2, 4]);
+        assert_eq!(bridge.told_at, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn senders_are_bounded_and_the_silent_go_first() {
+        let mut bridge = BridgeCounters::default();
+        for second in 0..40 {
+            bridge.punted(&punts(second * 250..second * 250 + 250), Duration::from_secs(second.into()));
+            assert!(bridge.talkers.len() <= MAX_TALKERS);
+        }
+        let newest = |key: &TalkerKey| matches!(key.source, Source::Port(PortNo(port)) if port >= 39 * 250);
+        assert_eq!(bridge.talkers.keys().filter(|key| newest(key)).count(), 250);
+    }
+}
