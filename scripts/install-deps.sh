@@ -12,6 +12,13 @@ need ping iputils-ping
 need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
+# Clients of DHCP.
+need udhcpc udhcpc
+need dhclient isc-dhcp-client
+need dhcpcd dhcpcd-base
+need dhclient isc-dhcp-client
+need dhcpcd dhcpcd-base
+need rdisc6 ndisc6
 # libFuzzer, which the fuzz targets link, is C++.
 need c++ g++
 # arping of the package "arping" takes other options than the one of iputils.

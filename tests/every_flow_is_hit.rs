@@ -17,12 +17,14 @@ const PAIR: &str = "fa:16:3e:00:88:88";
 fn lab() -> Lab {
     Lab::new("every-flow")
         .network("loc", Local, &["172.18.0.0/24"])
+        .with("subnets.loc-0 = { enable_dhcp = true, dhcp_server_ip = '172.18.0.2' }")
         .network("flt", Flat("physnet"), &["172.18.1.0/24"])
         .network("vln", Vlan("physnet", 100), &["172.18.2.0/24"])
         .network("blue", Vxlan(1001), &["172.18.3.0/24", "2001:db8::/64"])
         .host("a")
         .host("b")
         .vm("a", "l-a", "loc")
+        .vm_with("a", "l-b", "loc", |vm| vm.port_security(false))
         .vm("a", "f-a", "flt")
         .vm("b", "f-b", "flt")
         .vm("a", "v-a", "vln")
@@ -49,6 +51,13 @@ fn use_it(lab: &Lab) {
     }
     lab.vm("x-a").assert_ping6("x-b");
     lab.vm("x-b").assert_ping6("x-a");
+    // Clients of DHCP, to any server and to theirs.
+    for vm in ["l-a", "l-b"] {
+        let (mac, ip) = (lab.vm(vm).mac(), lab.vm(vm).ip());
+        lab.vm(vm).send(&frame::udp((&mac, EVERYONE), ("0.0.0.0", "255.255.255.255"), (68, 67)));
+        lab.vm(vm).send(&frame::udp((&mac, EVERYONE), (&ip, "172.18.0.2"), (68, 67)));
+        ask(lab, vm, &ip, "172.18.0.2");
+    }
     // Broadcast of every network; that of loc ends where no tunnel begins.
     for vm in ["l-a", "f-a", "v-a", "x-a"] {
         lab.vm(vm).send(&marked(&lab.vm(vm).mac(), EVERYONE, "hello"));
@@ -88,6 +97,7 @@ fn abuse_it(lab: &Lab) {
     let (mac, ip) = (lab.vm("x-a").mac(), lab.vm("x-b").ip());
     ask(lab, "x-a", &ip, &ip);
     lab.vm("x-a").send(&marked(STRANGER, EVERYONE, "not mine"));
+    lab.vm("l-b").send(&frame::udp((STRANGER, EVERYONE), ("0.0.0.0", "255.255.255.255"), (68, 67)));
     lab.vm("x-a").send(&tagged(4095, &marked(&mac, EVERYONE, "from the dead")));
     lab::netns::send_frame(lab.wire("physnet").namespace(), "br0", &tagged(999, &marked(STRANGER, EVERYONE, "stray")));
     // From the bridges' own interfaces, and in VXLAN with a VNI that nobody has.

@@ -402,6 +402,16 @@ fn a_changed_prefix_is_told_at_once_and_the_old_one_let_go() {
 }
 
 #[test]
+fn what_a_host_was_told_before_the_first_tick_is_let_go_too() {
+    let modes = "ipv6_ra_mode = \"slaac\"";
+    let mut bench = Bench::new(&topology(modes));
+    assert_eq!(bench.up(&solicitation(GUEST.link_local_ipv6(), 255, &[])).len(), 1);
+    bench.change("one", &topology(modes).replace("2001:db8::", "2001:db8:1::"));
+    let said = listen(&mut bench, 1);
+    assert_eq!(said[0].1.prefixes, ["2001:db8:1::/64 LA 86400 14400", "2001:db8::/64 LA 0 0"]);
+}
+
+#[test]
 fn two_changes_in_a_row_leave_nothing_of_the_first_behind() {
     let modes = "ipv6_ra_mode = \"slaac\"";
     let mut bench = Bench::new(&topology(modes));

@@ -156,6 +156,32 @@ fn packets_that_come_up_are_counted_with_their_sender_and_those_above_the_limit_
 }
 
 #[test]
+fn answers_are_counted_and_timed_and_their_askers_named() {
+    let lab = Lab::new("timed").network("blue", Vxlan(1001), &["172.18.0.0/24"]).host("a").host("b");
+    let lab = lab.config_all("[tunnel]\narp_responder = \"controller\"\n");
+    let lab = lab.vm("a", "x1", "blue").vm("b", "x2", "blue").start();
+    let host = lab.host("a");
+    let status = host.heddle(&["status", "-c", &host.config_path()]);
+    assert!(status.stdout.contains("answers arp (heddle)"), "{}", status.stdout);
+    assert_eq!(lab.vm("x1").arping("x2"), Some(lab.vm("x2").mac()));
+    let answered = "heddle_punts_total{bridge=\"br-tun\",kind=\"arp\",verdict=\"answered\"}";
+    let timed = "heddle_punt_answer_seconds_count{bridge=\"br-tun\"}";
+    let text = eventually_some("each answer is counted and timed", SOON, || {
+        let text = scrape(host);
+        let answered = value(&text, answered)?;
+        (answered >= 1.0 && value(&text, timed) == Some(answered)).then_some(text)
+    });
+    let of_histogram = |part: &str| value(&text, &format!("heddle_punt_answer_seconds_{part}")).unwrap();
+    let count = value(&text, timed).unwrap();
+    assert_eq!(of_histogram("bucket{le=\"+Inf\",bridge=\"br-tun\"}"), count);
+    let sum = of_histogram("sum{bridge=\"br-tun\"}");
+    assert!(sum > 0.0 && sum < count, "an answer takes less than a second: {sum}");
+    let said = punts(host, &["--once"]).stdout;
+    let asker = format!("br-tun  x1 ({})  arp   answered", lab.vm("x1").mac());
+    assert!(said.contains(&asker) && said.contains("; answers take "), "{said}");
+}
+
+#[test]
 fn punts_shows_a_block_each_interval_until_the_daemon_ends() {
     let lab = one_host("live");
     let host = lab.host("a");

@@ -14,6 +14,7 @@ pub mod metrics;
 mod notify;
 pub mod preview;
 pub mod punts;
+pub mod responders;
 pub mod socket;
 pub mod status;
 #[cfg(test)]

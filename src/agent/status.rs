@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::host::Host;
+use super::responders::Responders;
 use crate::flow::Flow;
 use crate::flow::text::{Cookies, Numbers, Printer};
 use crate::ovsdb::Ofport;
@@ -114,6 +115,8 @@ pub struct NetworkStatus {
     pub local_vlan: u16,
     /// The largest packet of its ports in bytes.
     pub mtu: Option<u16>,
+    /// What is answered in it.
+    pub answers: Responders,
 }
 
 /// A port of this node.
@@ -218,10 +221,15 @@ fn problems(host: &Host) -> Vec<String> {
 }
 
 fn networks(host: &Host) -> Vec<NetworkStatus> {
-    let status = host.binder().local_vlans().iter().map(|(name, vlan)| NetworkStatus {
-        name: name.to_string(),
-        local_vlan: vlan.vid(),
-        mtu: mtu(host, name),
+    let view = host.view();
+    let status = host.binder().local_vlans().iter().map(|(name, vlan)| {
+        let network = view.topology.network(name);
+        NetworkStatus {
+            name: name.to_string(),
+            local_vlan: vlan.vid(),
+            mtu: network.map(|network| view.topology.mtu_of(network)),
+            answers: network.map(|network| Responders::of(network, view.layout)).unwrap_or_default(),
+        }
     });
     status.collect()
 }

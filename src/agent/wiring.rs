@@ -46,7 +46,7 @@ pub struct Wiring {
     patches: BTreeMap<Name, Patch>,
     datapath_type: &'static str,
     controller: String,
-    /// Packets a second that a bridge of ours may send up.
+    /// Packets a second that `br-int` may send up.
     controller_rate_limit: Option<i64>,
 }
 
@@ -118,7 +118,8 @@ impl Wiring {
             role,
             datapath_type: self.datapath_type.to_owned(),
             controllers: vec![self.controller.clone()],
-            controller_rate_limit: self.controller_rate_limit.filter(|_| role.is_owned()),
+            // Open vSwitch queues by port: on the tunnel bridge, where all come through one, a flood would starve the rest.
+            controller_rate_limit: self.controller_rate_limit.filter(|_| role == Role::Integration),
         }
     }
 

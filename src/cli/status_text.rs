@@ -96,9 +96,11 @@ fn port(port: &PortStatus) -> [String; 5] {
     ]
 }
 
-fn network(network: &NetworkStatus) -> [String; 3] {
+fn network(network: &NetworkStatus) -> [String; 4] {
     let mtu = network.mtu.map_or_else(|| "-".to_owned(), |mtu| mtu.to_string());
-    [network.name.clone(), format!("vlan {}", network.local_vlan), format!("mtu {mtu}")]
+    let answers = network.answers.words();
+    let answers = if answers.is_empty() { answers } else { format!("answers {answers}") };
+    [network.name.clone(), format!("vlan {}", network.local_vlan), format!("mtu {mtu}"), answers]
 }
 
 /// Columns as wide as their widest cell, two spaces between.

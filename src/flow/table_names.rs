@@ -137,6 +137,7 @@ mod tests {
             (Integration, BANDWIDTH_RATE_LIMIT, "bandwidth_rate_limit"),
             (Integration, TRANSIENT, "transient"),
             (Integration, DHCP_IPV4, "dhcp_ipv4"),
+            (Integration, DHCP_IPV6, "dhcp_ipv6"),
             (Tunnel, LOCAL_SWITCHING, "local_switching"),
             (Tunnel, PATCH_LV_TO_TUN, "patch_lv_to_tun"),
             (Tunnel, VXLAN_TUN_TO_LV, "vxlan_tun_to_lv"),

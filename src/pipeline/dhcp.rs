@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::arp_nd::arp_answer;
 use super::cookie::Kind;
+use super::integration::allowed_macs;
 use super::object::{Entry, Sink};
 use super::tables::{DHCP_IPV4, TRANSIENT};
 use super::view::{Bridge, View};
@@ -35,7 +36,10 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
     let up = [to_heddle()];
     let own = request().eth_src(port.mac_address);
     sink.add(ON, Entry::new(DHCP_IPV4, 100, Kind::PortDhcpToHeddle, own).apply(&up));
-    sink.add(ON, Entry::new(DHCP_IPV4, 1, Kind::PortDhcpForeign, from_port()));
+    // Of others, table 25 lets nothing through.
+    if !port.port_security || allowed_macs(port).len() > 1 {
+        sink.add(ON, Entry::new(DHCP_IPV4, 1, Kind::PortDhcpForeign, from_port()));
+    }
     if is_nowhere(lease.server, network, view.topology) {
         let who_has = from_port().eth_type(ETH_TYPE_ARP).arp_op(Arp::REQUEST).arp_tpa(lease.server);
         let answer = arp_answer(DHCP_SERVER_MAC, lease.server);

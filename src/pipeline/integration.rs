@@ -102,7 +102,7 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
 }
 
 /// The MAC addresses that a port may use.
-fn allowed_macs(port: &Port) -> BTreeSet<MacAddr> {
+pub(super) fn allowed_macs(port: &Port) -> BTreeSet<MacAddr> {
     port.allowed_address_pairs.iter().map(|pair| pair.mac_address).chain([port.mac_address]).collect()
 }
 

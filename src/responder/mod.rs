@@ -17,6 +17,7 @@ pub mod answers;
 mod arp;
 #[cfg(test)]
 mod arp_nd_tests;
+pub mod dhcpv4;
 pub mod dhcpv6;
 mod domain;
 mod identity;
@@ -149,11 +150,8 @@ impl Responder {
             Ok(query) => {
                 let mut reply = Reply::new(&query, out);
                 let verdict = self.answer(&query, now, &mut reply);
-                (
-                    query.source(),
-                    query.topic,
-                    if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") },
-                )
+                let verdict = if reply.is_sound() { verdict } else { Verdict::Ignored("its answer is too long") };
+                (query.source(), query.topic, verdict)
             }
             Err(error) => (Source::Port(in_port(packet_in)), Topic::Other, Verdict::Malformed(error)),
         };
@@ -201,13 +199,31 @@ impl Responder {
 
     /// What a local port asks of the servers and routers that Heddle is.
     fn answer_port(&mut self, query: &Query<'_>, now: Duration, reply: &mut Reply<'_>) -> Verdict {
+        if query.topic == Topic::RouterSolicitation {
+            self.follow_snapshot(now);
+        }
         let Some(port) = self.snapshot.port(query.in_port) else {
             return Verdict::Ignored("of a port that is not bound");
         };
-        match (query.topic, &port.dhcpv6, &port.router) {
-            (Topic::Dhcpv6, Some(server), _) => server.answer(query, reply),
-            (Topic::RouterSolicitation, _, Some(router)) => self.advertisements.answer(router, query, now, reply),
+        let PortAnswers { dhcpv4, dhcpv6, router, .. } = port;
+        match (query.topic, &query.body) {
+            (Topic::Dhcpv4, Body::Udp4(ip, udp)) => {
+                dhcpv4.as_ref().map_or(Verdict::Ignored(NOBODY), |server| server.answer(query, (ip, udp), reply))
+            }
+            (Topic::Dhcpv6, _) => {
+                dhcpv6.as_ref().map_or(Verdict::Ignored(NOBODY), |server| server.answer(query, reply))
+            }
+            (Topic::RouterSolicitation, _) => router
+                .as_ref()
+                .map_or(Verdict::Ignored(NOBODY), |router| self.advertisements.answer(router, query, now, reply)),
             _ => Verdict::Ignored(NOBODY),
+        }
+    }
+
+    /// What is advertised follows the snapshot before anything is said from it: what was said is to be let go later.
+    fn follow_snapshot(&mut self, now: Duration) {
+        if std::mem::take(&mut self.is_new) {
+            self.advertisements.follow(&self.snapshot, now);
         }
     }
 
@@ -216,9 +232,7 @@ impl Responder {
         if self.role != Role::Integration {
             return;
         }
-        if std::mem::take(&mut self.is_new) {
-            self.advertisements.follow(&self.snapshot, now);
-        }
+        self.follow_snapshot(now);
         self.advertisements.on_tick(now, &mut Reply::unasked(out));
     }
 }

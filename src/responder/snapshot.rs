@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::neighbours::NetworkAnswers;
-use super::{dhcpv6, ra};
+use super::{dhcpv4, dhcpv6, ra};
 use crate::openflow::{MacAddr, PortNo};
 use crate::pipeline::View;
 use crate::topology::{Name, Port};
@@ -41,6 +41,8 @@ pub struct PortAnswers {
     pub name: Name,
     /// Its MAC address.
     pub mac_address: MacAddr,
+    /// Its DHCPv4 server, if Heddle is that.
+    pub dhcpv4: Option<dhcpv4::Server>,
     /// Its DHCPv6 server, if Heddle is that.
     pub dhcpv6: Option<dhcpv6::Server>,
     /// What it hears of routers, if Heddle speaks for them.
@@ -56,6 +58,7 @@ impl PortAnswers {
         Self {
             name: port.name.clone(),
             mac_address: port.mac_address,
+            dhcpv4: network.and_then(|network| dhcpv4::Server::of(port, network, topology.mtu_of(network))),
             dhcpv6: network.and_then(|network| dhcpv6::Server::of(port, network)),
             router: heard.and_then(|network| ra::Router::of(network, topology)).map(Arc::new),
         }

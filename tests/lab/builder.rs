@@ -9,7 +9,7 @@ use super::Lab;
 use super::command::{eventually, register_logs};
 use super::host::{Host, UNDERLAY_IF, tunnel_ip};
 use super::sweep::LabId;
-use super::topology::{Kind, Network, Port, Topology};
+use super::topology::{Kind, Network, Port, Topology, merge};
 use super::vm::{Binding, VmSpec};
 use super::wire::Wire;
 
@@ -37,7 +37,14 @@ impl LabBuilder {
     /// A network with its subnets, the first address of each being the gateway's.
     pub fn network(mut self, name: &str, kind: Kind, subnets: &[&str]) -> Self {
         let subnets = subnets.iter().map(|&cidr| cidr.to_owned()).collect();
-        self.topology.networks.push(Network { name: name.into(), kind, subnets });
+        self.topology.networks.push(Network { name: name.into(), kind, subnets, more: Table::new() });
+        self
+    }
+
+    /// More keys of the network that was named last; see [`Network::more`].
+    pub fn with(mut self, text: &str) -> Self {
+        let network = self.topology.networks.last_mut().expect("a network was named");
+        merge(&mut network.more, text.parse().unwrap_or_else(|e| panic!("keys of {}: {e}", network.name)));
         self
     }
 
@@ -181,15 +188,4 @@ impl LabBuilder {
 /// `br-phys`, `br-phys2`, `br-phys3`, …
 fn bridges() -> impl Iterator<Item = String> {
     (1..).map(|n| if n == 1 { "br-phys".to_owned() } else { format!("br-phys{n}") })
-}
-
-fn merge(into: &mut Table, more: Table) {
-    for (key, value) in more {
-        match (into.get_mut(&key), value) {
-            (Some(Value::Table(table)), Value::Table(more)) => merge(table, more),
-            (_, value) => {
-                into.insert(key, value);
-            }
-        }
-    }
 }

@@ -135,6 +135,17 @@ fn address6(ip: &str) -> [u8; 16] {
     ip.parse::<Ipv6Addr>().unwrap_or_else(|e| panic!("{ip}: {e}")).octets()
 }
 
+/// A UDP datagram over IPv4 without content: who sends it to whom (MAC), addresses, ports.
+pub fn udp((source, destination): (&str, &str), addresses: (&str, &str), ports: (u16, u16)) -> Vec<u8> {
+    let addresses = [address(addresses.0), address(addresses.1)].concat();
+    let ports = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
+    let mut ip = [&hex("45 00 001c 0000 0000 40 11 0000")[..], &addresses].concat();
+    let sum = checksum(&ip);
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    let ethernet = [hex(destination), hex(source), IPV4.to_be_bytes().to_vec()].concat();
+    [ethernet, ip, ports, hex("0008 0000"), vec![0; 18]].concat()
+}
+
 /// A frame that no protocol knows, to be found again by its text.
 pub fn marked(source: &str, destination: &str, text: &str) -> Vec<u8> {
     let mut bytes = [hex(destination), hex(source), EXPERIMENTAL.to_be_bytes().to_vec(), text.into()].concat();

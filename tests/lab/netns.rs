@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sched::{CloneFlags, setns};
@@ -53,6 +55,24 @@ pub fn send_frame(namespace: &str, interface: &str, frame: &[u8]) {
             .unwrap_or_else(|e| panic!("cannot send {} bytes out of {interface}: {e}", frame.len()));
         assert_eq!(sent, frame.len(), "the kernel takes a frame whole");
     });
+}
+
+/// Sends one frame over and over, with a `pause` in between, until told to stop; returns how often.
+pub fn flood_frame(namespace: &str, interface: &str, frame: &[u8], pause: Duration, stop: &AtomicBool) -> u64 {
+    inside(namespace, || {
+        let link = link_address(interface).unwrap_or_else(|| panic!("{namespace} has no interface {interface}"));
+        let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
+            .unwrap_or_else(|e| panic!("cannot open a packet socket: {e}"));
+        let mut sent = 0;
+        while !stop.load(Ordering::Relaxed) {
+            // A full queue loses the frame; the next one may pass.
+            sent += u64::from(sendto(socket.as_raw_fd(), frame, &link, MsgFlags::empty()).is_ok());
+            if !pause.is_zero() {
+                std::thread::sleep(pause);
+            }
+        }
+        sent
+    })
 }
 
 fn link_address(interface: &str) -> Option<LinkAddr> {

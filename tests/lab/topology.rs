@@ -24,6 +24,8 @@ pub struct Network {
     pub kind: Kind,
     /// Each as `172.18.0.0/24`; the gateway is the first address.
     pub subnets: Vec<String>,
+    /// More keys of the network; tables are merged with what stands here. Its subnets are `NETWORK-0`, `NETWORK-1`, ….
+    pub more: Table,
 }
 
 /// One port, as `topology.toml` has it.
@@ -125,7 +127,20 @@ impl Network {
         let subnets = self.subnets.iter().enumerate();
         let subnets = subnets.map(|(n, cidr)| (format!("{}-{n}", self.name), Value::Table(subnet_table(cidr))));
         table.insert("subnets".into(), Value::Table(subnets.collect()));
+        merge(&mut table, self.more.clone());
         table
+    }
+}
+
+/// Adds `more` to a table, and to the tables inside it.
+pub(super) fn merge(into: &mut Table, more: Table) {
+    for (key, value) in more {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(table)), Value::Table(more)) => merge(table, more),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! A VM or container: a namespace whose `eth0` is the other end of a port of `br-int`.
 
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Lab;
@@ -268,6 +270,20 @@ impl Vm<'_> {
     /// Sends one frame, from the destination MAC on, without FCS.
     pub fn send(&self, frame: &[u8]) {
         netns::send_frame(&self.namespace(), "eth0", frame);
+    }
+
+    /// Sends one frame over and over while `meanwhile` runs, with a pause in between; returns how often.
+    pub fn flood(&self, frame: &[u8], pause: Duration, meanwhile: impl FnOnce()) -> u64 {
+        let (stop, namespace) = (AtomicBool::new(false), self.namespace());
+        std::thread::scope(|scope| {
+            let flood = scope.spawn(|| netns::flood_frame(&namespace, "eth0", frame, pause, &stop));
+            // Also when it panics: the thread has to end.
+            let outcome = catch_unwind(AssertUnwindSafe(meanwhile));
+            stop.store(true, Ordering::Relaxed);
+            let sent = flood.join().expect("the flood goes on until told to stop");
+            outcome.unwrap_or_else(|panic| resume_unwind(panic));
+            sent
+        })
     }
 
     /// Captures on `eth0`.
