@@ -12,6 +12,7 @@ need ping iputils-ping
 need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
+need mn mininet
 # Clients of DHCP.
 need udhcpc udhcpc
 need dhclient isc-dhcp-client

@@ -78,7 +78,7 @@ fn every_host_of_a_tree_reaches_every_other() {
 fn tcp_crosses_a_tree() {
     // Links without checksum offload, as Mininet has them for switches in user space. Its own `--test iperf` waits for
     // a line about its first connection, which carries nothing and of which iperf 2.1.8 says nothing.
-    let commands = "h4 iperf -s -D\npingall\nh1 iperf -c h4 -t 2 -f m\n";
+    let commands = "py h4.cmd('iperf -s -D')\npy net.pingAll()\npy h1.cmd('iperf -c 10.0.0.4 -t 2 -f m')\n";
     let Some(said) = mininet(&["--topo", "tree,2", "--link", "tcu"], commands) else { return };
     let rate = said.lines().filter_map(|line| line.strip_suffix(" Mbits/sec")?.rsplit(' ').next()?.parse().ok());
     assert!(rate.fold(0.0, f64::max) > 1.0, "{said}");
