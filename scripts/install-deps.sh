@@ -17,8 +17,6 @@ need mn mininet
 need udhcpc udhcpc
 need dhclient isc-dhcp-client
 need dhcpcd dhcpcd-base
-need dhclient isc-dhcp-client
-need dhcpcd dhcpcd-base
 need rdisc6 ndisc6
 # libFuzzer, which the fuzz targets link, is C++.
 need c++ g++
