@@ -75,8 +75,8 @@ fn show_arp(lab: &Lab) -> bool {
     let answered = |host: &str| lab.host(host).packets_in("br-tun", 21, "arp");
     let before = answered("a") + answered("b");
     let underlay = lab.capture_underlay();
-    lab.vm("vxlan1").flush_neighbours();
-    lab.vm("vxlan2").flush_neighbours();
+    lab.vm("vxlan1").flush_neighbors();
+    lab.vm("vxlan2").flush_neighbors();
     let reached = lab.vm("vxlan1").pings("vxlan2", 3).all() && lab.vm("vxlan2").pings("vxlan1", 3).all();
     let answered = answered("a") + answered("b") - before;
     let (pings, arps) = (underlay.count_vxlan(Frame::is_icmp_echo), underlay.count_vxlan(Frame::is_arp));

@@ -61,7 +61,7 @@ fn arp_for_a_known_address_is_answered_once_and_never_crosses() {
     assert_eq!(reply, Frame::parse(&expected).unwrap());
 
     assert!(asker.pings("x-b", 3).all());
-    lab.vm("x-b").flush_neighbours();
+    lab.vm("x-b").flush_neighbors();
     assert!(lab.vm("x-b").pings("x-a", 3).all());
     // The kernel asks again, by unicast, whether what it knows still holds.
     let address = ["ip", "neigh", "replace", &ip, "dev", "eth0", "lladdr", &mac, "nud", "probe"];

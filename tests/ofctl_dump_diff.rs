@@ -87,6 +87,18 @@ fn differences_stand_by_table_with_both_sides_and_a_summary() {
 }
 
 #[test]
+fn differences_have_the_names_and_colours_that_were_asked_for() {
+    let Some(switch) = Switch::start(&["br0", "br1"]) else { return };
+    add(&switch, "br0", "table=60,priority=3,arp actions=drop");
+    add(&switch, "br1", "");
+    let named = text(&diff(&switch, "br0 br1 --names --table-names antrea").stdout);
+    assert!(named.contains("@@ table 60, EgressDefaultRule: 1 removed"), "{named}");
+    assert!(named.contains("-cookie=0x0, table=EgressDefaultRule, priority=3,arp actions=drop\n"), "{named}");
+    let colored = text(&diff(&switch, "br0 br1 --color=always").stdout);
+    assert!(colored.contains("\x1b[1;31m\x1b[Kactions=\x1b[m\x1b[K"), "{colored}");
+}
+
+#[test]
 fn a_text_with_names_equals_the_switch_that_has_the_ports() {
     let Some(switch) = Switch::start(&["br0"]) else { return };
     switch.vsctl(&["add-port", "br0", "tap-1", "--", "set", "Interface", "tap-1", "type=internal", "ofport_request=7"]);

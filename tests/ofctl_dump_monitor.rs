@@ -48,6 +48,17 @@ impl Drop for Monitor {
 }
 
 #[test]
+fn changes_have_the_names_and_colours_that_were_asked_for() {
+    let Some(switch) = Switch::start(&["br0"]) else { return };
+    ofctl(&switch, &["del-flows", "br0"]);
+    ofctl(&switch, &["add-flow", "br0", "table=60,arp actions=goto_table:61"]);
+    let words = ["monitor", "br0", "--initial", "--count", "1", "--names", "--table-names", "antrea", "--color=always"];
+    let told = Monitor::start(switch.command(PROGRAM, &words)).next();
+    assert!(told.contains("EgressDefaultRule"), "{told}");
+    assert!(told.contains("\x1b[1;31m\x1b[Kactions=\x1b[m\x1b[K"), "{told}");
+}
+
+#[test]
 fn changes_are_told_as_they_happen_with_reason_and_owner() {
     let Some(switch) = Switch::start(&["br0"]) else { return };
     std::fs::write(switch.path("topology.toml"), "[ports.web1]\nnetwork = \"blue\"\n").unwrap();

@@ -266,7 +266,7 @@ fn mac_addresses_and_port_security_change_while_traffic_flows() {
     let answers = |flow: &FlowLine| flow.table == 21 && flow.actions.contains("fa:16:3e:00:00:99");
     lab.host("b").wait_for_flow("br-tun", "the ARP answer with the new address", answers);
     for vm in ["s1", "s3"] {
-        lab.vm(vm).flush_neighbours();
+        lab.vm(vm).flush_neighbors();
         lab.vm("s2").assert_ping(vm);
     }
 
@@ -278,7 +278,7 @@ fn mac_addresses_and_port_security_change_while_traffic_flows() {
     eventually("without port security any address may be used", SOON, spoofed);
     lab.edit_topology(|topology| topology.port("s2").port_security = Some(true));
     eventually("and with it again none may", SOON, || {
-        lab.vm("s3").flush_neighbours(); // no ARP from an address that is not its own gets an answer back to it
+        lab.vm("s3").flush_neighbors(); // no ARP from an address that is not its own gets an answer back to it
         !spoofed()
     });
     assert_untouched(others);

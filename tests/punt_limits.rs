@@ -42,7 +42,7 @@ fn a_machine_that_floods_requests_harms_neither_others_nor_the_flows() {
         lab.plug("quiet");
         eventually("the port is installed during the flood", SOON, || host.port_state("quiet") == "installed");
         for _ in 0..10 {
-            quiet.flush_neighbours();
+            quiet.flush_neighbors();
             eventually("an answer during the flood", SOON, || quiet.arping("remote").is_some());
         }
     });

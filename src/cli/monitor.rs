@@ -1,6 +1,6 @@
 //! `ofctl-dump monitor`: what happens to the flows of a switch, as it happens, and on whose account.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -10,8 +10,11 @@ use serde_json::json;
 use super::client::{Client, ClientError, ParseTargetError, Peer, Target};
 use super::clock;
 use super::explain::{Objects, TopologyError};
+use super::ofctl_dump::color::Palette;
+use super::ofctl_dump::look::Look;
 use super::ofctl_dump::names::NameTable;
-use super::tables::name_known_tables;
+use super::ofctl_dump::paint::paint;
+use super::ofctl_dump::table_names;
 use crate::flow::text::{Names, Numbers, Printer};
 use crate::openflow::async_config::{AsyncConfig, AsyncMask};
 use crate::openflow::error::ONF;
@@ -39,14 +42,10 @@ pub struct Args {
     #[arg(long)]
     timestamp: bool,
     /// For each change one line of JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "color")]
     json: bool,
-    /// Ports and tables by name (the default on a terminal)
-    #[arg(long, overrides_with = "no_names")]
-    names: bool,
-    /// Ports and tables by number (the default elsewhere)
-    #[arg(long)]
-    no_names: bool,
+    #[command(flatten)]
+    look: Look,
     /// Names of what flows belong to; by default the topology of /etc/heddle/heddle.toml
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
@@ -64,6 +63,9 @@ pub enum Error {
     /// The switch.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// Names of tables.
+    #[error(transparent)]
+    TableNames(#[from] table_names::Error),
     /// The topology file.
     #[error(transparent)]
     Topology(#[from] TopologyError),
@@ -101,15 +103,15 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     let mut names = NameTable::default();
     names.read_ports(&mut client)?;
     names.read_tables(&mut client)?;
-    name_known_tables(&mut names);
+    args.look.table_names.apply(&mut names, &args.target)?;
     // So that a port which is plugged meanwhile has a name in the flows that come for it.
     let all = AsyncMask { master: 0b111, slave: 0b111 };
     let port_status = AsyncConfig { port_status: all, ..AsyncConfig::default() };
     client.post(|writer, xid| port_status.encode_set(writer, xid))?;
     let xid = client.post(|writer, xid| request(args).encode_message(writer, xid))?;
-    let named = !args.no_names && (args.names || io::stdout().is_terminal());
+    let (named, palette) = (args.look.by_name.get(), args.look.palette());
     let left = args.count.unwrap_or(u64::MAX);
-    let mut monitor = Monitor { args, xid, named, names, objects: &objects, left };
+    let mut monitor = Monitor { args, xid, named, names, palette, objects: &objects, left };
     if left == 0 {
         return Ok(());
     }
@@ -138,6 +140,7 @@ struct Monitor<'a> {
     xid: Xid,
     named: bool,
     names: NameTable,
+    palette: Option<Palette>,
     objects: &'a Objects,
     left: u64,
 }
@@ -227,7 +230,13 @@ impl Monitor<'_> {
         self.time(out)?;
         let reason = reason.map(|reason| format!("({reason}) ")).unwrap_or_default();
         let owner = owner.unwrap_or_else(|| "not Heddle's".to_owned());
-        Ok(writeln!(out, "{sign} {reason}{flow}  # {owner}")?)
+        let mut text = format!("{sign} {reason}").into_bytes();
+        match &self.palette {
+            Some(palette) => paint(&flow, palette, &mut text),
+            None => text.extend_from_slice(flow.as_bytes()),
+        }
+        text.extend_from_slice(format!("  # {owner}\n").as_bytes());
+        Ok(out.write_all(&text)?)
     }
 
     /// The flow as `ovs-ofctl --no-stats dump-flows` has it, but for a table that always stands there.

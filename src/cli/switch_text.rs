@@ -32,13 +32,17 @@ pub fn config(out: &mut String, xid: Xid, config: &SwitchConfig) {
 
 /// What follows the heading: ` frags=normal miss_send_len=0`.
 pub(super) fn config_body(out: &mut String, config: &SwitchConfig) {
-    let fragments = match config.flags & 3 {
+    let _ = writeln!(out, " frags={} miss_send_len={}", fragments(config), config.miss_send_len);
+}
+
+/// What becomes of fragments.
+pub(super) const fn fragments(config: &SwitchConfig) -> &'static str {
+    match config.flags & 3 {
         0 => "normal",
         1 => "drop",
         2 => "reassemble",
         _ => "nx-match",
-    };
-    let _ = writeln!(out, " frags={fragments} miss_send_len={}", config.miss_send_len);
+    }
 }
 
 /// The ports by number, LOCAL last.

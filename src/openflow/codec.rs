@@ -164,6 +164,11 @@ impl Writer {
         Self { bytes: Vec::new() }
     }
 
+    /// An empty buffer that does not grow before it holds `capacity` bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { bytes: Vec::with_capacity(capacity) }
+    }
+
     /// Appends to `bytes`, which keep what they hold.
     pub const fn from_vec(bytes: Vec<u8>) -> Self {
         Self { bytes }

@@ -36,6 +36,9 @@ const NXM_COOKIE: (u16, u8) = (0x0001, 30);
 /// The bytes that all tunnel options of a match have together at the most.
 const MAX_OPTIONS: usize = 256;
 
+/// What the TLVs of most matches take at the most.
+const TYPICAL_LENGTH: usize = 128;
+
 /// The parts of a TCI.
 const TCI_VID: u128 = 0x1fff;
 const TCI_PCP: u128 = 0xf000;
@@ -198,27 +201,20 @@ impl MatchFields {
         writer.into_vec()
     }
 
+    /// The same if a switch takes them all; else the first field whose prerequisites the match, which says `packet` of
+    /// its packets, lacks, or that cannot have this value.
+    pub fn to_checked_oxm(&self, packet: &Packet) -> Result<Vec<u8>, &'static Field> {
+        let mut writer = Writer::with_capacity(TYPICAL_LENGTH);
+        let good = |field: &Field, found: Masked| packet.has(field) && field.allows(found.value);
+        match self.encode_while(Form::Oxm, packet, &mut writer, good) {
+            Some(field) => Err(field),
+            None => Ok(writer.into_vec()),
+        }
+    }
+
     /// Appends the TLVs in canonical order, in Nicira's form with the cookie behind them.
     pub fn encode(&self, form: Form, writer: &mut Writer) {
-        let packet = self.packet(0);
-        let candidates = self.candidates();
-        let fields = || candidates.fields();
-        let says_ethernet = |field: &Field| field.prerequisite != Prerequisite::None;
-        let mut options = self.options.iter().peekable();
-        for field in fields() {
-            if let Some(option) = options.next_if(|option| option.field == field) {
-                option.encode(writer);
-                continue;
-            }
-            let implied = || fields().any(|field| says_ethernet(field) && self.wire(field, form, &packet).is_some());
-            if field == &oxm::PACKET_TYPE && packet.packet_type == 0 && implied() {
-                continue;
-            }
-            if let Some(found) = self.wire(field, form, &packet) {
-                let header = if form == Form::Oxm { &field.oxm } else { &field.nxm };
-                found.encode(field, header, writer);
-            }
-        }
+        self.encode_while(form, &self.packet(0), writer, |_, _| true);
         if let Some((cookie, mask)) = self.cookie.filter(|(_, mask)| *mask != 0 && form == Form::Nxm) {
             cookie_header(mask).iter().for_each(|&byte| writer.u8(byte));
             writer.u64(cookie & mask);
@@ -228,6 +224,38 @@ impl MatchFields {
         }
     }
 
+    /// Appends the TLVs up to a field that is not `good`, which is returned.
+    fn encode_while(
+        &self,
+        form: Form,
+        packet: &Packet,
+        writer: &mut Writer,
+        good: impl Fn(&Field, Masked) -> bool,
+    ) -> Option<&'static Field> {
+        let candidates = self.candidates();
+        let fields = || candidates.fields();
+        let says_ethernet = |field: &Field| field.prerequisite != Prerequisite::None;
+        let mut options = self.options.iter().peekable();
+        for field in fields() {
+            if let Some(option) = options.next_if(|option| option.field == field) {
+                option.encode(writer);
+                continue;
+            }
+            let implied = || fields().any(|field| says_ethernet(field) && self.wire(field, form, packet).is_some());
+            if field == &oxm::PACKET_TYPE && packet.packet_type == 0 && implied() {
+                continue;
+            }
+            if let Some(found) = self.wire(field, form, packet) {
+                if !good(field, found) {
+                    return Some(field);
+                }
+                let header = if form == Form::Oxm { &field.oxm } else { &field.nxm };
+                found.encode(field, header, writer);
+            }
+        }
+        None
+    }
+
     /// The fields that share what is kept, and the options.
     fn candidates(&self) -> Ranks {
         let kept = self.kept.iter().map(|(rank, _)| sharing(*rank));
@@ -235,33 +263,22 @@ impl MatchFields {
         self.options.iter().map(|option| option.field.rank).fold(kept, Ranks::with)
     }
 
-    /// The first field that a switch refuses as the wire has it: the match lacks its prerequisites, or it cannot
-    /// have this value.
-    pub fn refused(&self) -> Option<&'static Field> {
-        let packet = self.packet(0);
-        let refused = |field: &Field| {
-            let found = self.wire(field, Form::Oxm, &packet);
-            found.is_some_and(|found| !packet.has(field) || !field.allows(found.value))
-        };
-        self.candidates().fields().find(|field| refused(field))
-    }
-
     /// The field as the wire has it, if it is there.
     fn wire(&self, field: &Field, form: Form, packet: &Packet) -> Option<Masked> {
-        let bits = if *field == oxm::VLAN_VID { TCI_VID } else { field.all_bits() };
-        let kept = Masked { value: self.get(field).value & bits, mask: self.get(field).mask & bits };
-        let oxm = form == Form::Oxm;
-        if self.get(field).mask == 0 {
+        let shared = self.get(field);
+        if shared.mask == 0 {
             return None;
         }
+        let bits = if *field == oxm::VLAN_VID { TCI_VID } else { field.all_bits() };
+        let kept = Masked { value: shared.value & bits, mask: shared.mask & bits };
+        let oxm = form == Form::Oxm;
         let there = match field {
             _ if *field == oxm::IN_PORT => oxm,
             _ if *field == oxm::IN_PORT_16 || *field == oxm::VLAN_TCI => !oxm,
             _ if *field == oxm::VLAN_VID => oxm && kept.mask != 0,
             _ if *field == oxm::VLAN_PCP => {
-                let tci = self.get(field);
-                let there = oxm && tci.mask >> 13 & 7 != 0 && tci.value & TCI_VID != 0;
-                return there.then(|| Masked::exact(tci.value >> 13, field));
+                let there = oxm && shared.mask >> 13 & 7 != 0 && shared.value & TCI_VID != 0;
+                return there.then(|| Masked::exact(shared.value >> 13, field));
             }
             _ if *field == oxm::IP_DSCP || *field == oxm::IP_TOS => {
                 let there = kept.mask & TOS_DSCP != 0 && packet.is_ip() && oxm == (*field == oxm::IP_DSCP);

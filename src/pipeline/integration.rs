@@ -12,11 +12,9 @@ use super::tables::{
 };
 use super::view::{Bridge, LocalVlan, View};
 use crate::openflow::matching::{ETH_TYPE_ARP, ETH_TYPE_VLAN, VLAN_PRESENT};
+use crate::openflow::numbers::NEIGHBOR_ADVERTISEMENT;
 use crate::openflow::{Action, MacAddr, Match, PortNo, oxm};
 use crate::topology::{Network, NetworkKind, Port};
-
-/// ICMPv6 type of a neighbour advertisement (RFC 4861 §4.4).
-const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
 const ON: &Bridge = &Bridge::Integration;
 
@@ -82,7 +80,7 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         return;
     }
     let arp = || from_port().eth_type(ETH_TYPE_ARP);
-    let advertisement = || from_port().icmpv6_type(NEIGHBOUR_ADVERTISEMENT);
+    let advertisement = || from_port().icmpv6_type(NEIGHBOR_ADVERTISEMENT);
     sink.add(ON, Entry::new(LOCAL_SWITCHING, 10, Kind::PortArp, arp()).goto(ARP_SPOOF));
     sink.add(ON, Entry::new(LOCAL_SWITCHING, 10, Kind::PortAdvertisement, advertisement()).goto(ARP_SPOOF));
     sink.add(ON, Entry::new(LOCAL_SWITCHING, 9, Kind::PortMac, from_port()).goto(MAC_SPOOF));

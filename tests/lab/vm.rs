@@ -292,7 +292,7 @@ impl Vm<'_> {
     }
 
     /// Forgets what ARP and ND have told.
-    pub fn flush_neighbours(&self) {
+    pub fn flush_neighbors(&self) {
         must(self.command("ip").args(["neigh", "flush", "dev", "eth0"]));
     }
 

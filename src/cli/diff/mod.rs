@@ -2,7 +2,7 @@
 
 mod compare;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
@@ -10,8 +10,11 @@ use clap::Args as ClapArgs;
 pub use compare::{Aspect, Difference, Rules, compare};
 
 use super::client::ParseTargetError;
+use super::ofctl_dump::color::Palette;
 use super::ofctl_dump::dump::Dump;
+use super::ofctl_dump::look::Look;
 use super::ofctl_dump::names::NameTable;
+use super::ofctl_dump::paint::paint;
 use super::ofctl_dump::source::{Source, SourceError};
 use super::ofctl_dump::table_names::{self, TableNames};
 use crate::flow::text::{Cookies, Names, Numbers, Printer};
@@ -31,12 +34,8 @@ pub struct Args {
     /// Leave out flows that the switch has learnt by itself
     #[arg(long)]
     ignore_learnt: bool,
-    /// Ports and tables by name (the default on a terminal)
-    #[arg(long, overrides_with = "no_names")]
-    names: bool,
-    /// Ports and tables by number (the default elsewhere)
-    #[arg(long)]
-    no_names: bool,
+    #[command(flatten)]
+    look: Look,
 }
 
 /// Why there is no comparison.
@@ -68,15 +67,17 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     let rules = Rules { ignore_cookie: args.ignore_cookie, ignore_learnt: args.ignore_learnt };
     let (before, after) = (table(&a), table(&b));
     let differences = compare(&before, &after, rules)?;
-    let by_name = !args.no_names && (args.names || io::stdout().is_terminal());
+    let by_name = args.look.by_name.get();
     // Numbers that stand in for names are nobody's.
     let invented = [&a, &b].into_iter().any(|dump| !dump.live && dump.names.ports().count() > live_ports(&a, &b));
-    let (before_names, after_names) = (named(&a, &b)?, named(&b, &a)?);
+    let table_names = &args.look.table_names;
+    let (before_names, after_names) = (named(&a, &b, table_names)?, named(&b, &a, table_names)?);
     let printer = |names| Printer::new(if by_name || invented { names } else { &Numbers });
     let mut report = Report {
         before: printer(&before_names),
         after: printer(&after_names),
         titles: &after_names,
+        palette: args.look.palette(),
         cookies: if args.ignore_cookie { Cookies::Hidden } else { Cookies::Shown },
     };
     if !differences.is_empty() {
@@ -114,10 +115,10 @@ fn read(a: &Source, b: &Source) -> Result<(Dump, Dump), Error> {
 
 /// The names to print the flows of `side` with. A switch has its own; of two texts the one that was read second knows
 /// those of both.
-fn named(side: &Dump, other: &Dump) -> Result<NameTable, table_names::Error> {
+fn named(side: &Dump, other: &Dump, table_names: &TableNames) -> Result<NameTable, table_names::Error> {
     let more = |dump: &Dump| dump.names.ports().count() + dump.names.tables().count();
     let mut names = if !side.live && more(other) > more(side) { other.names.clone() } else { side.names.clone() };
-    TableNames::Auto.apply(&mut names, &side.name)?;
+    table_names.apply(&mut names, &side.name)?;
     Ok(names)
 }
 
@@ -171,6 +172,7 @@ struct Report<'n> {
     /// Of the second.
     after: Printer<'n>,
     titles: &'n NameTable,
+    palette: Option<Palette>,
     cookies: Cookies,
 }
 
@@ -202,22 +204,24 @@ impl Report<'_> {
     }
 
     fn removed(&mut self, flow: &Flow, out: &mut impl Write) -> Result<(), Error> {
-        line('-', &mut self.before, (flow, self.cookies), out)
+        let mut text = Vec::new();
+        self.before.wanted(flow, self.cookies, &mut text)?;
+        self.line('-', &text, out)
     }
 
     fn added(&mut self, flow: &Flow, out: &mut impl Write) -> Result<(), Error> {
-        line('+', &mut self.after, (flow, self.cookies), out)
+        let mut text = Vec::new();
+        self.after.wanted(flow, self.cookies, &mut text)?;
+        self.line('+', &text, out)
     }
-}
 
-fn line(
-    sign: char,
-    printer: &mut Printer<'_>,
-    (flow, cookies): (&Flow, Cookies),
-    out: &mut impl Write,
-) -> Result<(), Error> {
-    let mut text = sign.to_string().into_bytes();
-    printer.wanted(flow, cookies, &mut text)?;
-    text.push(b'\n');
-    Ok(out.write_all(&text)?)
+    fn line(&self, sign: char, flow: &[u8], out: &mut impl Write) -> Result<(), Error> {
+        let mut text = sign.to_string().into_bytes();
+        match &self.palette {
+            Some(palette) => paint(&String::from_utf8_lossy(flow), palette, &mut text),
+            None => text.extend_from_slice(flow),
+        }
+        text.push(b'\n');
+        Ok(out.write_all(&text)?)
+    }
 }

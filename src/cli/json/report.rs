@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::{counters, node_value};
 use crate::cli::keyed::Node;
+use crate::cli::switch_text::fragments;
 use crate::flow::text::{Numbers, Printer};
 use crate::openflow::desc::Desc;
+use crate::openflow::features::{FeaturesReply, SwitchConfig};
 use crate::openflow::flow_stats::AggregateStats;
 use crate::openflow::group::{Bucket, GroupDesc, GroupStats};
 use crate::openflow::meter::{MeterBandType, MeterConfig, MeterFlags, MeterStats};
@@ -70,6 +72,20 @@ fn port(port: &Port) -> Value {
         "supported": features(port.supported),
         "peer": features(port.peer),
         "speed": {"now": port.curr_speed, "max": port.max_speed},
+    })
+}
+
+/// What a switch is and does, with its ports.
+pub fn switch(features: &FeaturesReply, config: &SwitchConfig, ports: &[Port]) -> Value {
+    json!({
+        "dpid": features.datapath_id.to_string(),
+        "n_tables": features.n_tables,
+        "n_buffers": features.n_buffers,
+        "auxiliary_id": features.auxiliary_id,
+        "capabilities": features.capabilities.names().collect::<Vec<_>>(),
+        "ports": ports.iter().map(port).collect::<Vec<_>>(),
+        "frags": fragments(config),
+        "miss_send_len": config.miss_send_len,
     })
 }
 

@@ -52,7 +52,7 @@ fn sum(request: &Request, args: &Args) -> Result<AggregateStats, Error> {
     let reading = request.source.read(&Default::default())?;
     let dump = &reading.dump;
     let mut names = dump.names.clone();
-    args.table_names().apply(&mut names, &dump.name)?;
+    args.look.table_names.apply(&mut names, &dump.name)?;
     let filter = request.filter.as_deref().map(|text| Filter::parse(text, &names)).transpose()?;
     let mut scratch = Scratch::default();
     let mut sum = AggregateStats { packet_count: 0, byte_count: 0, flow_count: 0 };

@@ -1,19 +1,17 @@
 //! The command line of `ofctl-dump`.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::Error;
-use super::color::{self, Palette};
 use super::habits::{self, command_first};
+use super::look::Look;
 use super::manual::MANUAL;
 use super::sort::{Direction, Order, SortKey};
 use super::source::{Source, SourceError};
-use super::table_names::TableNames;
 use crate::cli::client::ClientError;
 use crate::cli::decode::DecodeArgs;
 use crate::cli::filter::suggest::nearest;
@@ -45,22 +43,12 @@ pub struct Args {
     /// Instead of a TARGET: flows out of a text, as ovs-ofctl dump-flows prints them; - for the standard input
     #[arg(short, long, value_name = "FILE")]
     input: Option<String>,
-    /// Ports and tables by name (the default on a terminal)
-    #[arg(long, overrides_with = "no_names")]
-    names: bool,
-    /// Ports and tables by number (the default elsewhere)
-    #[arg(long)]
-    no_names: bool,
-    /// Names of tables that the switch does not name: auto, none, the name of a set, or a FILE of names
-    ///
-    /// Sets: br-int, br-tun and br-phys (Heddle, Neutron), ovn-22.03, ovn-23.03 (also ovn), ovn-24.03, antrea. By
-    /// default the ports of the bridge tell which. A file has the form of Heddle's flows/tables.toml.
-    #[arg(long, value_name = "SET", default_value = "auto", hide_default_value = true)]
-    table_names: TableNames,
+    #[command(flatten)]
+    pub(super) look: Look,
     /// Flows without duration and counters
     #[arg(long)]
     pub(super) no_stats: bool,
-    /// As JSON, one object a line; all but show
+    /// As JSON, one object a line
     #[arg(long, conflicts_with_all = ["explain", "color"])]
     pub(super) json: bool,
     /// Counters of ports, groups or meters instead of their settings
@@ -87,9 +75,6 @@ pub struct Args {
     /// Flows by this field from high to low
     #[arg(long, value_name = "FIELD", num_args = 0..=1, default_missing_value = "priority", conflicts_with = "unsorted")]
     rsort: Vec<SortKey>,
-    /// Flows in colours; the environment variable OVS_COLORS changes them
-    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
-    color: Option<color::When>,
     /// The tables and the flows between them, as a picture
     #[arg(long, value_name = "FORMAT", conflicts_with_all = ["explain", "no_stats", "unsorted", "json"])]
     pub(super) graph: Option<graph::Format>,
@@ -314,21 +299,6 @@ impl Args {
             }
             filter => Ok(Request { source, what, filter }),
         }
-    }
-
-    /// The colours of flows, if they are to have any.
-    pub(super) fn palette(&self) -> Option<Palette> {
-        Palette::of_environment(self.color.unwrap_or_default())
-    }
-
-    /// Where names of tables come from that the switch does not name.
-    pub(super) const fn table_names(&self) -> &TableNames {
-        &self.table_names
-    }
-
-    /// Ports and tables by name?
-    pub(super) fn by_name(&self) -> bool {
-        !self.no_names && (self.names || io::stdout().is_terminal())
     }
 }
 

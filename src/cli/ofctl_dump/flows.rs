@@ -46,13 +46,13 @@ fn of_switch(
     out: &mut impl Write,
 ) -> Result<bool, Error> {
     let mut client = Client::connect(target)?;
-    let (mut names, named) = (NameTable::default(), args.by_name());
+    let (mut names, named) = (NameTable::default(), args.look.by_name.get());
     if named || args.explain || request.filter.is_some() {
         names.read_ports(&mut client)?;
     }
     if named || request.filter.is_some() {
         names.read_tables(&mut client)?;
-        args.table_names().apply(&mut names, &request.source.name())?;
+        args.look.table_names.apply(&mut names, &request.source.name())?;
     }
     let style = Style::new((request, args), &names, objects)?;
     let mut lines = Lines::new(if named { &names } else { &Numbers }, style);
@@ -85,9 +85,9 @@ fn of_switch(
 fn of_text((request, args): (&Request, &Args), objects: &Objects, out: &mut impl Write) -> Result<bool, Error> {
     let reading = request.source.read(&NameTable::default())?;
     let dump = &reading.dump;
-    let (mut names, by_name) = (dump.names.clone(), args.by_name());
+    let (mut names, by_name) = (dump.names.clone(), args.look.by_name.get());
     if by_name || request.filter.is_some() {
-        args.table_names().apply(&mut names, &dump.name)?;
+        args.look.table_names.apply(&mut names, &dump.name)?;
     }
     let mut style = Style::new((request, args), &names, objects)?;
     style.stats &= dump.has_stats;
@@ -139,7 +139,7 @@ impl<'a> Style<'a> {
             stats: !args.no_stats,
             json: args.json,
             order: args.order(),
-            palette: args.palette(),
+            palette: args.look.palette(),
             explainer: args.explain.then(|| Explainer::new(bridge(names, objects))),
         })
     }

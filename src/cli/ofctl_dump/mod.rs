@@ -9,9 +9,10 @@ pub mod color;
 pub mod dump;
 mod flows;
 mod habits;
+pub mod look;
 mod manual;
 pub mod names;
-mod paint;
+pub mod paint;
 mod reports;
 pub mod sort;
 pub mod source;
@@ -61,9 +62,6 @@ pub enum Error {
     /// A text, which only has flows.
     #[error("{0} is a text of flows: ask a switch for anything else")]
     OnlyFlows(String),
-    /// JSON of several things.
-    #[error("--json prints one kind of thing: type ports or desc instead of show")]
-    NoJson,
     /// Messages that could not be printed; each was told.
     #[error("messages that could not be printed: {0}")]
     NotDecoded(usize),
@@ -169,8 +167,8 @@ fn print(request: &Request, args: &Args, out: &mut impl Write) -> Result<bool, E
             return views::show(request, args, out).map(|()| true);
         }
         (What::Flows, _) => return flows::run(request, args, out),
-        (What::Show, _) if args.json => return Err(Error::NoJson),
         (What::Aggregate, _) => return aggregate::run(request, args, out).map(|()| true),
+        (What::Show, _) if args.json => return reports::show_json(&mut connect()?, out).map(|()| true),
         (What::Show, _) => return reports::show(&mut connect()?, args, out).map(|()| true),
         (What::Ports, false) => Question::Ports,
         (What::Ports, true) => Question::PortCounters,

@@ -6,7 +6,7 @@
 use super::color::{END, Palette, Part};
 
 /// Appends `line`, one flow as text, in colours.
-pub(super) fn paint(line: &str, palette: &Palette, out: &mut Vec<u8>) {
+pub fn paint(line: &str, palette: &Palette, out: &mut Vec<u8>) {
     let mut painter = Painter { rest: line, palette, out };
     painter.head();
     if painter.rest.starts_with(ACTIONS) {

@@ -6,14 +6,14 @@ use std::io::Write;
 use super::Error;
 use super::args::Args;
 use super::names::NameTable;
-use crate::cli::client::Client;
+use crate::cli::client::{Client, ClientError};
 use crate::cli::json::report;
 use crate::cli::{message_text, switch_text};
 use crate::flow::text::{Names, Numbers};
 use crate::openflow::features::{self, FeaturesReply, SwitchConfig};
 use crate::openflow::multipart::{Multipart, MultipartType};
 use crate::openflow::queue::ALL_QUEUES;
-use crate::openflow::{GroupId, MessageType, MeterId, PortNo, Writer, Xid};
+use crate::openflow::{Entries, GroupId, MessageType, MeterId, PortNo, Writer, Xid};
 
 /// A question that one kind of multipart message answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,7 +63,7 @@ pub(super) fn ask_json(client: &mut Client, question: Question, out: &mut impl W
 
 /// Asks, and prints the answer; with names of ports and tables if `args` say so.
 pub(super) fn ask(client: &mut Client, question: Question, args: &Args, out: &mut impl Write) -> Result<(), Error> {
-    let names = match (args.by_name(), question) {
+    let names = match (args.look.by_name.get(), question) {
         (true, Question::PortCounters | Question::Groups | Question::Queues) => names(client, args)?,
         _ => NameTable::default(),
     };
@@ -92,7 +92,7 @@ fn names(client: &mut Client, args: &Args) -> Result<NameTable, Error> {
     let mut names = NameTable::default();
     names.read_ports(client)?;
     names.read_tables(client)?;
-    args.table_names().apply(&mut names, "")?;
+    args.look.table_names.apply(&mut names, "")?;
     Ok(names)
 }
 
@@ -110,17 +110,42 @@ fn named_reply(xid: Xid, part: &Multipart<'_>, names: &dyn Names, text: &mut Vec
 
 /// Prints features, ports and configuration.
 pub(super) fn show(client: &mut Client, args: &Args, out: &mut impl Write) -> Result<(), Error> {
-    let decode = FeaturesReply::decode;
-    let reply = client.transact("OFPT_FEATURES_REQUEST", MessageType::FEATURES_REPLY, features::encode_request, decode);
-    let (xid, features) = reply?;
+    let (xid, features) = features(client)?;
     let mut text = String::new();
     switch_text::features(&mut text, xid, &features);
     out.write_all(text.as_bytes())?;
     ask(client, Question::Ports, args, out)?;
-    let encode = features::encode_config_request;
-    let reply = client.transact("OFPT_GET_CONFIG_REQUEST", MessageType::GET_CONFIG_REPLY, encode, SwitchConfig::decode);
-    let (xid, config) = reply?;
+    let (xid, config) = config(client)?;
     text.clear();
     switch_text::config(&mut text, xid, &config);
     Ok(out.write_all(text.as_bytes())?)
+}
+
+/// Prints the same as one JSON object.
+pub(super) fn show_json(client: &mut Client, out: &mut impl Write) -> Result<(), Error> {
+    let (_, features) = features(client)?;
+    let mut ports = Vec::new();
+    let (port_desc, _) = Question::Ports.body();
+    client.multipart(
+        port_desc,
+        |_| Ok(()),
+        |_, part| {
+            for port in Entries::new(part.body.reader()) {
+                ports.push(port?);
+            }
+            Ok(())
+        },
+    )?;
+    let (_, config) = config(client)?;
+    Ok(writeln!(out, "{}", report::switch(&features, &config, &ports))?)
+}
+
+fn features(client: &mut Client) -> Result<(Xid, FeaturesReply), ClientError> {
+    let (answer, encode) = (MessageType::FEATURES_REPLY, features::encode_request);
+    client.transact("OFPT_FEATURES_REQUEST", answer, encode, FeaturesReply::decode)
+}
+
+fn config(client: &mut Client) -> Result<(Xid, SwitchConfig), ClientError> {
+    let (answer, encode) = (MessageType::GET_CONFIG_REPLY, features::encode_config_request);
+    client.transact("OFPT_GET_CONFIG_REQUEST", answer, encode, SwitchConfig::decode)
 }

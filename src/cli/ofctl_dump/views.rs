@@ -28,8 +28,8 @@ pub(super) fn show(request: &Request, args: &Args, out: &mut impl Write) -> Resu
         count: args.count,
         table: args.table.map_or(TableId::ALL, TableId),
         filter: request.filter.clone(),
-        by_name: args.by_name(),
-        table_names: args.table_names().clone(),
+        by_name: args.look.by_name.get(),
+        table_names: args.look.table_names.clone(),
     };
     Ok(watch::run(target, options, out)?)
 }
@@ -37,7 +37,7 @@ pub(super) fn show(request: &Request, args: &Args, out: &mut impl Write) -> Resu
 fn graph(request: &Request, args: &Args, format: Format, out: &mut impl Write) -> Result<(), Error> {
     let reading = request.source.read(&NameTable::default())?;
     let mut names = reading.dump.names.clone();
-    args.table_names().apply(&mut names, &reading.dump.name)?;
+    args.look.table_names.apply(&mut names, &reading.dump.name)?;
     let filter = request.filter.as_deref().map(|text| Filter::parse(text, &names)).transpose()?;
     let mut graph = Graph::new(reading.dump.name.clone(), &names);
     let mut scratch = Scratch::default();

@@ -3,11 +3,13 @@
 mod convert;
 mod port_names;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, Write};
 use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -125,39 +127,63 @@ struct Part {
     lines: usize,
 }
 
-/// Lines of a file: each is on its own, so all cores share in them.
-fn file(args: &Args, names: &NameTable, text: &[u8], out: &mut impl Write) -> Result<bool, Error> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let convert = |text: &[u8]| -> Result<Part, Error> {
+impl Part {
+    fn of(args: &Args, names: &NameTable, text: &[u8]) -> Result<Self, Error> {
         // A normal form is about as long as what it was made from.
-        let mut part = Part { out: Vec::with_capacity(text.len() * 5 / 4), ..Part::default() };
+        let mut part = Self { out: Vec::with_capacity(text.len() * 5 / 4), ..Self::default() };
         let errors = &mut part.errors;
         let told = |number, error: &str| errors.push((number, error.to_owned()));
         part.lines = lines(args, names, text, &mut part.out, told)?;
         Ok(part)
-    };
-    let parts: Vec<Result<Part, Error>> = thread::scope(|scope| {
-        let workers: Vec<_> = shares(text, threads).map(|share| scope.spawn(move || convert(share))).collect();
-        let done = workers.into_iter().map(|worker| worker.join());
-        done.map(|part| part.unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    });
+    }
+}
+
+/// Lines of a file: each is on its own, so all cores take their shares. What came of a share is written as soon as
+/// it is its turn, and its memory serves the next ones.
+fn file(args: &Args, names: &NameTable, text: &[u8], out: &mut impl Write) -> Result<bool, Error> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let shares = Mutex::new(shares(text, SHARE).enumerate());
+    let take = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let (sender, parts) = mpsc::sync_channel(threads);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                while let Some((number, share)) = take() {
+                    if sender.send((number, Part::of(args, names, share))).is_err() {
+                        // Nobody reads what is written.
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        write_in_order(parts, out)
+    })
+}
+
+/// Writes what came of the shares, which arrive with their numbers from 0. True: every line was good.
+fn write_in_order(parts: Receiver<(usize, Result<Part, Error>)>, out: &mut impl Write) -> Result<bool, Error> {
+    let (mut early, mut due) = (BTreeMap::new(), 0);
     let (mut good, mut before) = (true, 0);
-    for part in parts {
-        let part = part?;
-        out.write_all(&part.out)?;
-        part.errors.iter().for_each(|(number, error)| tell(before + number, error));
-        good &= part.errors.is_empty();
-        before += part.lines;
+    for (number, part) in parts {
+        early.insert(number, part);
+        while let Some(part) = early.remove(&due).transpose()? {
+            out.write_all(&part.out)?;
+            part.errors.iter().for_each(|(number, error)| tell(before + number, error));
+            good &= part.errors.is_empty();
+            before += part.lines;
+            due += 1;
+        }
     }
     Ok(good)
 }
 
-/// A share is not worth a thread below this many bytes.
-const SMALLEST_SHARE: usize = 64 * 1024;
+/// How much of a file is converted at a time, in bytes.
+const SHARE: usize = 256 * 1024;
 
-/// Cuts a text at ends of lines into at most `count` parts of about one length.
-fn shares(text: &[u8], count: usize) -> impl Iterator<Item = &[u8]> {
-    let length = text.len().div_ceil(count).max(SMALLEST_SHARE);
+/// Cuts a text at ends of lines into parts of `length` bytes and what is left of the last line.
+fn shares(text: &[u8], length: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let end = rest.iter().skip(length).position(|&byte| byte == b'\n');
@@ -214,12 +240,11 @@ mod tests {
         let line = format!("{}\n", "x".repeat(999));
         for (lines, last) in [(0, ""), (1, ""), (300, ""), (300, "the end"), (64, "y")] {
             let text = line.repeat(lines) + last;
-            for count in [1, 2, 3, 16] {
-                let found: Vec<&[u8]> = shares(text.as_bytes(), count).collect();
+            for length in [1, 999, 1000, 65_536, 1_000_000] {
+                let found: Vec<&[u8]> = shares(text.as_bytes(), length).collect();
                 assert_eq!(found.concat(), text.as_bytes());
-                assert!(found.len() <= count, "{} of {count}", found.len());
                 let (_, inner) = found.split_last().unwrap_or((&&[][..], &[]));
-                assert!(inner.iter().all(|share| share.ends_with(b"\n")));
+                assert!(inner.iter().all(|share| share.ends_with(b"\n") && share.len() > length));
             }
         }
     }

@@ -9,7 +9,7 @@ mod purpose;
 mod text;
 mod words;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
@@ -17,6 +17,7 @@ use clap::Args as ClapArgs;
 use super::client::ClientError;
 use super::explain::{Objects, TopologyError};
 use super::filter::suggest::advised;
+use super::ofctl_dump::look::ByName;
 use super::ofctl_dump::names::NameTable;
 use super::ofctl_dump::source::SourceError;
 use crate::flow::parse::{self, ParseError};
@@ -60,12 +61,8 @@ pub struct Args {
     /// Names for explanations; by default the topology of /etc/heddle/heddle.toml
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
-    /// Ports and tables by name (the default on a terminal)
-    #[arg(long, overrides_with = "no_names")]
-    names: bool,
-    /// Ports and tables by number (the default elsewhere)
-    #[arg(long)]
-    no_names: bool,
+    #[command(flatten)]
+    by_name: ByName,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -108,12 +105,6 @@ pub enum Error {
     Output(#[from] io::Error),
 }
 
-impl Args {
-    fn by_name(&self) -> bool {
-        !self.no_names && (self.names || io::stdout().is_terminal())
-    }
-}
-
 /// Does what `args` ask for. True: the packet comes out somewhere.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     let objects = match &args.topology {
@@ -125,7 +116,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<bool, Error> {
     let states = facts::states(&args.ct)?;
     let packet = packet(args, &bridges)?;
     let trace = sim::trace(&bridges.network, 0, packet, &states);
-    let words = Words::new(&bridges, &objects, args.by_name());
+    let words = Words::new(&bridges, &objects, args.by_name.get());
     if args.json {
         json::write(&trace, &words, out)?;
     } else {

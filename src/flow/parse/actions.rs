@@ -11,6 +11,12 @@ use crate::openflow::action::MAX_DEPTH;
 use crate::openflow::oxm::{self, Packet};
 use crate::openflow::{Action, Instruction, PortNo, Writer};
 
+/// What the instructions of most flows take at the most.
+const TYPICAL_LENGTH: usize = 256;
+
+/// How many actions most flows have at the most.
+const TYPICAL_COUNT: usize = 16;
+
 /// A list of actions being read.
 pub(super) struct List<'n> {
     pub(super) names: &'n dyn Lookup,
@@ -44,8 +50,9 @@ struct Company<'t> {
 }
 
 impl<'t> Company<'t> {
-    fn add(&mut self, key: Piece<'t>) {
-        let place = match lowercase(key.text).as_ref() {
+    /// Adds the action at `key`, whose name in lower case is `name`.
+    fn add(&mut self, key: Piece<'t>, name: &str) {
+        let place = match name {
             "conjunction" => &mut self.conjunction,
             "note" => &mut self.note,
             "drop" => &mut self.drop,
@@ -72,8 +79,9 @@ fn lowercase(name: &str) -> Cow<'_, str> {
     }
 }
 
-fn step_of(key: &str) -> Step {
-    match lowercase(key).as_ref() {
+/// Of an action by its name in lower case.
+fn step_of(name: &str) -> Step {
+    match name {
         "meter" => Step::Meter,
         "clear_actions" => Step::Clear,
         "write_actions" => Step::Write,
@@ -85,22 +93,24 @@ fn step_of(key: &str) -> Step {
 
 /// Reads what stands behind `actions=` into the bytes of the instructions.
 pub(super) fn instructions(text: Piece<'_>, names: &dyn Lookup, packet: Packet) -> Result<Vec<u8>, ParseError> {
-    let mut list = List { names, packet, outer: Outer::None, held: Held::Strictly, depth: 0, actions: Vec::new() };
-    let mut out = Writer::new();
+    let actions = Vec::with_capacity(TYPICAL_COUNT);
+    let mut list = List { names, packet, outer: Outer::None, held: Held::Strictly, depth: 0, actions };
+    let mut out = Writer::with_capacity(TYPICAL_LENGTH);
     let (mut rest, mut company) = (text, Company::default());
     let mut last = None;
     while let Some((key, value)) = rest.next_pair() {
-        company.add(key);
-        if key.text.eq_ignore_ascii_case("drop") {
+        let name = lowercase(key.text);
+        company.add(key, &name);
+        if name == "drop" {
             continue;
         }
-        let step = step_of(key.text);
+        let step = step_of(&name);
         if let Some(last) = last {
             verify::next_step(last, step).map_err(|violation| key.error(violation.expected))?;
         }
         last = Some(step);
         if step == Step::Apply {
-            list.action(key, value)?;
+            list.action(&name, key, value)?;
         } else {
             list.finish(text, &mut out)?;
             let instruction = list.instruction(step, key, value)?;
@@ -186,12 +196,13 @@ impl List<'_> {
     fn read<'t>(&mut self, pairs: impl Iterator<Item = (Piece<'t>, Piece<'t>)>) -> Result<(), ParseError> {
         let mut company = Company::default();
         for (key, value) in pairs {
-            company.add(key);
-            if step_of(key.text) != Step::Apply {
+            let name = lowercase(key.text);
+            company.add(key, &name);
+            if step_of(&name) != Step::Apply {
                 return Err(key.error("an action: instructions stand in a flow only"));
             }
-            if !key.text.eq_ignore_ascii_case("drop") {
-                self.action(key, value)?;
+            if name != "drop" {
+                self.action(&name, key, value)?;
             }
         }
         company.check()
@@ -228,8 +239,9 @@ impl List<'_> {
         Ok(())
     }
 
-    fn action(&mut self, key: Piece<'_>, value: Piece<'_>) -> Result<(), ParseError> {
-        let action = match lowercase(key.text).as_ref() {
+    /// Appends the action at `key`, whose name in lower case is `name`.
+    fn action(&mut self, name: &str, key: Piece<'_>, value: Piece<'_>) -> Result<(), ParseError> {
+        let action = match name {
             "output" => forward::output(value, self.names)?,
             "group" => Action::Group(number_u32(value)?),
             "controller" => forward::controller(value)?,

@@ -97,7 +97,8 @@ fn range(text: Piece<'_>) -> Result<Range, ParseError> {
         (false, _) => text.split_once(":").map_or((text, None), |(addresses, ports)| (addresses, Some(ports))),
     };
     let address = |piece: Piece<'_>| {
-        let inner = piece.strip_prefix("[").and_then(|inner| inner.split_once("]")).map_or(piece, |(inner, _)| inner);
+        let inner = piece.strip_prefix("[").filter(|_| piece.text.ends_with(']'));
+        let inner = inner.map_or(piece, |inner| inner.split(inner.text.len() - 1).0);
         if ipv6 { values::ipv6(inner) } else { values::ipv4(inner) }
     };
     let (min, max) = match addresses.split_once("-") {

@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::piece::Piece;
 use super::special::hex_bytes;
-use super::values::{decimal_u16, number_u8, number_u16};
+use super::values::{decimal_u8, number_u8, number_u16};
 use crate::openflow::Action;
 use crate::openflow::action::{Encap, EncapProperty, PT_ETH, PT_MPLS, PT_MPLS_MC, PT_NSH, PT_USE_NEXT_PROTO};
 
@@ -52,8 +52,7 @@ fn tlv(value: Piece<'_>) -> Result<EncapProperty, ParseError> {
     // What is left of a last odd digit is no byte.
     let (digits, _) = digits.split(digits.text.len().min(250) & !1);
     let data = hex_bytes(digits)?.into();
-    let type_number = u8::try_from(decimal_u16(kind)?).map_err(|_| kind.error("a type from 0 to 255"))?;
-    Ok(EncapProperty::NshTlv { class: number_u16(class)?, kind: type_number, data })
+    Ok(EncapProperty::NshTlv { class: number_u16(class)?, kind: decimal_u8(kind)?, data })
 }
 
 /// `decap()`, `decap(packet_type(ns=SPACE,type=TYPE))`.

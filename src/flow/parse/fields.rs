@@ -39,3 +39,8 @@ pub(super) fn subfield(piece: Piece<'_>) -> Result<Subfield, ParseError> {
     }
     Ok(Subfield { field, offset: first, bits: last - first + 1 })
 }
+
+/// Refuses more bits than six bits can count, in which some actions say how many.
+pub(super) fn at_most_64_bits(piece: Piece<'_>, subfield: Subfield) -> Result<Subfield, ParseError> {
+    if subfield.bits > 64 { Err(piece.error("at most 64 bits")) } else { Ok(subfield) }
+}

@@ -1,7 +1,7 @@
 //! Actions that send the packet somewhere.
 
 use super::actions::List;
-use super::fields::subfield;
+use super::fields::{at_most_64_bits, subfield};
 use super::piece::Piece;
 use super::values::{self, number_u16, number_u32};
 use super::{Lookup, ParseError, special};
@@ -16,7 +16,7 @@ pub(super) fn output(value: Piece<'_>, names: &dyn Lookup) -> Result<Action, Par
     match values::port(value, names) {
         Ok(port) => output_to(value, port),
         Err(error) => {
-            let src = subfield(value).map_err(|_| error)?;
+            let src = at_most_64_bits(value, subfield(value).map_err(|_| error)?)?;
             let max_len = u16::MAX;
             Ok(match src.field.nxm.is_experimenter() {
                 true => Action::OutputReg2 { src, max_len },

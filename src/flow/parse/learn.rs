@@ -5,7 +5,7 @@ use super::actions::List;
 use super::fields::{by_name, subfield};
 use super::modify::{destination, source_and_destination};
 use super::piece::Piece;
-use super::values::{self, number, number_of, number_u16, number_u32, number_u64};
+use super::values::{self, decimal_u16, decimal_u32, number, number_of, number_u64};
 use super::{Lookup, modify};
 use crate::flow::check::consistency;
 use crate::openflow::action::learn::{Learn, Learn2, LearnFlags, Source, Spec};
@@ -43,15 +43,15 @@ fn attribute(learn: &mut Learn, name: Piece<'_>, value: Piece<'_>, names: &dyn L
                 return Err(value.error("a table from 0 to 254"));
             }
         }
-        "priority" => learn.priority = number_u16(value)?,
-        "idle_timeout" => learn.idle_timeout = number_u16(value)?,
-        "hard_timeout" => learn.hard_timeout = number_u16(value)?,
-        "fin_idle_timeout" => learn.fin_idle_timeout = number_u16(value)?,
-        "fin_hard_timeout" => learn.fin_hard_timeout = number_u16(value)?,
+        "priority" => learn.priority = decimal_u16(value)?,
+        "idle_timeout" => learn.idle_timeout = decimal_u16(value)?,
+        "hard_timeout" => learn.hard_timeout = decimal_u16(value)?,
+        "fin_idle_timeout" => learn.fin_idle_timeout = decimal_u16(value)?,
+        "fin_hard_timeout" => learn.fin_hard_timeout = decimal_u16(value)?,
         "cookie" => learn.cookie = Cookie(number_u64(value)?),
         "send_flow_rem" => learn.flags = learn.flags | LearnFlags::SEND_FLOW_REM,
         "delete_learned" => learn.flags = learn.flags | LearnFlags::DELETE_LEARNED,
-        "limit" => match number_u32(value)? {
+        "limit" => match decimal_u32(value)? {
             // No limit needs no extension.
             0 if learn.extension.is_none() => {}
             limit => learn.extension.get_or_insert_default().limit = limit,

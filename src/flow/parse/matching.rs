@@ -121,14 +121,17 @@ impl Fields {
         Ok(())
     }
 
-    /// What is wrong with the match as a whole, in the part of `text` that says it.
-    pub(super) fn check(&self, text: Piece<'_>) -> Result<(), ParseError> {
-        let Some(field) = self.0.refused() else { return Ok(()) };
-        let mut rest = text;
-        let mut parts = std::iter::from_fn(|| rest.next_pair());
-        let says = |key: &Piece<'_>| fields::by_name(key.text).is_some_and(|named| named.shared() == field.shared());
-        let part = parts.find_map(|(key, _)| says(&key).then_some(key)).unwrap_or(text);
-        Err(part.error("a field whose prerequisites the match has, with a value that it can have"))
+    /// The OXM TLVs in canonical order of the match at `text`, which says `packet` of its packets; an error, in the
+    /// part that says it, if a switch refuses one of them.
+    pub(super) fn checked(&self, text: Piece<'_>, packet: &Packet) -> Result<Vec<u8>, ParseError> {
+        self.0.to_checked_oxm(packet).map_err(|field| {
+            let mut rest = text;
+            let mut keys = std::iter::from_fn(|| rest.next_pair().map(|(key, _)| key));
+            let says =
+                |key: &Piece<'_>| fields::by_name(key.text).is_some_and(|named| named.shared() == field.shared());
+            let part = keys.find(says).unwrap_or(text);
+            part.error("a field whose prerequisites the match has, with a value that it can have")
+        })
     }
 
     /// What the match says of its packets.

@@ -166,7 +166,7 @@ fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Resu
     let (mut rest, actions) = if deletes {
         (text, None)
     } else {
-        let at = text.text.find("action").ok_or_else(|| text.error("a flow with actions=…"))?;
+        let at = text.position("action").ok_or_else(|| text.error("a flow with actions=…"))?;
         let (rest, actions) = text.split(at);
         let (_, actions) = actions.split_once("=").ok_or_else(|| actions.error("= behind actions"))?;
         (rest, Some(actions))
@@ -195,9 +195,8 @@ fn command(command: FlowModCommand, text: Piece<'_>, names: &dyn Lookup) -> Resu
     if head.table == TableId::ALL && !deletes {
         head.table = TableId(0);
     }
-    fields.check(text)?;
     let packet = fields.packet(head.table.0);
-    let match_tlvs = fields.encode();
+    let match_tlvs = fields.checked(text, &packet)?;
     let instructions = actions.map(|actions| actions::instructions(actions, names, packet)).transpose()?;
     let instructions = instructions.unwrap_or_default();
     if match_tlvs.len() + instructions.len() > MAX_BYTES {

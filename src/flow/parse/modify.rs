@@ -92,7 +92,7 @@ pub(super) fn pushed(list: &mut List<'_>, key: Piece<'_>, action: Action) -> Res
 }
 
 pub(super) fn set_field(list: &mut List<'_>, value: Piece<'_>) -> Result<(), ParseError> {
-    let (value_text, name) = value.split_last("->").ok_or_else(|| value.error("VALUE->FIELD"))?;
+    let (value_text, name) = value.split_arrow().ok_or_else(|| value.error("VALUE->FIELD"))?;
     let (name, value_text) = (name.trim(), value_text.trim());
     let field = by_name(name.text).ok_or_else(|| name.error("the name of a field"))?;
     if !field.writable {

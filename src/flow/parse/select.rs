@@ -1,8 +1,9 @@
 //! `multipath`, `bundle`, `bundle_load`.
 
+use super::fields::at_most_64_bits;
 use super::modify::destination;
 use super::piece::Piece;
-use super::values::{self, number_of, number_u16, number_u32};
+use super::values::{self, decimal_u16, decimal_u32};
 use super::{Lookup, ParseError};
 use crate::openflow::Action;
 use crate::openflow::Subfield;
@@ -33,9 +34,9 @@ fn hash_fields(piece: Piece<'_>) -> Result<HashFields, ParseError> {
     })
 }
 
-/// A destination that a short header can name.
+/// A destination that a short header can name, and no more bits of it than the action can say.
 fn short_destination(piece: Piece<'_>) -> Result<Subfield, ParseError> {
-    let dst = destination(piece)?;
+    let dst = at_most_64_bits(piece, destination(piece)?)?;
     if dst.field.nxm.is_experimenter() {
         return Err(piece.error("a field that is not an experimenter's"));
     }
@@ -46,13 +47,13 @@ fn short_destination(piece: Piece<'_>) -> Result<Subfield, ParseError> {
 pub(super) fn multipath(value: Piece<'_>) -> Result<Action, ParseError> {
     let mut arguments = Arguments(value);
     let fields = hash_fields(arguments.argument("what to hash")?)?;
-    let basis = number_u16(arguments.argument("the basis of the hash")?)?;
+    let basis = decimal_u16(arguments.argument("the basis of the hash")?)?;
     let algorithm = arguments.argument("an algorithm")?;
     let algorithm = MultipathAlgorithm::by_name(algorithm.text)
         .ok_or_else(|| algorithm.error("modulo_n, hash_threshold, hrw or iter_hash"))?;
     let links_text = arguments.argument("a number of links")?;
-    let links = number_of(links_text, 17, "a number of links from 1 to 65536")?;
-    let arg = number_u32(arguments.argument("the argument of the algorithm")?)?;
+    let links = decimal_u32(links_text)?;
+    let arg = decimal_u32(arguments.argument("the argument of the algorithm")?)?;
     let dst_text = arguments.argument("a field to write to")?;
     let dst = short_destination(dst_text)?;
     if !(1..=65536).contains(&links) {
@@ -85,7 +86,7 @@ pub(super) fn bundle_load(value: Piece<'_>, names: &dyn Lookup) -> Result<Action
 
 fn head(arguments: &mut Arguments<'_>) -> Result<Bundle, ParseError> {
     let fields = hash_fields(arguments.argument("what to hash")?)?;
-    let basis = number_u16(arguments.argument("the basis of the hash")?)?;
+    let basis = decimal_u16(arguments.argument("the basis of the hash")?)?;
     let algorithm = arguments.argument("an algorithm")?;
     let algorithm = BundleAlgorithm::by_name(algorithm.text).ok_or_else(|| algorithm.error("active_backup or hrw"))?;
     let member_type = arguments.argument("ofport")?;

@@ -3,7 +3,7 @@
 use super::fields::by_name;
 use super::modify::destination;
 use super::piece::Piece;
-use super::values::{self, number_of, number_u16, number_u32};
+use super::values::{self, decimal_u16, number_of, number_u16, number_u32};
 use super::{Lookup, ParseError};
 use crate::openflow::Action;
 use crate::openflow::action::{Direction, Sample, SamplePort};
@@ -76,7 +76,7 @@ pub(super) fn dec_ttl(value: Piece<'_>) -> Result<Action, ParseError> {
     let mut ids = Vec::new();
     let mut rest = value;
     while let Some((id, _)) = rest.next_pair() {
-        ids.push(number_u16(id)?);
+        ids.push(decimal_u16(id)?);
     }
     Ok(if ids.is_empty() { Action::DecNwTtl } else { Action::DecTtlCntIds(ids.into()) })
 }

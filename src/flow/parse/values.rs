@@ -1,6 +1,7 @@
 //! Numbers, addresses, ports, tables: the values of fields and arguments.
 
 use std::net::Ipv6Addr;
+use std::str::FromStr;
 
 use super::piece::Piece;
 use super::{Lookup, ParseError};
@@ -35,14 +36,20 @@ pub(super) fn plain_number(text: &str) -> Option<u128> {
 
 /// A number without sign and prefix.
 fn unsigned(digits: &str, radix: u32) -> Option<u128> {
-    // As many as fit 64 bits in any radix.
-    if digits.len() <= 16 {
-        let add =
-            |number: u64, byte: u8| Some(number * u64::from(radix) + u64::from(char::from(byte).to_digit(radix)?));
-        return (!digits.is_empty()).then(|| digits.bytes().try_fold(0, add)).flatten().map(u128::from);
+    if digits.len() <= SHORT {
+        return short(digits.as_bytes(), radix).map(u128::from);
     }
     let good = digits.chars().all(|c| c.is_digit(radix));
     good.then(|| u128::from_str_radix(digits, radix).ok()).flatten()
+}
+
+/// As many digits as fit 64 bits in any radix.
+const SHORT: usize = 16;
+
+/// The same of at most [`SHORT`] digits.
+fn short(digits: &[u8], radix: u32) -> Option<u64> {
+    let add = |number: u64, byte: &u8| Some(number * u64::from(radix) + u64::from(char::from(*byte).to_digit(radix)?));
+    (1..=SHORT).contains(&digits.len()).then(|| digits.iter().try_fold(0, add)).flatten()
 }
 
 /// A number of at most `bits` bits; negative ones wrap where 64 bits do.
@@ -74,23 +81,20 @@ sized! {
 /// An Ethernet address: six numbers of one or two hexadecimal digits.
 pub(super) fn mac(piece: Piece<'_>) -> Result<u128, ParseError> {
     let error = || piece.error("an Ethernet address");
-    let (mut number, mut count) = (0, 0);
-    for byte in piece.text.split(':') {
-        let value = if byte.len() <= 2 { unsigned(byte, 16) } else { None };
+    let (mut number, mut count) = (0_u64, 0);
+    for byte in piece.text.as_bytes().split(|&byte| byte == b':') {
+        let value = if byte.len() <= 2 { short(byte, 16) } else { None };
         number = number << 8 | value.ok_or_else(error)?;
         count += 1;
-        if count > 6 {
-            return Err(error());
-        }
     }
-    if count == 6 { Ok(number) } else { Err(error()) }
+    if count == 6 { Ok(number.into()) } else { Err(error()) }
 }
 
 /// An IPv4 address; its parts are decimal also with zeros in front.
 pub(super) fn ipv4(piece: Piece<'_>) -> Result<u128, ParseError> {
     let (mut parts, mut count) = ([0; 4], 0);
-    for part in piece.text.split('.') {
-        let octet = part.parse().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()));
+    for part in piece.text.as_bytes().split(|&byte| byte == b'.') {
+        let octet = short(part, 10).and_then(|octet| u8::try_from(octet).ok());
         let (Some(place), Some(octet)) = (parts.get_mut(count), octet) else {
             return Err(piece.error("an IPv4 address"));
         };
@@ -103,11 +107,23 @@ pub(super) fn ipv4(piece: Piece<'_>) -> Result<u128, ParseError> {
     Ok(u32::from_be_bytes(parts).into())
 }
 
-/// A decimal number of at most 16 bits, also with zeros in front.
-pub(super) fn decimal_u16(piece: Piece<'_>) -> Result<u16, ParseError> {
+/// A number where Open vSwitch takes decimal ones only, also with zeros in front: of `0x10` it takes the 0.
+fn decimal<T: FromStr>(piece: Piece<'_>, expected: &'static str) -> Result<T, ParseError> {
     let number = piece.text.trim_start();
     let number = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()));
-    number.ok_or_else(|| piece.error("a decimal number from 0 to 65535"))
+    number.ok_or_else(|| piece.error(expected))
+}
+
+pub(super) fn decimal_u8(piece: Piece<'_>) -> Result<u8, ParseError> {
+    decimal(piece, "a decimal number from 0 to 255")
+}
+
+pub(super) fn decimal_u16(piece: Piece<'_>) -> Result<u16, ParseError> {
+    decimal(piece, "a decimal number from 0 to 65535")
+}
+
+pub(super) fn decimal_u32(piece: Piece<'_>) -> Result<u32, ParseError> {
+    decimal(piece, "a decimal number from 0 to 4294967295")
 }
 
 pub(super) fn ipv6(piece: Piece<'_>) -> Result<u128, ParseError> {

@@ -139,12 +139,14 @@ impl Action {
         let (mut actions, mut unknown) = (Vec::new(), None);
         while !reader.is_empty() {
             let start = *reader;
-            let action = Self::decode_within(reader, depth);
-            if let (Ok(Self::Other { code, .. }), None) = (&action, &unknown) {
+            match Self::decode_within(reader, depth) {
+                Ok(action) => actions.push(action),
+                // An action that is not known survives, but it is what is wrong with a list that does not.
+                Err(error) => return Err(unknown.unwrap_or(error)),
+            }
+            if let (Some(Self::Other { code, .. }), None) = (actions.last(), &unknown) {
                 unknown = Some(start.error("action.type", 0, "an action that is known", *code));
             }
-            // An action that is not known survives, but it is what is wrong with a list that does not.
-            actions.push(action.map_err(|error| unknown.take().unwrap_or(error))?);
         }
         Ok(actions)
     }

@@ -50,11 +50,11 @@ pub enum Prerequisite {
     /// ICMP of IPv6.
     Icmpv6,
     /// A neighbour solicitation or advertisement.
-    NeighbourDiscovery,
+    NeighborDiscovery,
     /// A neighbour solicitation.
-    NeighbourSolicitation,
+    NeighborSolicitation,
     /// A neighbour advertisement.
-    NeighbourAdvertisement,
+    NeighborAdvertisement,
 }
 
 impl Prerequisite {
@@ -76,9 +76,9 @@ impl Prerequisite {
             P::Sctp => "sctp or sctp6",
             P::Icmpv4 => "icmp",
             P::Icmpv6 => "icmp6",
-            P::NeighbourDiscovery => "icmp6,icmpv6_code=0 and icmpv6_type=135 or 136",
-            P::NeighbourSolicitation => "icmp6,icmpv6_type=135,icmpv6_code=0",
-            P::NeighbourAdvertisement => "icmp6,icmpv6_type=136,icmpv6_code=0",
+            P::NeighborDiscovery => "icmp6,icmpv6_code=0 and icmpv6_type=135 or 136",
+            P::NeighborSolicitation => "icmp6,icmpv6_type=135,icmpv6_code=0",
+            P::NeighborAdvertisement => "icmp6,icmpv6_type=136,icmpv6_code=0",
         }
     }
 }
@@ -144,7 +144,7 @@ impl Packet {
     }
 
     /// A neighbour solicitation or advertisement.
-    pub const fn is_neighbour_discovery(&self) -> bool {
+    pub const fn is_neighbor_discovery(&self) -> bool {
         self.is_icmpv6()
             && self.icmp_code == 0
             && matches!(self.icmp_type, NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)
@@ -175,9 +175,9 @@ impl Packet {
             P::Sctp => self.is_transport(IP_PROTO_SCTP),
             P::Icmpv4 => dl_type == ETH_TYPE_IPV4 && self.ip_proto == IP_PROTO_ICMP,
             P::Icmpv6 => self.is_icmpv6(),
-            P::NeighbourDiscovery => self.is_neighbour_discovery(),
-            P::NeighbourSolicitation => self.is_neighbour_discovery() && self.icmp_type == NEIGHBOR_SOLICITATION,
-            P::NeighbourAdvertisement => self.is_neighbour_discovery() && self.icmp_type == NEIGHBOR_ADVERTISEMENT,
+            P::NeighborDiscovery => self.is_neighbor_discovery(),
+            P::NeighborSolicitation => self.is_neighbor_discovery() && self.icmp_type == NEIGHBOR_SOLICITATION,
+            P::NeighborAdvertisement => self.is_neighbor_discovery() && self.icmp_type == NEIGHBOR_ADVERTISEMENT,
         }
     }
 

@@ -174,11 +174,11 @@ fields! {
     ICMPV4_CODE: "icmp_code" [] in TCP_DST, 1 8 Decimal exact rw, Icmpv4, {NXM_OF_ICMP_CODE NXM0 14; oxm OXM_OF_ICMPV4_CODE BASIC 20};
     ICMPV6_TYPE: "icmpv6_type" [] in TCP_SRC, 1 8 Decimal exact rw, Icmpv6, {NXM_NX_ICMPV6_TYPE NXM1 21; oxm OXM_OF_ICMPV6_TYPE BASIC 29};
     ICMPV6_CODE: "icmpv6_code" [] in TCP_DST, 1 8 Decimal exact rw, Icmpv6, {NXM_NX_ICMPV6_CODE NXM1 22; oxm OXM_OF_ICMPV6_CODE BASIC 30};
-    ND_RESERVED: "nd_reserved" [], 4 32 Decimal exact rw, NeighbourDiscovery, {ERICOXM_OF_ICMPV6_ND_RESERVED ERICSSON 1};
-    ND_TARGET: "nd_target" [], 16 128 Ipv6 masked rw, NeighbourDiscovery, {NXM_NX_ND_TARGET NXM1 23; oxm OXM_OF_IPV6_ND_TARGET BASIC 31};
-    ND_OPTIONS_TYPE: "nd_options_type" [] in TCP_FLAGS, 1 8 Decimal exact rw, NeighbourDiscovery, {ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE ERICSSON 2};
-    ND_SLL: "nd_sll" [] in ARP_SHA, 6 48 Ethernet masked rw, NeighbourSolicitation, {NXM_NX_ND_SLL NXM1 24; oxm OXM_OF_IPV6_ND_SLL BASIC 32};
-    ND_TLL: "nd_tll" [] in ARP_THA, 6 48 Ethernet masked rw, NeighbourAdvertisement, {NXM_NX_ND_TLL NXM1 25; oxm OXM_OF_IPV6_ND_TLL BASIC 33};
+    ND_RESERVED: "nd_reserved" [], 4 32 Decimal exact rw, NeighborDiscovery, {ERICOXM_OF_ICMPV6_ND_RESERVED ERICSSON 1};
+    ND_TARGET: "nd_target" [], 16 128 Ipv6 masked rw, NeighborDiscovery, {NXM_NX_ND_TARGET NXM1 23; oxm OXM_OF_IPV6_ND_TARGET BASIC 31};
+    ND_OPTIONS_TYPE: "nd_options_type" [] in TCP_FLAGS, 1 8 Decimal exact rw, NeighborDiscovery, {ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE ERICSSON 2};
+    ND_SLL: "nd_sll" [] in ARP_SHA, 6 48 Ethernet masked rw, NeighborSolicitation, {NXM_NX_ND_SLL NXM1 24; oxm OXM_OF_IPV6_ND_SLL BASIC 32};
+    ND_TLL: "nd_tll" [] in ARP_THA, 6 48 Ethernet masked rw, NeighborAdvertisement, {NXM_NX_ND_TLL NXM1 25; oxm OXM_OF_IPV6_ND_TLL BASIC 33};
     ARP_OP: "arp_op" [] in IP_PROTO, 2 16 Decimal exact rw, Arp, {NXM_OF_ARP_OP NXM0 15; oxm OXM_OF_ARP_OP BASIC 21};
     ARP_SPA: "arp_spa" [] in IPV4_SRC, 4 32 Ipv4 masked rw, Arp, {NXM_OF_ARP_SPA NXM0 16; oxm OXM_OF_ARP_SPA BASIC 22};
     ARP_TPA: "arp_tpa" [] in IPV4_DST, 4 32 Ipv4 masked rw, Arp, {NXM_OF_ARP_TPA NXM0 17; oxm OXM_OF_ARP_TPA BASIC 23};

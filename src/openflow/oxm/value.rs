@@ -38,8 +38,8 @@ pub struct FieldValue {
     /// Which field.
     pub field: &'static Field,
     value: Bytes,
-    /// As long as the value; `None`: all of the value counts.
-    mask: Option<Bytes>,
+    /// As long as the value; `None`: all of the value counts. Boxed, for few have one and actions are moved about.
+    mask: Option<Box<Bytes>>,
 }
 
 /// The bytes of a value. Those of every field but the tunnel options stand in place.
@@ -103,14 +103,15 @@ impl FieldValue {
         };
         let all =
             |mask: &&[u8]| field.is_variable() && mask.len() == MAX_VALUE && mask.iter().all(|&byte| byte == 0xff);
-        let mask = mask.filter(|mask| !all(mask)).map(|mask| Bytes::new(mask, len));
+        let mask = mask.filter(|mask| !all(mask)).map(|mask| Box::new(Bytes::new(mask, len)));
         Self { field, value: Bytes::new(value, len), mask }
     }
 
     /// From a TLV whose field the registry knows.
     pub fn from_tlv(tlv: &Tlv<'_>) -> Option<Self> {
         let (field, len) = (tlv.field()?, tlv.value.len());
-        Some(Self { field, value: Bytes::new(tlv.value, len), mask: tlv.mask.map(|mask| Bytes::new(mask, len)) })
+        let mask = tlv.mask.map(|mask| Box::new(Bytes::new(mask, len)));
+        Some(Self { field, value: Bytes::new(tlv.value, len), mask })
     }
 
     /// The value's bytes: `field.bytes` of them, or as many as a tunnel option takes.
@@ -120,7 +121,7 @@ impl FieldValue {
 
     /// The mask's bytes.
     pub fn mask(&self) -> Option<&[u8]> {
-        self.mask.as_ref().map(Bytes::as_slice)
+        self.mask.as_deref().map(Bytes::as_slice)
     }
 
     /// Appends the TLV of OpenFlow 1.3.
