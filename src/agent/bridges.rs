@@ -1,9 +1,10 @@
 //! Which connection is which bridge, and how far each bridge is.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use crate::flow::{Changes, FlowTable};
-use crate::openflow::{Cookie, DatapathId};
+use crate::flow::{Changes, Flow, FlowTable};
+use crate::openflow::DatapathId;
 use crate::ovsdb::Database;
 use crate::pipeline::{Bridge, Desired};
 use crate::switch::{Command, ConnectionId, Ownership, Progress, Rejected, Wanted};
@@ -259,9 +260,9 @@ impl Bridges {
         }
     }
 
-    /// Cookies of the flows that bridges refuse.
-    pub fn rejected_cookies(&self) -> HashSet<Cookie> {
-        self.rejected().map(|rejected| rejected.flow.cookie).collect()
+    /// The flows that bridges refuse.
+    pub fn rejected_flows(&self) -> HashSet<Arc<Flow>> {
+        self.rejected().map(|rejected| rejected.flow.clone()).collect()
     }
 }
 
