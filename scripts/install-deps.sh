@@ -13,7 +13,10 @@ need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
 need mn mininet
-# Clients of DHCP.
+# Packets as others read them, and a server of DHCP and router advertisements.
+need tshark tshark
+need dnsmasq dnsmasq-base
+# Clients of DHCP, and what asks for router advertisements.
 need udhcpc udhcpc
 need dhclient isc-dhcp-client
 need dhcpcd dhcpcd-base

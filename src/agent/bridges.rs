@@ -1,10 +1,11 @@
 //! Which connection is which bridge, and how far each bridge is.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use crate::config::Learning;
-use crate::flow::Changes;
-use crate::openflow::{Cookie, DatapathId};
+use crate::flow::{Changes, Flow};
+use crate::openflow::DatapathId;
 use crate::ovsdb::Database;
 use crate::pipeline::{Bridge, Desired, learning};
 use crate::responder::learning::Counters;
@@ -296,9 +297,9 @@ impl Bridges {
         }
     }
 
-    /// Cookies of the flows that bridges refuse.
-    pub fn rejected_cookies(&self) -> HashSet<Cookie> {
-        self.rejected().map(|rejected| rejected.flow.cookie).collect()
+    /// The flows that bridges refuse.
+    pub fn rejected_flows(&self) -> HashSet<Arc<Flow>> {
+        self.rejected().map(|rejected| rejected.flow.clone()).collect()
     }
 }
 
