@@ -127,10 +127,10 @@ impl Bridges {
         ours.chain(learning)
     }
 
-    /// The name of the bridge at the other end of a connection.
-    pub fn name(&self, connection: ConnectionId) -> Option<&Name> {
+    /// The bridge at the other end of a connection, with its name.
+    pub fn at(&self, connection: ConnectionId) -> Option<(&Name, &Bridge)> {
         let is_it = |state: &BridgeState| state.connected.as_ref().is_some_and(|there| there.connection == connection);
-        self.iter().find(|(_, _, state)| is_it(state)).map(|(name, _, _)| name)
+        self.iter().find(|(_, _, state)| is_it(state)).map(|(name, bridge, _)| (name, bridge))
     }
 
     /// The connection of a bridge.

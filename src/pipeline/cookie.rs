@@ -129,10 +129,10 @@ kinds! {
     PortNdAnswer = 0x32, Port, "answers neighbour solicitations for {} in its place: from here on they are advertisements";
     Advertise = 0x33, Bridge, "completes an advertisement that was a solicitation and sends it back";
     PortNdLocal = 0x34, Port, "{} is on this host and advertises itself: its solicitations need not leave";
-    Unheard = 0x60, Bridge, "packets between stations of which one is not known go up: this is a learning bridge";
-    Reserved = 0x61, Bridge, "what neighbouring bridges tell each other (LLDP, spanning tree) goes no further";
-    NoStation = 0x62, Bridge, "drops what claims to come from a group address";
-    Bridged = 0x63, Bridge, "between two stations that this learning bridge has heard";
+    Unheard = 0x70, Bridge, "packets between stations of which one is not known go up: this is a learning bridge";
+    Reserved = 0x71, Bridge, "what neighbouring bridges tell each other (LLDP, spanning tree) goes no further";
+    NoStation = 0x72, Bridge, "drops what claims to come from a group address";
+    Bridged = 0x7f, Bridge, "between two stations that this learning bridge has heard";
 }
 
 impl Kind {

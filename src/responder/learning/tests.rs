@@ -101,7 +101,7 @@ fn said(mut bytes: &[u8], data: &[u8]) -> Vec<Sent> {
 }
 
 fn flow_mod(flow_mod: &FlowMod<'_>) -> Sent {
-    assert_eq!((flow_mod.table, flow_mod.cookie), (TableId(0), Cookie(0x4ed1_5f00_0000_0000)));
+    assert_eq!((flow_mod.table, flow_mod.cookie), (TableId(0), Cookie(0x4ed1_7f00_0000_0000)));
     match flow_mod.command {
         FlowModCommand::ADD => {
             let in_port = PortNo(u32::from_be_bytes(flow_mod.match_tlvs[4..8].try_into().unwrap()));
