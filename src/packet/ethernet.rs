@@ -81,6 +81,10 @@ impl<'a> Ethernet<'a> {
     pub fn decode(mut frame: Payload<'a>) -> Result<Self, PacketError> {
         let (dst, src, mut eth_type) = addresses(&mut frame)?;
         let mut tags = [None; MAX_TAGS];
+        // Most frames: one look tells that there is neither a tag nor a SNAP header.
+        if eth_type >= ETH_TYPE_MIN && !is_vlan(eth_type) {
+            return Ok(Self { dst, src, tags, eth_type, payload: frame });
+        }
         for place in &mut tags {
             if is_vlan(eth_type) {
                 let (tag, next) = VlanTag::decode(eth_type, &mut frame)?;
