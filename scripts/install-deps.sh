@@ -12,10 +12,11 @@ need ping iputils-ping
 need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
-# Clients of DHCP.
+# Packets as others read them, and a server of DHCP and router advertisements.
+need tshark tshark
+need dnsmasq dnsmasq-base
+# Clients of DHCP, and what asks for router advertisements.
 need udhcpc udhcpc
-need dhclient isc-dhcp-client
-need dhcpcd dhcpcd-base
 need dhclient isc-dhcp-client
 need dhcpcd dhcpcd-base
 need rdisc6 ndisc6

@@ -17,6 +17,7 @@ use heddle::packet::{Ethernet, Icmpv6, Ipv6, Payload, RouterAdvertisement, Udp};
 use heddle::pipeline::Object;
 use heddle::responder::{Answers, Limits, Outcome, Responder, Role, Topic};
 use heddle::topology::Topology;
+use proptest::prelude::*;
 
 const GUEST: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
 const SECOND: Duration = Duration::from_secs(1);
@@ -466,6 +467,30 @@ fn a_port_that_went_hears_nothing_and_its_number_no_farewell_of_its() {
     assert_eq!(bench.wait(1000), []);
 }
 
+#[test]
+fn a_router_on_another_node_that_gets_another_mac_is_spoken_for_anew() {
+    let text = topology("ipv6_ra_mode = \"slaac\"");
+    let far = text.replace(
+        "[ports.router]\n        network = \"blue\"\n        node = \"one\"",
+        "[ports.router]\nnetwork = \"blue\"\nnode = \"two\"",
+    );
+    assert_ne!(far, text);
+    for gateway in ["2001:db8::1", "fe80::f816:3eff:fe00:99"] {
+        let far = far.replace("gateway_ip = \"2001:db8::1\"", &format!("gateway_ip = \"{gateway}\""));
+        let mut bench = Bench::new(&far);
+        assert_eq!(listen(&mut bench, 100)[0].1.src, ROUTER);
+        let parse = |text: &str| Topology::parse(text, "t").unwrap();
+        let (before, after) = (parse(&far), parse(&far.replace("fa:16:3e:00:00:99", "fa:16:3e:00:00:98")));
+        // As the daemon does: what the changed port concerns, and nothing else.
+        let preview = Preview::new(&after, &Config::defaults("one"));
+        let view = preview.view(&after);
+        assert!(bench.answers.update(&view, &view.objects_of_port(&before, "router")), "{gateway}");
+        bench.responder.set_snapshot(bench.answers.snapshot().clone());
+        let said = listen(&mut bench, 1);
+        assert_ne!(said[0].1.mac, Some("fa:16:3e:00:00:99".parse().unwrap()), "{gateway}");
+    }
+}
+
 // DHCPv6.
 
 const CLIENT_DUID: [u8; 10] = [0, 3, 0, 1, 0xfa, 0x16, 0x3e, 0, 0, 1];
@@ -777,6 +802,40 @@ fn a_message_that_is_cut_anywhere_is_answered_or_told_to_be_malformed() {
         bench.up(&dhcp_frame(&whole[..end]));
         let is_malformed = bench.count(Topic::Dhcpv6, Outcome::Malformed) == 1;
         assert_eq!(is_malformed, !boundaries.contains(&end), "{end}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_client_sends_is_answered_within_bounds_or_not_at_all(
+        message_type in 0..14_u8,
+        noise in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
+        order in Just((0..8).collect::<Vec<usize>>()).prop_shuffle(),
+        count in 0..8_usize,
+    ) {
+        let mut bench = stateful();
+        let options = [
+            client_id(),
+            server_id(&mut bench),
+            ia_na(7, &["2001:db8::7", "2001:db8:9::9"]),
+            ia_na(8, &["2001:db8::7"]),
+            option(25, &[0; 12]),
+            option(4, &[0; 4]),
+            option(14, &[]),
+            requested(&[23, 24, 32]),
+        ];
+        let chosen: Vec<Vec<u8>> = order.iter().take(count).map(|index| options[*index].clone()).collect();
+        let mut bytes = message(message_type, &chosen);
+        for (index, byte) in noise {
+            let index = index.index(bytes.len());
+            bytes[index] = byte;
+        }
+        for (_, frame) in bench.up(&dhcp_frame(&bytes)) {
+            let (_, ip) = ipv6(&frame);
+            let answer = Udp::decode(ip.payload).unwrap().payload;
+            prop_assert!(frame.len() <= 14 + 1280);
+            prop_assert!(v6::Message::decode(&mut Decoder::new(answer.bytes())).is_ok());
+        }
     }
 }
 

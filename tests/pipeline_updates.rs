@@ -135,12 +135,9 @@ fn apply(change: Change, model: &mut Model, bindings: &mut Bindings, touched: &m
 /// What the agent marks dirty.
 fn dirty(before: &Topology, view: &View<'_>, touched: &Touched) -> Vec<Object> {
     let changes = Topology::diff(before, view.topology);
-    let mut dirty = Vec::new();
-    for network in changes.networks.iter().chain(&touched.networks) {
+    let mut dirty = view.objects_of_changes(before, &changes);
+    for network in &touched.networks {
         dirty.extend(view.objects_of_network(network));
-    }
-    for port in &changes.ports {
-        dirty.extend(view.objects_of_port(before, port));
     }
     dirty.extend(touched.ports.iter().cloned().map(Object::Port));
     for node in &touched.tunnels {

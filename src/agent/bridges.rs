@@ -1,9 +1,10 @@
 //! Which connection is which bridge, and how far each bridge is.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use crate::flow::{Changes, FlowTable};
-use crate::openflow::{Cookie, DatapathId};
+use crate::flow::{Changes, Flow, FlowTable};
+use crate::openflow::DatapathId;
 use crate::ovsdb::Database;
 use crate::pipeline::{Bridge, Desired};
 use crate::switch::{Command, ConnectionId, Ownership, Progress, Rejected, Wanted};
@@ -114,10 +115,10 @@ impl Bridges {
         self.by_name.iter().filter_map(|(name, bridge)| Some((name, bridge, self.states.get(bridge)?)))
     }
 
-    /// The name of the bridge at the other end of a connection.
-    pub fn name(&self, connection: ConnectionId) -> Option<&Name> {
+    /// The bridge at the other end of a connection, with its name.
+    pub fn at(&self, connection: ConnectionId) -> Option<(&Name, &Bridge)> {
         let is_it = |state: &BridgeState| state.connected.as_ref().is_some_and(|there| there.connection == connection);
-        self.iter().find(|(_, _, state)| is_it(state)).map(|(name, _, _)| name)
+        self.iter().find(|(_, _, state)| is_it(state)).map(|(name, bridge, _)| (name, bridge))
     }
 
     /// The connection of a bridge.
@@ -259,9 +260,9 @@ impl Bridges {
         }
     }
 
-    /// Cookies of the flows that bridges refuse.
-    pub fn rejected_cookies(&self) -> HashSet<Cookie> {
-        self.rejected().map(|rejected| rejected.flow.cookie).collect()
+    /// The flows that bridges refuse.
+    pub fn rejected_flows(&self) -> HashSet<Arc<Flow>> {
+        self.rejected().map(|rejected| rejected.flow.clone()).collect()
     }
 }
 

@@ -309,7 +309,7 @@ impl Agent {
             }
             News::Audited { differences, missing } => {
                 info!(bridge = self.bridge_name(connection), differences, "compared flows with what is wanted");
-                if let Some(bridge) = self.host.bridges().name(connection) {
+                if let Some((_, bridge)) = self.host.bridges().at(connection) {
                     self.counters.bridge_mut(bridge).audited(differences);
                 }
                 self.host.on_audited(connection, differences, &missing);
@@ -328,14 +328,14 @@ impl Agent {
                     flows = progress.installed,
                     "flows in effect"
                 );
-                if let Some(bridge) = self.host.bridges().name(connection) {
+                if let Some((_, bridge)) = self.host.bridges().at(connection) {
                     self.counters.bridge_mut(bridge).progressed(connection, &progress);
                 }
                 let effects = self.host.on_progress(connection, *progress);
                 self.perform(effects);
             }
             News::Punts(punts) => {
-                if let Some(bridge) = self.host.bridges().name(connection) {
+                if let Some((_, bridge)) = self.host.bridges().at(connection) {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
             }
@@ -345,13 +345,14 @@ impl Agent {
                 }
                 self.senders.remove(&connection);
                 let effects = self.host.on_closed(connection);
+                self.counters.retain(|bridge| self.host.bridges().iter().any(|(_, known, _)| known == bridge));
                 self.perform(effects);
             }
         }
     }
 
     fn bridge_name(&self, connection: ConnectionId) -> Option<&str> {
-        self.host.bridges().name(connection).map(|name| &**name)
+        self.host.bridges().at(connection).map(|(name, _)| &**name)
     }
 
     fn perform(&mut self, effects: Effects) {

@@ -147,14 +147,7 @@ impl Host {
         if changes.is_empty() {
             return Effects::default();
         }
-        let mut dirty: Vec<Object> = Vec::new();
-        let view = self.view();
-        for network in &changes.networks {
-            dirty.extend(view.objects_of_network(network));
-        }
-        for name in &changes.ports {
-            dirty.extend(view.objects_of_port(&before, name));
-        }
+        let dirty = self.view().objects_of_changes(&before, &changes);
         self.refresh_all(dirty)
     }
 
@@ -219,7 +212,7 @@ impl Host {
                     self.pending.remove(port);
                 }
             }
-            dirty.push(Object::Port(port.clone()));
+            dirty.extend(self.view().objects_of_binding(port));
         }
     }
 
@@ -308,10 +301,10 @@ impl Host {
     /// Looks which of the pending ports have all their flows in effect, and which ports lost one because
     /// the switch refuses it.
     fn confirm_ports(&mut self, effects: &mut Effects) {
-        let rejected = self.bridges.rejected_cookies();
+        let rejected = self.bridges.rejected_flows();
         let is_refused = |name: &Name, desired: &Desired| {
             !rejected.is_empty()
-                && desired.of(&Object::Port(name.clone())).iter().any(|(_, flow)| rejected.contains(&flow.cookie))
+                && desired.of(&Object::Port(name.clone())).iter().any(|(_, flow)| rejected.contains(flow))
         };
         if !rejected.is_empty() {
             let refused = self.ports.keys().filter(|name| is_refused(name, &self.desired));

@@ -243,14 +243,14 @@ fn flow_text(flow: &Flow) -> String {
 
 fn ports(host: &Host) -> Vec<PortStatus> {
     let binder = host.binder();
-    let rejected = host.bridges().rejected_cookies();
+    let rejected = host.bridges().rejected_flows();
     let mut ports: Vec<PortStatus> = host
         .topology()
         .local_ports(&host.config().node)
         .map(|port| {
             let binding = binder.bindings().get(&port.name);
             let row = binding.and_then(|binding| binder.row(binding.row));
-            let refused = || host.flows_of_port(&port.name).any(|flow| rejected.contains(&flow.cookie));
+            let refused = || host.flows_of_port(&port.name).any(|flow| rejected.contains(flow));
             let (state, reason) = match (binding, row) {
                 (Some(_), _) if host.is_installed(&port.name) => (PortState::Installed, None),
                 (Some(_), Some(row)) if row.ofport.port_no().is_none() => {

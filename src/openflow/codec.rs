@@ -84,11 +84,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The error "`what` is wrong here": about the item that begins at the next byte.
+    #[cold]
     pub fn error(&self, what: &'static str, found: u64, expected: &'static str, code: ErrorCode) -> DecodeError {
         DecodeError { offset: self.offset, what, found, expected, code }
     }
 
     /// The next `count` bytes.
+    #[inline]
     pub fn bytes(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         match self.bytes.split_at_checked(count) {
             Some((head, tail)) => {
@@ -96,43 +98,57 @@ impl<'a> Reader<'a> {
                 self.offset += count;
                 Ok(head)
             }
-            None => Err(self.error(what, self.bytes.len() as u64, "more bytes", ErrorCode::BRC_BAD_LEN)),
+            None => Err(self.cut(what)),
         }
     }
 
+    /// The error "`what` is longer than what is left".
+    #[cold]
+    fn cut(&self, what: &'static str) -> DecodeError {
+        self.error(what, self.bytes.len() as u64, "more bytes", ErrorCode::BRC_BAD_LEN)
+    }
+
     /// The next `N` bytes as an array.
+    #[inline]
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.bytes(N, what)?);
-        Ok(array)
+        let Some((head, tail)) = self.bytes.split_first_chunk::<N>() else { return Err(self.cut(what)) };
+        self.bytes = tail;
+        self.offset += N;
+        Ok(*head)
     }
 
     /// One byte.
+    #[inline]
     pub fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
         self.array(what).map(u8::from_be_bytes)
     }
 
     /// Two bytes, big-endian.
+    #[inline]
     pub fn u16(&mut self, what: &'static str) -> Result<u16, DecodeError> {
         self.array(what).map(u16::from_be_bytes)
     }
 
     /// Four bytes, big-endian.
+    #[inline]
     pub fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
         self.array(what).map(u32::from_be_bytes)
     }
 
     /// Eight bytes, big-endian.
+    #[inline]
     pub fn u64(&mut self, what: &'static str) -> Result<u64, DecodeError> {
         self.array(what).map(u64::from_be_bytes)
     }
 
     /// Passes over `count` bytes of padding, whatever they hold.
+    #[inline]
     pub fn skip(&mut self, count: usize, what: &'static str) -> Result<(), DecodeError> {
         self.bytes(count, what).map(|_| ())
     }
 
     /// A reader for the next `count` bytes alone; this one goes on behind them.
+    #[inline]
     pub fn child(&mut self, count: usize, what: &'static str) -> Result<Reader<'a>, DecodeError> {
         let offset = self.offset;
         self.bytes(count, what).map(|bytes| Reader { bytes, offset })
@@ -200,41 +216,49 @@ impl Writer {
     }
 
     /// One byte.
+    #[inline]
     pub fn u8(&mut self, value: u8) {
         self.bytes.push(value);
     }
 
     /// Two bytes, big-endian.
+    #[inline]
     pub fn u16(&mut self, value: u16) {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
     /// Four bytes, big-endian.
+    #[inline]
     pub fn u32(&mut self, value: u32) {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
     /// Eight bytes, big-endian.
+    #[inline]
     pub fn u64(&mut self, value: u64) {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
     /// Bytes as they are.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// `count` zero bytes.
+    #[inline]
     pub fn zeros(&mut self, count: usize) {
         self.bytes.resize(self.bytes.len() + count, 0);
     }
 
     /// Remembers where an object begins whose length [`end`](Self::end) will fill in.
+    #[inline]
     pub fn begin(&self) -> Mark {
         Mark(self.bytes.len())
     }
 
     /// Takes back everything since `mark`.
+    #[inline]
     pub fn undo(&mut self, mark: Mark) {
         self.bytes.truncate(mark.0);
     }
@@ -247,6 +271,7 @@ impl Writer {
 
     /// Ends the object begun at `mark`: writes its length into the two bytes at `len_at` from its
     /// start. `what` names it in the error when it is longer than 65,535 bytes.
+    #[inline]
     pub fn end(&mut self, mark: Mark, len_at: usize, what: &'static str) -> Result<(), EncodeError> {
         let length = self.length(mark, what)?;
         self.fill_u16(mark, len_at, length);

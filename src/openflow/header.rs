@@ -32,6 +32,7 @@ impl Header {
     pub const LEN: usize = 8;
 
     /// Decodes a header; `BRC_BAD_LEN` if its length does not cover the header itself.
+    #[inline]
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let version = reader.u8("header.version")?;
         let message_type = MessageType(reader.u8("header.type")?);

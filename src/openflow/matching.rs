@@ -11,7 +11,7 @@ use ipnetwork::IpNetwork;
 use super::match_fields::{Form, MatchFields, Strictness};
 use super::numbers::IP_PROTO_UDP;
 pub use super::numbers::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_VLAN, IP_PROTO_ICMPV6};
-use super::oxm::{self, FieldValue, Tlv};
+use super::oxm::{self, Field, FieldValue, Tlv};
 use super::{DecodeError, EncodeError, ErrorCode, MacAddr, PortNo, Reader, Writer};
 
 /// `OFPVID_PRESENT`: there is a VLAN tag.
@@ -185,6 +185,40 @@ impl Match {
     pub fn nd_target(self, network: IpNetwork) -> Self {
         let (value, mask) = network_numbers(network);
         self.with(FieldValue::masked(&oxm::ND_TARGET, value, mask))
+    }
+
+    /// `ip_proto=NUMBER`; the EtherType has to be there.
+    #[must_use]
+    pub fn ip_proto(self, protocol: u8) -> Self {
+        self.field(&oxm::IP_PROTO, protocol.into())
+    }
+
+    /// `nw_src=NETWORK` or `ipv6_src=NETWORK`; the EtherType has to be there.
+    #[must_use]
+    pub fn ip_src(self, network: IpNetwork) -> Self {
+        let (value, mask) = network_numbers(network);
+        let field = if network.is_ipv4() { &oxm::IPV4_SRC } else { &oxm::IPV6_SRC };
+        self.with(FieldValue::masked(field, value, mask))
+    }
+
+    /// `nw_dst=NETWORK` or `ipv6_dst=NETWORK`; the EtherType has to be there.
+    #[must_use]
+    pub fn ip_dst(self, network: IpNetwork) -> Self {
+        let (value, mask) = network_numbers(network);
+        let field = if network.is_ipv4() { &oxm::IPV4_DST } else { &oxm::IPV6_DST };
+        self.with(FieldValue::masked(field, value, mask))
+    }
+
+    /// All of a field; what it takes to have the field has to be there.
+    #[must_use]
+    pub fn field(self, field: &'static Field, number: u128) -> Self {
+        self.with(FieldValue::new(field, number))
+    }
+
+    /// The bits of a mask of a field; what it takes to have the field has to be there.
+    #[must_use]
+    pub fn field_masked(self, field: &'static Field, number: u128, mask: u128) -> Self {
+        self.with(FieldValue::masked(field, number, mask))
     }
 
     /// `tun_id=ID`.

@@ -18,6 +18,7 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// Splits `bytes`, which are exactly one message, into header and body. The version is the caller's
     /// to check: a HELLO may bear any.
+    #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let header = Header::decode(&mut reader)?;
@@ -44,6 +45,7 @@ impl<'a> Message<'a> {
 
     /// The body, if the message is of `message_type` and of OpenFlow 1.3; otherwise `BRC_BAD_TYPE` or
     /// `BRC_BAD_VERSION`.
+    #[inline]
     pub fn body_of(&self, message_type: MessageType) -> Result<Reader<'a>, DecodeError> {
         let Header { version, message_type: found, .. } = self.header;
         if version != VERSION {

@@ -70,6 +70,7 @@ pub struct PacketIn<'a> {
 
 impl<'a> PacketIn<'a> {
     /// Decodes the body.
+    #[inline]
     pub fn decode(mut body: Reader<'a>) -> Result<Self, DecodeError> {
         let buffer_id = body.u32("packet_in.buffer_id")?;
         let total_len = body.u16("packet_in.total_len")?;

@@ -71,6 +71,7 @@ impl Default for RawMatch<'_> {
 
 impl<'a> RawMatch<'a> {
     /// Decodes the frame of a match and passes over its fields; `BMC_BAD_TYPE`, `BMC_BAD_LEN`.
+    #[inline]
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let (start, mut head) = (*reader, *reader);
         let cut = |error| DecodeError { code: ErrorCode::BMC_BAD_LEN, ..error };
@@ -106,6 +107,7 @@ impl<'a> RawMatch<'a> {
     }
 
     /// A reader for the OXM fields alone.
+    #[inline]
     pub fn oxm_fields(&self) -> Reader<'a> {
         let mut reader = self.whole.reader();
         let fields = reader

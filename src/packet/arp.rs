@@ -3,11 +3,10 @@
 use std::net::Ipv4Addr;
 
 use super::{PacketError, Payload};
-use crate::openflow::numbers::ETH_TYPE_IPV4;
 use crate::openflow::{MacAddr, Writer};
 
-/// `ar_hrd` of Ethernet.
-const HARDWARE_ETHERNET: u16 = 1;
+/// What a packet for IPv4 over Ethernet begins with: hardware and protocol, and the lengths of their addresses.
+const ETHERNET_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
 
 /// An ARP or RARP packet, 28 bytes.
 ///
@@ -40,40 +39,44 @@ impl Arp {
     pub const REPLY: u16 = 2;
 
     /// Reads a packet; padding behind it does not count. Errors: cut off, or not for IPv4 over Ethernet.
+    #[inline]
     pub fn decode(mut payload: Payload<'_>) -> Result<Self, PacketError> {
-        let at = payload;
-        let packet = payload.array::<28>("arp")?;
-        let [h0, h1, p0, p1, hlen, plen, o0, o1, rest @ ..] = packet;
-        for (what, found, wanted, expected) in [
-            ("arp.hrd", u16::from_be_bytes([h0, h1]), HARDWARE_ETHERNET, "1 (Ethernet)"),
-            ("arp.pro", u16::from_be_bytes([p0, p1]), ETH_TYPE_IPV4, "2048 (IPv4)"),
-            ("arp.hln", hlen.into(), 6, "6 (an Ethernet address)"),
-            ("arp.pln", plen.into(), 4, "4 (an IPv4 address)"),
-        ] {
-            if found != wanted {
-                return Err(at.invalid(what, found.into(), expected));
-            }
+        let offset = payload.offset();
+        let mut packet = payload.take(28, "arp")?;
+        let head = packet.array("arp")?;
+        if head != ETHERNET_IPV4 {
+            return Err(foreign(head, offset));
         }
-        let [a, b, c, d, e, f, s0, s1, s2, s3, u, v, w, x, y, z, t0, t1, t2, t3] = rest;
         Ok(Self {
-            op: u16::from_be_bytes([o0, o1]),
-            sha: MacAddr([a, b, c, d, e, f]),
-            spa: Ipv4Addr::new(s0, s1, s2, s3),
-            tha: MacAddr([u, v, w, x, y, z]),
-            tpa: Ipv4Addr::new(t0, t1, t2, t3),
+            op: u16::from_be_bytes(packet.array("arp.op")?),
+            sha: MacAddr(packet.array("arp.sha")?),
+            spa: Ipv4Addr::from(packet.array::<4>("arp.spa")?),
+            tha: MacAddr(packet.array("arp.tha")?),
+            tpa: Ipv4Addr::from(packet.array::<4>("arp.tpa")?),
         })
     }
 
     /// Appends the packet.
     #[inline]
     pub fn encode(&self, writer: &mut Writer) {
-        writer.u16(HARDWARE_ETHERNET);
-        writer.u16(ETH_TYPE_IPV4);
-        writer.bytes(&[6, 4]);
+        writer.bytes(&ETHERNET_IPV4);
         writer.u16(self.op);
         writer.bytes(&self.sha.0);
         writer.bytes(&self.spa.octets());
         writer.bytes(&self.tha.0);
         writer.bytes(&self.tpa.octets());
     }
+}
+
+/// Says which of the first fields, of the packet that begins at `offset`, is another than [`ETHERNET_IPV4`].
+#[cold]
+fn foreign(head: [u8; 6], offset: usize) -> PacketError {
+    let [h0, h1, p0, p1, hardware_len, protocol_len] = head;
+    let (what, found, expected) = match head {
+        [0, 1, 8, 0, 6, _] => ("arp.pln", protocol_len.into(), "4 (an IPv4 address)"),
+        [0, 1, 8, 0, ..] => ("arp.hln", hardware_len.into(), "6 (an Ethernet address)"),
+        [0, 1, ..] => ("arp.pro", u16::from_be_bytes([p0, p1]), "2048 (IPv4)"),
+        _ => ("arp.hrd", u16::from_be_bytes([h0, h1]), "1 (Ethernet)"),
+    };
+    PacketError::Invalid { what, offset, found: found.into(), expected }
 }

@@ -16,6 +16,7 @@ const SNAP: [u8; 6] = [0xaa, 0xaa, 0x03, 0, 0, 0];
 pub const MAX_TAGS: usize = 2;
 
 /// True for the type of a tag.
+#[inline]
 pub const fn is_vlan(eth_type: u16) -> bool {
     matches!(eth_type, ETH_TYPE_VLAN | ETH_TYPE_SERVICE_VLAN)
 }
@@ -41,6 +42,7 @@ impl VlanTag {
     }
 
     /// Takes off what stands behind `tpid`: the tag's value, and the type of what follows.
+    #[inline]
     pub(super) fn decode(tpid: u16, rest: &mut Payload<'_>) -> Result<(Self, u16), PacketError> {
         let [a, b, c, d] = rest.array("vlan")?;
         Ok((Self { tpid, tci: u16::from_be_bytes([a, b]) }, u16::from_be_bytes([c, d])))
@@ -75,6 +77,7 @@ impl<'a> Ethernet<'a> {
     pub const HEADER_LEN: usize = 14;
 
     /// Reads a frame. Errors: a frame, a tag or a SNAP header that is cut off.
+    #[inline]
     pub fn decode(mut frame: Payload<'a>) -> Result<Self, PacketError> {
         let (dst, src, mut eth_type) = addresses(&mut frame)?;
         let mut tags = [None; MAX_TAGS];
@@ -91,16 +94,22 @@ impl<'a> Ethernet<'a> {
 }
 
 /// Takes the header without tags off: destination, source and the type as it stands.
+#[inline]
 pub(super) fn addresses(frame: &mut Payload<'_>) -> Result<(MacAddr, MacAddr, u16), PacketError> {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = frame.array::<{ Ethernet::HEADER_LEN }>("ethernet")?;
-    Ok((MacAddr([a, b, c, d, e, f]), MacAddr([g, h, i, j, k, l]), u16::from_be_bytes([m, n])))
+    let mut header = frame.take(Ethernet::HEADER_LEN, "ethernet")?;
+    let (dst, src) = (header.array("ethernet.dst")?, header.array("ethernet.src")?);
+    Ok((MacAddr(dst), MacAddr(src), u16::from_be_bytes(header.array("ethernet.type")?)))
 }
 
 /// The type of what `rest` begins with, where `found` is a type or a length. Takes a SNAP header off.
+#[inline]
 pub(super) fn snap(found: u16, rest: &mut Payload<'_>) -> Result<u16, PacketError> {
-    if found >= ETH_TYPE_MIN {
-        return Ok(found);
-    }
+    if found >= ETH_TYPE_MIN { Ok(found) } else { type_of_length(rest) }
+}
+
+/// The type of what `rest` begins with, which only a length stands in front of.
+#[cold]
+fn type_of_length(rest: &mut Payload<'_>) -> Result<u16, PacketError> {
     let mut behind = *rest;
     let [a, b, c, d, e, f, type_high, type_low] = behind.array("snap")?;
     if [a, b, c, d, e, f] != SNAP {

@@ -38,31 +38,37 @@ pub struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     /// A whole frame.
+    #[inline]
     pub const fn new(frame: &'a [u8]) -> Self {
         Self { bytes: frame, offset: 0 }
     }
 
     /// The bytes.
+    #[inline]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// How many there are.
+    #[inline]
     pub const fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// True if there is none.
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Where the first of them stands, counted from the start of the frame.
+    #[inline]
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
     /// Takes the next `count` bytes off.
+    #[inline]
     pub fn take(&mut self, count: usize, what: &'static str) -> Result<Self, PacketError> {
         let Some((head, tail)) = self.bytes.split_at_checked(count) else {
             return Err(self.truncated(what, count));
@@ -73,6 +79,7 @@ impl<'a> Payload<'a> {
     }
 
     /// Takes the next `N` bytes off, to be pulled apart.
+    #[inline]
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], PacketError> {
         let Some((head, tail)) = self.bytes.split_first_chunk::<N>() else {
             return Err(self.truncated(what, N));
@@ -90,11 +97,13 @@ impl<'a> Payload<'a> {
     }
 
     /// The error "`what` should begin here and needs `expected` bytes".
+    #[cold]
     pub const fn truncated(&self, what: &'static str, expected: usize) -> PacketError {
         PacketError::Truncated { what, offset: self.offset, found: self.bytes.len(), expected }
     }
 
     /// The error "`what`, in the header that begins here, cannot be `found`".
+    #[cold]
     pub const fn invalid(&self, what: &'static str, found: u64, expected: &'static str) -> PacketError {
         PacketError::Invalid { what, offset: self.offset, found, expected }
     }

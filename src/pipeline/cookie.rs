@@ -25,6 +25,8 @@ pub enum ObjectKind {
     Port,
     /// A node.
     Node,
+    /// A security group.
+    SecurityGroup,
 }
 
 macro_rules! kinds {
@@ -94,6 +96,32 @@ kinds! {
     PortArpLocal = 0x2a, Port, "{} is on this host and answers ARP itself: its requests need not leave";
     PortArpAnnounce = 0x2b, Port, "the address of {} announced by its user (gratuitous ARP): never answered, told to every node of the network";
     NetworkFlood = 0x2c, Network, "broadcast, multicast and unknown unicast of {} to every node that has ports of it";
+    FirewallForget = 0x40, Bridge, "what arrives with the connection state of somebody else loses it first";
+    FirewallInvalid = 0x41, Bridge, "refuses packets that belong to no connection as it is known";
+    FirewallAccepted = 0x42, Bridge, "accepted from a port: on to the switch";
+    PortFiltered = 0x43, Port, "what {} sends goes through its firewall";
+    PortUnfiltered = 0x44, Port, "what {} sends passes: its port security is off";
+    PortReached = 0x45, Port, "what is sent to {} goes through its firewall";
+    PortArpOut = 0x46, Port, "ARP and RARP that {} sends with an address that it owns";
+    PortNeighbourOut = 0x47, Port, "neighbour discovery that {} sends with an address that it owns";
+    PortAdvertised = 0x48, Port, "half of an answer of {} to neighbour discovery: its target, or its sender, is an address that it owns";
+    PortDhcpOut = 0x49, Port, "DHCP requests of {}";
+    PortServerOut = 0x4a, Port, "refuses answers of a DHCP server and advertisements of a router from {}";
+    PortSender = 0x4b, Port, "packets of {} from an address that it owns: to the rules of its security groups";
+    PortForged = 0x4c, Port, "refuses everything else that {} sends: from addresses that it does not own";
+    PortCut = 0x4d, Port, "refuses packets of connections of {} that no rule allows any more";
+    PortAnswer = 0x4e, Port, "answers to what a rule of {} allowed, and ICMP errors about it";
+    PortNoRule = 0x4f, Port, "refuses what no rule of {} allows";
+    PortRevoked = 0x50, Port, "marks a connection of {} that no rule allows any more: it is cut";
+    PortAccepted = 0x51, Port, "accepted from {}: its connection is kept, or the mark taken off it that a rule had allowed no more";
+    PortNeighbourIn = 0x52, Port, "ARP, neighbour discovery and router advertisements to {}";
+    PortDhcpIn = 0x53, Port, "answers of DHCP servers to {}";
+    PortTracked = 0x54, Port, "packets to {}: to the rules of its security groups";
+    PortDelivered = 0x55, Port, "accepted to {}: its connection is kept, and it goes there";
+    PortFragment = 0x56, Port, "later fragments of connections of {}: they pass if the first one does";
+    PairReached = 0x59, Network, "what is sent to a MAC address of an address pair of {} goes through the firewall of each port that has it";
+    GroupRule = 0x57, SecurityGroup, "a rule of security group {}";
+    RemoteAddress = 0x58, Bridge, "an address of a member of a security group, or of an address group: half of the rules that name it as their other side";
     ArpToHeddle = 0x2d, Network, "ARP requests of {}: Heddle answers for ports on other nodes, or sends them on";
     Learnt = 0x2f, Bridge, "learnt by the switch from a packet that came through a tunnel";
     Solicitation = 0x30, Bridge, "neighbour solicitations: look for an answer before anything leaves this host";
@@ -101,6 +129,13 @@ kinds! {
     PortNdAnswer = 0x32, Port, "answers neighbour solicitations for {} in its place: from here on they are advertisements";
     Advertise = 0x33, Bridge, "completes an advertisement that was a solicitation and sends it back";
     PortNdLocal = 0x34, Port, "{} is on this host and advertises itself: its solicitations need not leave";
+}
+
+impl Kind {
+    /// True for flows that are there only where the firewall is on.
+    pub const fn is_firewall(self) -> bool {
+        matches!(self as u8, 0x40..=0x5f)
+    }
 }
 
 /// The cookie of a flow of `kind` for the object named `object` (nothing for the bridge itself).

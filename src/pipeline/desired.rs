@@ -9,7 +9,7 @@ use hashbrown::hash_set::HashSet;
 
 use super::object::{self, Object, Recent, Sink, Unencodable};
 use super::view::{Bridge, View};
-use crate::flow::{Changes, Flow, FlowTable, LearntScope};
+use crate::flow::{Changes, Flow, FlowKey, FlowTable, LearntScope};
 use crate::topology::Name;
 
 /// What belongs to one object.
@@ -139,12 +139,16 @@ impl Desired {
 /// Notes what turns `before` into `after`. Flows that are equal stay the very ones that there were.
 fn replace(before: Owned, mut after: Owned, changes: &mut BTreeMap<Bridge, Changes>) -> Owned {
     let mut stays = vec![false; before.flows.len()];
-    // Flows of an object keep their order: the next is mostly behind the last that was found.
+    // Flows of an object keep their order: the next is mostly behind the last that was found. The others are looked
+    // up, as a port with thousands of rules has thousands of flows.
+    let mut places: Option<HashMap<(&Bridge, FlowKey<'_>), usize>> = None;
     let mut next = 0;
     for (bridge, flow) in &mut after.flows {
-        let is_it = |(on, there): &(Bridge, Arc<Flow>)| on == bridge && there.key() == flow.key();
-        let (first, rest) = before.flows.split_at(next);
-        let found = rest.iter().position(is_it).map(|at| at + next).or_else(|| first.iter().position(is_it));
+        let is_it = |(on, there): &&(Bridge, Arc<Flow>)| on == bridge && there.key() == flow.key();
+        let found = before.flows.get(next).filter(is_it).map(|_| next).or_else(|| {
+            let all = || before.flows.iter().enumerate().map(|(at, (on, there))| ((on, there.key()), at));
+            places.get_or_insert_with(|| all().collect()).get(&(&*bridge, flow.key())).copied()
+        });
         let Some(at) = found else {
             changes_of(changes, bridge).add.push(flow.clone());
             continue;
@@ -158,6 +162,7 @@ fn replace(before: Owned, mut after: Owned, changes: &mut BTreeMap<Bridge, Chang
         stays[at] = true;
         next = at + 1;
     }
+    drop(places);
     let gone = before.flows.into_iter().zip(stays).filter(|(_, stays)| !stays);
     for ((bridge, flow), _) in gone {
         changes_of(changes, &bridge).delete.push(flow);

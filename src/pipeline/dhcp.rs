@@ -36,8 +36,7 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
     let up = [to_heddle()];
     let own = request().eth_src(port.mac_address);
     sink.add(ON, Entry::new(DHCP_IPV4, 100, Kind::PortDhcpToHeddle, own).apply(&up));
-    // Of others, table 25 lets nothing through.
-    if !port.port_security || allowed_macs(port).len() > 1 {
+    if may_be_foreign(port) {
         sink.add(ON, Entry::new(DHCP_IPV4, 1, Kind::PortDhcpForeign, from_port()));
     }
     if is_nowhere(lease.server, network, view.topology) {
@@ -45,6 +44,11 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         let answer = arp_answer(DHCP_SERVER_MAC, lease.server);
         sink.add(ON, Entry::new(TRANSIENT, 101, Kind::PortDhcpServer, who_has).apply(&answer));
     }
+}
+
+/// True if more than the port's own MAC address comes this far: of others, table 25 lets nothing through.
+pub(super) fn may_be_foreign(port: &Port) -> bool {
+    !port.port_security || allowed_macs(port).len() > 1
 }
 
 /// The whole packet goes up.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use super::cookie::Kind;
+use super::firewall;
 use super::object::{Entry, Sink};
 use super::tables::{
     ARP_SPOOF, BANDWIDTH_RATE_LIMIT, CANARY, LOCAL_SWITCHING, MAC_SPOOF, PACKET_RATE_LIMIT, TRANSIENT,
@@ -28,12 +29,19 @@ pub(super) fn host(view: &View<'_>, sink: &mut Sink<'_>) {
     }
     sink.add(ON, miss(LOCAL_SWITCHING));
     sink.add(ON, Entry::new(CANARY, 0, Kind::Canary, Match::new()));
-    sink.add(ON, miss(ARP_SPOOF));
-    sink.add(ON, miss(MAC_SPOOF));
+    if !view.topology.firewall() {
+        sink.add(ON, miss(ARP_SPOOF));
+        sink.add(ON, miss(MAC_SPOOF));
+    }
     sink.add(ON, miss(PACKET_RATE_LIMIT).goto(BANDWIDTH_RATE_LIMIT));
     sink.add(ON, miss(BANDWIDTH_RATE_LIMIT).goto(TRANSIENT));
     let normal = [Action::output(PortNo::NORMAL)];
-    sink.add(ON, Entry::new(TRANSIENT, 1, Kind::Normal, Match::new()).apply(&normal));
+    // With a firewall only what comes from outside: what a port sends goes where its flows say, or nowhere.
+    let switched = if view.topology.firewall() { Match::new().field(&oxm::REG5, 0) } else { Match::new() };
+    sink.add(ON, Entry::new(TRANSIENT, 1, Kind::Normal, switched).apply(&normal));
+    if view.topology.firewall() {
+        firewall::host(sink);
+    }
 }
 
 /// Nothing enters from a physical bridge unless a network wants it.
@@ -45,6 +53,9 @@ pub(super) fn guard(physical_network: &str, view: &View<'_>, sink: &mut Sink<'_>
 
 /// From the wire: segmentation id, or no tag, to the local VLAN.
 pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
+    if view.topology.firewall() {
+        firewall::network(network, view, sink);
+    }
     let (physical_network, segmentation_id) = match &network.kind {
         NetworkKind::Flat { physical_network } => (physical_network, None),
         NetworkKind::Vlan { physical_network, segmentation_id } => (physical_network, Some(*segmentation_id)),
@@ -73,6 +84,9 @@ pub(super) fn set_vlan(vid: u16) -> Action {
 
 /// What a local port may send.
 pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
+    if view.topology.firewall() {
+        return firewall::port(port, view, sink);
+    }
     let Some(&ofport) = view.bindings.ports.get(&port.name) else { return };
     let from_port = || Match::new().in_port(ofport);
     if !port.port_security {

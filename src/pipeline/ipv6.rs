@@ -4,7 +4,7 @@
 //! As for [DHCPv4](super::dhcp), each flow matches its port: what all others ask is switched as it was.
 
 use super::cookie::Kind;
-use super::dhcp::to_heddle;
+use super::dhcp::{may_be_foreign, to_heddle};
 use super::object::{Entry, Sink};
 use super::tables::{DHCP_IPV6, TRANSIENT};
 use super::view::{Bridge, View};
@@ -32,7 +32,9 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         sink.add(ON, Entry::new(TRANSIENT, 101, Kind::PortDhcpv6, to_all).goto(DHCP_IPV6));
         let own = request().eth_src(port.mac_address);
         sink.add(ON, Entry::new(DHCP_IPV6, 100, Kind::PortDhcpv6ToHeddle, own).apply(&up));
-        sink.add(ON, Entry::new(DHCP_IPV6, 1, Kind::PortDhcpv6Foreign, from_port()));
+        if may_be_foreign(port) {
+            sink.add(ON, Entry::new(DHCP_IPV6, 1, Kind::PortDhcpv6Foreign, from_port()));
+        }
     }
     if view.topology.hears_routers(port) {
         let solicitation = || from_port().icmpv6_type(ROUTER_SOLICITATION);

@@ -8,6 +8,7 @@ mod arp_nd;
 pub mod cookie;
 mod desired;
 mod dhcp;
+mod firewall;
 mod impact;
 mod integration;
 mod ipv6;

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
 use super::cookie::{self, Kind};
+use super::firewall::{self, Places};
 use super::view::{Bridge, Overlay, View};
 use super::{arp_nd, dhcp, integration, ipv6, physical, tunnel};
 use crate::flow::{Flow, LearntScope};
 use crate::openflow::{Action, EncodeError, Match, PortNo, TableId};
-use crate::topology::{Name, Port};
+use crate::topology::{Name, Port, RemoteAddress};
 
 /// What flows belong to.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -23,6 +26,8 @@ pub enum Object {
     Port(Name),
     /// Another node.
     Peer(Name),
+    /// An address of a set that rules of security groups name.
+    Address(Arc<RemoteAddress>),
 }
 
 /// A flow that the pipeline wants and that cannot be put on the wire.
@@ -53,17 +58,24 @@ pub(super) struct Entry<'a> {
     pub(super) matching: Match,
     pub(super) actions: &'a [Action],
     pub(super) next: Option<TableId>,
+    /// What the cookie names, if it is not the object that the flow belongs to.
+    pub(super) object: Option<&'a str>,
 }
 
 impl<'a> Entry<'a> {
     /// A flow that drops; see [`apply`](Self::apply) and [`goto`](Self::goto).
     pub(super) fn new(table: TableId, priority: u16, kind: Kind, matching: Match) -> Self {
-        Self { table, priority, kind, matching, actions: &[], next: None }
+        Self { table, priority, kind, matching, actions: &[], next: None, object: None }
     }
 
     /// Applies `actions`.
     pub(super) fn apply(self, actions: &'a [Action]) -> Self {
         Self { actions, ..self }
+    }
+
+    /// The cookie names `object`.
+    pub(super) fn named(self, object: &'a str) -> Self {
+        Self { object: Some(object), ..self }
     }
 
     /// Then goes on in `table`.
@@ -73,17 +85,21 @@ impl<'a> Entry<'a> {
 }
 
 impl Sink<'_> {
+    /// True if no two flows have one identity.
+    fn is_distinct(&self) -> bool {
+        let mut seen = HashSet::new();
+        self.flows.iter().all(|(bridge, flow)| seen.insert((bridge, flow.key())))
+    }
+
     /// Adds a flow to `bridge`. An object names each identity once.
     pub(super) fn add(&mut self, bridge: &Bridge, entry: Entry<'_>) {
         let name = match self.object {
-            Object::Host => "",
+            Object::Host | Object::Address(_) => "",
             Object::Physical(name) | Object::Network(name) | Object::Port(name) | Object::Peer(name) => name,
         };
-        let cookie = cookie::cookie(entry.kind, name);
+        let cookie = cookie::cookie(entry.kind, entry.object.unwrap_or(name));
         match Flow::new(entry.table, entry.priority, &entry.matching, cookie, entry.actions, entry.next) {
             Ok(flow) => {
-                let is_it = |(on, there): &(Bridge, Arc<Flow>)| on == bridge && there.key() == flow.key();
-                debug_assert!(!self.flows.iter().any(is_it), "twice: {flow:?}");
                 self.flows.push((bridge.clone(), Arc::new(flow)));
             }
             Err(error) => self.refused.push(Unencodable { object: self.object.clone(), table: entry.table, error }),
@@ -95,6 +111,7 @@ impl Sink<'_> {
 /// they mostly come in rows. Good for one view.
 #[derive(Default)]
 pub(super) struct Recent {
+    places: Option<Places>,
     network: Option<(Name, Option<Overlay>, bool)>,
     node: Option<(Name, Option<PortNo>)>,
 }
@@ -160,6 +177,11 @@ pub(super) fn flows<'a>(object: &'a Object, view: &View<'_>, recent: &mut Recent
             }
         }
         Object::Peer(name) => tunnel::peer(name, view, &mut sink),
+        Object::Address(address) => {
+            let places = recent.places.get_or_insert_with(|| Places::of(view));
+            firewall::address(address, view, places, &mut sink);
+        }
     }
+    debug_assert!(sink.is_distinct(), "{object:?} names an identity twice");
     sink
 }

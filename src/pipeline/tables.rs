@@ -18,6 +18,24 @@ pub const PACKET_RATE_LIMIT: TableId = TableId(58);
 pub const BANDWIDTH_RATE_LIMIT: TableId = TableId(59);
 /// `br-int`: to the firewall, or straight on.
 pub const TRANSIENT: TableId = TableId(60);
+/// `br-int`: firewall, from a port: its own addresses, ARP, DHCP.
+pub const BASE_EGRESS: TableId = TableId(71);
+/// `br-int`: firewall, from a port: rules of its security groups.
+pub const RULES_EGRESS: TableId = TableId(72);
+/// `br-int`: firewall: to the checks of a port on this host, or accepted.
+pub const ACCEPT_OR_INGRESS: TableId = TableId(73);
+/// `br-int`: firewall, to a port: ARP, neighbour discovery, DHCP.
+pub const BASE_INGRESS: TableId = TableId(81);
+/// `br-int`: firewall, to a port: rules of its security groups.
+pub const RULES_INGRESS: TableId = TableId(82);
+/// `br-int`: accepted from a port.
+pub const ACCEPTED_EGRESS: TableId = TableId(91);
+/// `br-int`: accepted to a port.
+pub const ACCEPTED_INGRESS: TableId = TableId(92);
+/// `br-int`: refused.
+pub const DROPPED: TableId = TableId(93);
+/// `br-int`: accepted from a port, switched by MAC address.
+pub const ACCEPTED_EGRESS_NORMAL: TableId = TableId(94);
 
 /// `br-int`: DHCPv4 of ports that Heddle answers.
 pub const DHCP_IPV4: TableId = TableId(77);

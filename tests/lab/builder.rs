@@ -55,6 +55,12 @@ impl LabBuilder {
         self
     }
 
+    /// `security_groups` and `address_groups`, as TOML.
+    pub fn security(mut self, text: &str) -> Self {
+        self.topology.security = text.into();
+        self
+    }
+
     /// A VM and its port, with the next MAC and the next address of each subnet.
     pub fn vm(self, host: &str, name: &str, network: &str) -> Self {
         self.vm_with(host, name, network, |vm| vm)
@@ -86,6 +92,7 @@ impl LabBuilder {
             fixed_ips: self.topology.network(network).addresses(FIRST_ADDRESS + before as u16),
             port_security: None,
             allowed_address_pairs: Vec::new(),
+            security_groups: None,
         };
         VmSpec { port, host: host.into(), binding: Binding::IfaceId, known: true, plugged: true, dad: false }
     }

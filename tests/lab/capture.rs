@@ -54,9 +54,24 @@ impl Capture {
 
     /// Every frame so far.
     pub fn frames(&self) -> Vec<Frame> {
+        self.raw().iter().filter_map(|record| Frame::parse(record)).collect()
+    }
+
+    /// The bytes of every frame so far.
+    pub fn raw(&self) -> Vec<Vec<u8>> {
         self.drain();
         let bytes = fs::read(&self.file).unwrap_or_default();
-        records(&bytes).iter().filter_map(|record| Frame::parse(record)).collect()
+        records(&bytes).into_iter().map(<[u8]>::to_vec).collect()
+    }
+
+    /// Likewise, and the same frames, none more, as a file beside this one that other programs read.
+    pub fn snapshot(&self) -> (Vec<Vec<u8>>, PathBuf) {
+        let frames = self.raw();
+        let whole = FILE_HEADER + frames.iter().map(|frame| RECORD_HEADER + frame.len()).sum::<usize>();
+        let bytes = fs::read(&self.file).unwrap_or_default();
+        let path = self.file.with_extension("snapshot");
+        fs::write(&path, bytes.get(..whole).unwrap_or_default()).expect("the lab's directory is ours");
+        (frames, path)
     }
 
     /// How many frames so far are like that.

@@ -156,6 +156,16 @@ pub fn udp((source, destination): (&str, &str), addresses: (&str, &str), ports: 
     [ethernet, ip, ports, hex("0008 0000"), vec![0; 18]].concat()
 }
 
+/// A UDP datagram over IPv6 without content, from a link-local address to all DHCPv6 servers: who sends it (MAC), ports.
+pub fn udp6(source: &str, ports: (u16, u16)) -> Vec<u8> {
+    let addresses = [address6(&link_local(source)), address6("ff02::1:2")].concat();
+    let mut udp = [&ports.0.to_be_bytes()[..], &ports.1.to_be_bytes(), &hex("0008 0000")].concat();
+    let sum = checksum(&[&addresses[..], &hex("00000008 00000011"), &udp].concat());
+    udp[6..8].copy_from_slice(&sum.to_be_bytes());
+    let ethernet = [&hex("33:33:00:01:00:02")[..], &hex(source), &IPV6.to_be_bytes()].concat();
+    [&ethernet[..], &hex("60000000 0008 11 01"), &addresses, &udp].concat()
+}
+
 /// A frame that no protocol knows, to be found again by its text.
 pub fn marked(source: &str, destination: &str, text: &str) -> Vec<u8> {
     let mut bytes = [hex(destination), hex(source), EXPERIMENTAL.to_be_bytes().to_vec(), text.into()].concat();

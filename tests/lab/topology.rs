@@ -42,6 +42,8 @@ pub struct Port {
     pub port_security: Option<bool>,
     /// Address or CIDR, and a MAC unless it is the port's own.
     pub allowed_address_pairs: Vec<(String, Option<String>)>,
+    /// None: what Heddle does by default.
+    pub security_groups: Option<Vec<String>>,
 }
 
 /// The whole file.
@@ -51,6 +53,8 @@ pub struct Topology {
     pub nodes: Vec<(String, IpAddr)>,
     pub networks: Vec<Network>,
     pub ports: Vec<Port>,
+    /// TOML: `security_groups` and `address_groups`.
+    pub security: String,
 }
 
 impl Topology {
@@ -94,6 +98,7 @@ impl Topology {
         file.insert("nodes".into(), Value::Table(nodes.collect()));
         file.insert("networks".into(), Value::Table(networks.collect()));
         file.insert("ports".into(), Value::Table(ports.collect()));
+        file.extend(self.security.parse::<Table>().unwrap_or_else(|e| panic!("security of the lab: {e}")));
         file.to_string()
     }
 }
@@ -160,6 +165,8 @@ impl Port {
         ]);
         table.extend(self.interface.iter().map(|name| ("interface".into(), name.as_str().into())));
         table.extend(self.port_security.map(|on| ("port_security".into(), on.into())));
+        let groups = self.security_groups.iter().map(|names| Value::from(names.clone()));
+        table.extend(groups.map(|groups| ("security_groups".into(), groups)));
         if !self.allowed_address_pairs.is_empty() {
             let pairs: Vec<_> = self.allowed_address_pairs.iter().map(pair_table).map(Value::Table).collect();
             table.insert("allowed_address_pairs".into(), pairs.into());

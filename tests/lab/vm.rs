@@ -67,6 +67,12 @@ impl VmSpec {
         self
     }
 
+    /// `security_groups = …`, instead of the default.
+    pub fn groups(mut self, names: &[&str]) -> Self {
+        self.port.security_groups = Some(names.iter().map(|name| (*name).to_owned()).collect());
+        self
+    }
+
     /// Found by its interface name, not by `iface-id`.
     pub fn by_interface(mut self) -> Self {
         self.binding = Binding::Interface;

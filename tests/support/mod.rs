@@ -1,6 +1,8 @@
 //! What several test files share.
 #![allow(dead_code, unreachable_pub, reason = "every test file compiles this and uses its part")]
 
+pub mod firewall;
+pub mod firewall_topology;
 pub mod flow_sim;
 pub mod model;
 pub mod ovs_trace;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::flow::table_names::BridgeRole;
 use crate::openflow::Cookie;
 use crate::pipeline::cookie::{self, ObjectKind};
+use crate::topology::DEFAULT_GROUP;
 
 /// Which objects the numbers in cookies stand for: the names that stand in a topology file. Nothing else of
 /// it is looked at, so that a file which does not validate still explains. The default knows none.
@@ -75,9 +76,14 @@ impl Objects {
     pub(super) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let topology: toml::Table = text.parse()?;
         let mut objects = Self::default();
-        for (section, kind) in
-            [("networks", ObjectKind::Network), ("ports", ObjectKind::Port), ("nodes", ObjectKind::Node)]
-        {
+        // The group of ports that name none may stand in no file.
+        objects.add(ObjectKind::SecurityGroup, DEFAULT_GROUP);
+        for (section, kind) in [
+            ("networks", ObjectKind::Network),
+            ("ports", ObjectKind::Port),
+            ("nodes", ObjectKind::Node),
+            ("security_groups", ObjectKind::SecurityGroup),
+        ] {
             for (name, value) in topology.get(section).and_then(toml::Value::as_table).into_iter().flatten() {
                 objects.add(kind, name);
                 if let Some(physical_network) = value.get("physical_network").and_then(toml::Value::as_str) {
@@ -103,6 +109,7 @@ const fn kind_word(kind: ObjectKind) -> &'static str {
         ObjectKind::Network => "network",
         ObjectKind::Port => "port",
         ObjectKind::Node => "node",
+        ObjectKind::SecurityGroup => "security group",
     }
 }
 

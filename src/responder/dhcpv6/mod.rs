@@ -38,7 +38,7 @@ use crate::packet::dhcpv6::{CLIENT_PORT, Dhcpv6, SERVER_PORT};
 use crate::packet::{PacketError, Payload};
 use crate::topology::{Dhcpv6 as Gives, Network, Port, Subnet};
 
-/// No router lies between a client and its server.
+/// Any will do: no router lies between a client and its server.
 const HOP_LIMIT: u8 = 64;
 /// A lifetime that does not end (RFC 8415 §7.7).
 const FOR_EVER: u32 = u32::MAX;

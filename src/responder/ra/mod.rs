@@ -125,6 +125,8 @@ pub(super) enum Solicitation {
 
 impl Solicitation {
     /// Holds a solicitation against the rules (RFC 4861 §6.1.1), or says why nobody answers it. Errors: cut off.
+    ///
+    /// The checksum is left alone: a virtual machine may leave it to its interface, and what it sends comes up without.
     pub(super) fn of(query: &Query<'_>) -> Result<Result<Self, &'static str>, PacketError> {
         let Body::Icmpv6(ip, message) = query.body else { return Ok(Err("no router solicitation")) };
         let Some(options) = message.router_solicitation() else { return Ok(Err("no router solicitation")) };

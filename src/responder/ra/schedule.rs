@@ -4,7 +4,8 @@
 //!  a port, or another content ──► at once, and twice more after 16 s each ──► every 200 to 600 s
 //!  advertisements end ──────────► three farewells likewise ─────────────────► silence
 //! ```
-//! Two advertisements to all nodes of a port are at least 3 s apart, whatever asks for them.
+//! Two advertisements to all nodes of a port are at least 3 s apart, whatever asks for them. Solicitations are answered
+//! without the random delay that keeps the routers of a link from speaking all at once: behind a port there is one voice.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ const PORTS_PER_TICK: usize = 256;
 pub(in crate::responder) struct Schedule {
     ports: HashMap<PortNo, Station>,
     due: BTreeSet<(Duration, PortNo)>,
+    /// Begins alike in every process: each port is a link of its own, with nobody else to be out of step with.
     random: u64,
 }
 

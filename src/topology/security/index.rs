@@ -21,8 +21,8 @@ pub(in crate::topology) struct Security {
     remotes: BTreeMap<Remote, Vec<RemoteUse>>,
     /// The ports of each group, also of those that do not exist.
     members: BTreeMap<Name, BTreeSet<ByName>>,
-    /// How many ports of a network on a node are held to the rules of a group, by (network, node).
-    in_use: BTreeMap<(Name, Name), BTreeMap<Name, usize>>,
+    /// How many ports of a network on a node are held to the rules of a group; by network and node.
+    in_use: BTreeMap<Name, BTreeMap<Name, BTreeMap<Name, usize>>>,
     /// The sets that an address belongs to, and how often; only sets that a rule looks at.
     addresses: BTreeMap<RemoteAddress, BTreeMap<Remote, usize>>,
 }
@@ -84,8 +84,8 @@ impl Security {
         }
         for name in self.names(port).to_vec() {
             if port.port_security {
-                let groups = self.in_use.entry((port.network.clone(), port.node.clone())).or_default();
-                *groups.entry(name.clone()).or_default() += 1;
+                let nodes = self.in_use.entry(port.network.clone()).or_default();
+                *nodes.entry(port.node.clone()).or_default().entry(name.clone()).or_default() += 1;
             }
             let remote = Remote::Group(name.clone());
             if self.remotes.contains_key(&remote) {
@@ -102,8 +102,10 @@ impl Security {
             return;
         }
         for name in self.names(port).to_vec() {
-            if port.port_security {
-                take(&mut self.in_use, &(port.network.clone(), port.node.clone()), &name);
+            if port.port_security
+                && let Some(nodes) = self.in_use.get_mut(&port.network)
+            {
+                take(nodes, &port.node, &name);
             }
             let remote = Remote::Group(name.clone());
             if self.remotes.contains_key(&remote) {
@@ -205,8 +207,8 @@ impl Topology {
     }
 
     /// The names of the groups whose rules hold for a port of the network on the node, sorted.
-    pub fn groups_in_use<'a>(&'a self, network: &Name, node: &Name) -> impl Iterator<Item = &'a Name> + use<'a> {
-        let groups = self.security.in_use.get(&(network.clone(), node.clone()));
+    pub fn groups_in_use<'a>(&'a self, network: &str, node: &str) -> impl Iterator<Item = &'a Name> + use<'a> {
+        let groups = self.security.in_use.get(network).and_then(|nodes| nodes.get(node));
         groups.into_iter().flat_map(BTreeMap::keys)
     }
 
@@ -214,6 +216,25 @@ impl Topology {
     /// the file, so it is the same on every node and after every restart.
     pub fn remote_use(&self, one: &RemoteUse) -> Option<u32> {
         self.security.uses.get(one).copied()
+    }
+
+    /// The sets of addresses that rules of a group look at, sorted.
+    pub fn remotes_in<'a>(&'a self, group: &Name) -> impl Iterator<Item = &'a Remote> + use<'a> {
+        let rules = self.security.groups.get(group).into_iter().flat_map(|group| &group.rules);
+        let remotes: BTreeSet<&Remote> = rules.map(|rule| &rule.remote).filter(|remote| remote.is_set()).collect();
+        remotes.into_iter()
+    }
+
+    /// The groups with rules whose number was another in `before`; that takes two uses with one hash.
+    pub fn renumbered<'a>(&'a self, before: &Topology) -> impl Iterator<Item = &'a Name> {
+        let other =
+            |(one, number): &(&RemoteUse, &u32)| before.remote_use(one).is_some_and(|before| before != **number);
+        self.security.uses.iter().filter(other).map(|(one, _)| &one.group)
+    }
+
+    /// True if an address belongs to a set that a rule looks at.
+    pub fn is_remote(&self, address: &RemoteAddress) -> bool {
+        self.security.addresses.contains_key(address)
     }
 
     /// The uses of a set of addresses with their numbers, sorted.

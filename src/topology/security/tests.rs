@@ -341,7 +341,7 @@ fn members_and_their_addresses_follow_the_ports() {
     topology.remove_port("a").unwrap();
     assert_eq!(listed(&topology), "10.0.0.3/32, 10.1.0.0/28");
     assert_eq!(topology.group_members("web").map(|port| &*port.name).collect::<Vec<_>>(), ["b"]);
-    let in_use: Vec<_> = topology.groups_in_use(&"blue".into(), &"n1".into()).map(|name| &**name).collect();
+    let in_use: Vec<_> = topology.groups_in_use("blue", "n1").map(|name| &**name).collect();
     assert_eq!(in_use, ["web"]);
 }
 

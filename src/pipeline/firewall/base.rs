@@ -1,0 +1,159 @@
+//! What holds for a port whatever its security groups say: its own addresses, ARP, neighbour discovery, DHCP.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ipnetwork::IpNetwork;
+
+use super::{
+    Bound, FAMILIES, ON, REVOKED, any_link_local, commit, commit_marked, ct_state, eth_type_of, is_stateful,
+    link_local, state, track,
+};
+use crate::openflow::matching::{ETH_TYPE_ARP, mac_number};
+use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_RARP, IP_PROTO_UDP};
+use crate::openflow::{Action, MacAddr, Match, TableId, oxm};
+use crate::pipeline::cookie::Kind;
+use crate::pipeline::object::{Entry, Sink};
+use crate::pipeline::tables::{
+    ACCEPT_OR_INGRESS, ACCEPTED_EGRESS, ACCEPTED_EGRESS_NORMAL, ACCEPTED_INGRESS, BASE_EGRESS, BASE_INGRESS, DROPPED,
+    RULES_EGRESS, RULES_INGRESS,
+};
+use crate::pipeline::view::View;
+
+/// ICMPv6 types (RFC 2710 §3.1, RFC 4861 §4).
+const LISTENER_QUERY: u8 = 130;
+const ROUTER_SOLICITATION: u8 = 133;
+const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+
+/// EtherType, client's and server's port of DHCP (RFC 2131 §4.1, RFC 8415 §7.2).
+const DHCP: [(u16, u16, u16); 2] = [(ETH_TYPE_IPV4, 68, 67), (ETH_TYPE_IPV6, 546, 547)];
+
+/// `udp,tp_src=FROM,tp_dst=TO` of a family.
+fn udp(matching: Match, eth_type: u16, (from, to): (u16, u16)) -> Match {
+    let udp = matching.eth_type(eth_type).ip_proto(IP_PROTO_UDP);
+    udp.field(&oxm::UDP_SRC, from.into()).field(&oxm::UDP_DST, to.into())
+}
+
+/// Tables 71 and 73: what the port may send, and where it goes once it may.
+pub(super) fn egress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
+    let (v4, v6): (Vec<_>, Vec<_>) = bound.addresses().into_iter().partition(|(_, block)| block.is_ipv4());
+    arp(bound, &v4, sink);
+    neighbour_discovery(bound, &v6, sink);
+    dhcp_client(bound, &v4, &v6, sink);
+    refused(bound, sink);
+    let next = if is_stateful(bound, view.topology) { track(RULES_EGRESS) } else { Action::resubmit(RULES_EGRESS) };
+    for &(mac, block) in v4.iter().chain(&v6) {
+        let own = bound.from().eth_src(mac).eth_type(eth_type_of(block)).ip_src(block);
+        sink.add(ON, Entry::new(BASE_EGRESS, 65, Kind::PortSender, own).apply(std::slice::from_ref(&next)));
+    }
+    let drop = [Action::CtClear, Action::resubmit(DROPPED)];
+    sink.add(ON, Entry::new(BASE_EGRESS, 10, Kind::PortForged, bound.from()).apply(&drop));
+    accepted(bound, (ACCEPT_OR_INGRESS, Kind::PortAccepted), &[Action::resubmit(ACCEPTED_EGRESS)], sink);
+    let out = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
+    sink.add(ON, Entry::new(ACCEPT_OR_INGRESS, 80, Kind::PortAccepted, bound.about()).apply(&out));
+}
+
+/// ARP with an address that the port owns, as the Ethernet header, the ARP packet and both say.
+fn arp(bound: &Bound<'_>, v4: &[(MacAddr, IpNetwork)], sink: &mut Sink<'_>) {
+    let pass = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
+    for &(mac, block) in v4 {
+        let arp = bound.from().eth_src(mac).eth_type(ETH_TYPE_ARP).arp_spa(block);
+        let arp = arp.field(&oxm::ARP_SHA, mac_number(mac));
+        sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortArpOut, arp).apply(&pass));
+    }
+    let macs: BTreeSet<MacAddr> = v4.iter().map(|(mac, _)| *mac).collect();
+    for mac in macs {
+        let rarp = bound.from().eth_src(mac).eth_type(ETH_TYPE_RARP);
+        sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortArpOut, rarp).apply(&pass));
+    }
+}
+
+/// Solicitations from an address that the port owns; advertisements from one and of one, be they two.
+fn neighbour_discovery(bound: &Bound<'_>, v6: &[(MacAddr, IpNetwork)], sink: &mut Sink<'_>) {
+    let pass = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
+    // Conjunctions of this table have the number of their port.
+    let id = bound.ofport.0;
+    let half = |clause| [Action::Conjunction { id, clause, n_clauses: 2 }];
+    let advertisement = || bound.from().icmpv6_type(NEIGHBOUR_ADVERTISEMENT);
+    for &(mac, block) in v6 {
+        for icmp_type in [LISTENER_QUERY, ROUTER_SOLICITATION, NEIGHBOUR_SOLICITATION] {
+            let asked = bound.from().eth_src(mac).icmpv6_type(icmp_type).ip_src(block);
+            sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortNeighbourOut, asked).apply(&pass));
+        }
+        let sender = advertisement().eth_src(mac).ip_src(block);
+        sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortAdvertised, sender).apply(&half(1)));
+    }
+    // It may send from any link-local address, but others ask for those of other ports.
+    let own = v6.iter().map(|(_, block)| *block).filter(|block| *block != any_link_local());
+    let targets: BTreeSet<IpNetwork> = own.chain(bound.macs().into_iter().map(link_local)).collect();
+    for block in targets {
+        let target = advertisement().nd_target(block);
+        sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortAdvertised, target).apply(&half(0)));
+    }
+    let both = advertisement().field(&oxm::CONJ_ID, id.into());
+    sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortNeighbourOut, both).apply(&pass));
+}
+
+/// Requests to a DHCP server, from an address that the port owns, or from none yet.
+fn dhcp_client(bound: &Bound<'_>, v4: &[(MacAddr, IpNetwork)], v6: &[(MacAddr, IpNetwork)], sink: &mut Sink<'_>) {
+    let pass = [Action::resubmit(ACCEPT_OR_INGRESS)];
+    let none_yet = (bound.port.mac_address, IpNetwork::from(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    let any = |(mac, block): &(MacAddr, IpNetwork)| *mac == none_yet.0 && block.contains(none_yet.1.ip());
+    let none_yet = [none_yet].into_iter().filter(|_| !v4.iter().any(any));
+    for (mac, block) in v4.iter().chain(v6).copied().chain(none_yet) {
+        let own = bound.from().eth_src(mac);
+        let (eth_type, client, server) = if block.is_ipv4() { DHCP[0] } else { DHCP[1] };
+        let request = udp(own, eth_type, (client, server)).ip_src(block);
+        sink.add(ON, Entry::new(BASE_EGRESS, 80, Kind::PortDhcpOut, request).apply(&pass));
+    }
+}
+
+/// Answers of a DHCP server and advertisements of a router, which a port is not.
+fn refused(bound: &Bound<'_>, sink: &mut Sink<'_>) {
+    let drop = [Action::resubmit(DROPPED)];
+    for (eth_type, client, server) in DHCP {
+        let answer = udp(bound.from(), eth_type, (server, client));
+        sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, answer).apply(&drop));
+    }
+    let router = bound.from().icmpv6_type(ROUTER_ADVERTISEMENT);
+    sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, router).apply(&drop));
+}
+
+/// Keeps new connections, and takes the mark off those that a rule allows again.
+fn accepted(bound: &Bound<'_>, (table, kind): (TableId, Kind), then: &[Action], sink: &mut Sink<'_>) {
+    for family in FAMILIES {
+        let of_family = || bound.about().eth_type(family);
+        let keep = [&[commit()], then].concat();
+        let new = ct_state(of_family(), state::NEW, state::EST);
+        sink.add(ON, Entry::new(table, 90, kind, new).apply(&keep));
+        let forgive = [&[commit_marked(0)], then].concat();
+        let revoked = ct_state(of_family(), state::EST, 0).field(&oxm::CT_MARK, REVOKED);
+        sink.add(ON, Entry::new(table, 90, kind, revoked).apply(&forgive));
+    }
+}
+
+/// Tables 81 and 92: what reaches the port without a rule, and how it does with one.
+pub(super) fn ingress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
+    let deliver = [Action::output(bound.ofport)];
+    let types = [LISTENER_QUERY, ROUTER_ADVERTISEMENT, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT];
+    let discovery = types.into_iter().map(|icmp_type| bound.about().icmpv6_type(icmp_type));
+    for matching in [bound.about().eth_type(ETH_TYPE_ARP)].into_iter().chain(discovery) {
+        sink.add(ON, Entry::new(BASE_INGRESS, 100, Kind::PortNeighbourIn, matching).apply(&deliver));
+    }
+    for (eth_type, client, server) in DHCP {
+        let answer = udp(bound.about(), eth_type, (server, client));
+        sink.add(ON, Entry::new(BASE_INGRESS, 95, Kind::PortDhcpIn, answer).apply(&deliver));
+    }
+    let rules = [Action::resubmit(RULES_INGRESS)];
+    let untracked = if is_stateful(bound, view.topology) { [track(RULES_INGRESS)] } else { rules.clone() };
+    for family in FAMILIES {
+        let matching = ct_state(bound.about().eth_type(family), 0, state::TRK);
+        sink.add(ON, Entry::new(BASE_INGRESS, 90, Kind::PortTracked, matching).apply(&untracked));
+    }
+    let tracked = ct_state(bound.about(), state::TRK, 0);
+    sink.add(ON, Entry::new(BASE_INGRESS, 80, Kind::PortTracked, tracked).apply(&rules));
+    accepted(bound, (ACCEPTED_INGRESS, Kind::PortDelivered), &deliver, sink);
+    sink.add(ON, Entry::new(ACCEPTED_INGRESS, 80, Kind::PortDelivered, bound.about()).apply(&deliver));
+}

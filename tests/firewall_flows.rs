@@ -1,0 +1,327 @@
+//! The firewall's flows against the plain meaning of the rules, packet by packet in the software switch; and random
+//! changes step by step against starting over.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use heddle::agent::preview::Preview;
+use heddle::config::Config;
+use heddle::flow::FlowTable;
+use heddle::flow::sim::{self, CtState, Destination, Network, Packet, Tables, trace};
+use heddle::openflow::{MacAddr, PortNo, oxm};
+use heddle::pipeline::{Bindings, Bridge, Desired, LocalVlan, View, all_flows};
+use heddle::topology::{Name, Port, Topology};
+use proptest::prelude::*;
+use support::firewall::{Probe, Seen, What, receives, sends};
+use support::firewall_topology::{Model, PORTS, model};
+
+/// What becomes of a packet on `br-int`.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Dropped,
+    /// Each once.
+    Delivered(Vec<Name>),
+    Switched,
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u32::from(address).into(),
+        IpAddr::V6(address) => address.into(),
+    }
+}
+
+fn packet(probe: &Probe) -> Packet {
+    let mac = |mac: MacAddr| oxm::number(&mac.0);
+    let ipv6 = probe.src.is_ipv6();
+    let (eth_type, src, dst) =
+        if ipv6 { (0x86dd, &oxm::IPV6_SRC, &oxm::IPV6_DST) } else { (0x0800, &oxm::IPV4_SRC, &oxm::IPV4_DST) };
+    let packet = Packet::default()
+        .with(&oxm::ETH_SRC, mac(probe.eth_src))
+        .with(&oxm::ETH_DST, mac(probe.eth_dst))
+        .with(&oxm::ETH_TYPE, eth_type)
+        .with(src, number(probe.src))
+        .with(dst, number(probe.dst));
+    match probe.what {
+        What::Tcp { src, dst } => {
+            packet.with(&oxm::IP_PROTO, 6).with(&oxm::TCP_SRC, src.into()).with(&oxm::TCP_DST, dst.into())
+        }
+        What::Udp { src, dst } => {
+            packet.with(&oxm::IP_PROTO, 17).with(&oxm::UDP_SRC, src.into()).with(&oxm::UDP_DST, dst.into())
+        }
+        What::Icmp { icmp_type, code } if ipv6 => packet
+            .with(&oxm::IP_PROTO, 58)
+            .with(&oxm::ICMPV6_TYPE, icmp_type.into())
+            .with(&oxm::ICMPV6_CODE, code.into()),
+        What::Icmp { icmp_type, code } => packet
+            .with(&oxm::IP_PROTO, 1)
+            .with(&oxm::ICMPV4_TYPE, icmp_type.into())
+            .with(&oxm::ICMPV4_CODE, code.into()),
+        What::Other(protocol) => packet.with(&oxm::IP_PROTO, protocol.into()),
+    }
+}
+
+/// `ct_state` of what is seen. The software switch has no marks: those are asked of the flows on a real one.
+fn state(seen: Seen) -> CtState {
+    let words = match seen {
+        Seen::New => "trk,new",
+        Seen::Forward | Seen::Revoked => "trk,est",
+        Seen::Reply | Seen::RevokedReply => "trk,est,rpl",
+        Seen::Related => "trk,rel",
+        Seen::Invalid => "trk,inv",
+    };
+    CtState::parse(words).unwrap()
+}
+
+/// `br-int` of the first node, everything plugged in.
+struct Node {
+    topology: Topology,
+    bindings: Bindings,
+    network: Network,
+}
+
+impl Node {
+    fn new(topology: Topology) -> Self {
+        let preview = Preview::new(&topology, &Config::defaults("node0"));
+        let flows = all_flows(&preview.view(&topology)).remove(&Bridge::Integration).unwrap();
+        let tables = Tables::new(flows.sorted()).unwrap();
+        let network = Network::new(vec![sim::Bridge { tables, ..sim::Bridge::default() }]);
+        Self { bindings: preview.bindings, topology, network }
+    }
+
+    fn fate(&self, in_port: PortNo, packet: Packet, seen: Seen) -> Fate {
+        let trace = trace(&self.network, 0, packet.with(&oxm::IN_PORT, in_port.0.into()), &[state(seen); 4]);
+        let deliveries: Vec<_> =
+            trace.legs.iter().flat_map(|leg| &leg.deliveries).map(|delivery| &delivery.to).collect();
+        match deliveries[..] {
+            [] => Fate::Dropped,
+            [Destination::Normal] => Fate::Switched,
+            _ => {
+                let name = |to: &&Destination| {
+                    let (name, _) =
+                        self.bindings.ports.iter().find(|(_, ofport)| **to == Destination::Port(**ofport))?;
+                    Some(name.clone())
+                };
+                let mut names: Vec<Name> = deliveries.iter().map(|to| name(to).expect("a port")).collect();
+                names.sort_unstable();
+                Fate::Delivered(names)
+            }
+        }
+    }
+
+    /// What the rules mean for a packet that is on this node, to whoever has its destination.
+    fn expected(&self, from: Option<&Port>, on: &str, probe: &Probe, seen: Seen) -> Fate {
+        if !from.is_none_or(|from| sends(&self.topology, from, probe, seen)) {
+            return Fate::Dropped;
+        }
+        // What needs no rule is switched, and NORMAL finds its port by itself.
+        let untouched = |from: &Port| {
+            from.port_security
+                && probe.src.is_ipv6()
+                && matches!(probe.what, What::Icmp { icmp_type: 130 | 133 | 135, .. })
+        };
+        if from.is_some_and(untouched) {
+            return Fate::Switched;
+        }
+        let has = |port: &&std::sync::Arc<Port>| {
+            let pairs = port.allowed_address_pairs.iter().map(|pair| pair.mac_address);
+            pairs.chain([port.mac_address]).any(|mac| mac == probe.eth_dst)
+        };
+        // Whose own address it is, or else everybody who has it in a pair.
+        let owner = self.topology.port_by_mac(on, probe.eth_dst).filter(|owner| &*owner.node == "node0");
+        let to: Vec<_> = match owner {
+            Some(owner) => vec![owner],
+            None => self.topology.ports_on(on, "node0").filter(has).collect(),
+        };
+        let to: Vec<_> = to.into_iter().filter(|port| port.port_security).collect();
+        if to.is_empty() {
+            return Fate::Switched;
+        }
+        let enters = |port: &&&std::sync::Arc<Port>| {
+            let back = from.is_some_and(|from| from.name == port.name);
+            !back && receives(&self.topology, port, probe, seen)
+        };
+        let names: Vec<Name> = to.iter().filter(enters).map(|port| port.name.clone()).collect();
+        if names.is_empty() { Fate::Dropped } else { Fate::Delivered(names) }
+    }
+}
+
+fn what() -> impl Strategy<Value = What> {
+    let port = || prop::sample::select(vec![1_u16, 67, 68, 78, 79, 80, 81, 82, 83, 546, 547, 40000]);
+    let icmp_type = prop::sample::select(vec![1_u8, 3, 8, 128, 129, 130, 133, 134, 135]);
+    prop_oneof![
+        3 => (port(), port()).prop_map(|(src, dst)| What::Tcp { src, dst }),
+        3 => (port(), port()).prop_map(|(src, dst)| What::Udp { src, dst }),
+        3 => (icmp_type, 0..2_u8).prop_map(|(icmp_type, code)| What::Icmp { icmp_type, code }),
+        1 => Just(What::Other(47)),
+    ]
+}
+
+/// Whose addresses a packet has: of a port, or some that no port has.
+fn address(id: u8, ipv6: bool) -> IpAddr {
+    let text = match (id, ipv6) {
+        (..PORTS, false) => format!("10.0.0.{}", id + 1),
+        (..PORTS, true) => format!("2001:db8::{:x}", id + 1),
+        (7, false) => "10.0.0.130".into(),
+        (7, true) => "2001:db8::105".into(),
+        (8, false) => "0.0.0.0".into(),
+        (8, true) => "fe80::1234".into(),
+        (_, false) => "192.0.2.9".into(),
+        (_, true) => "fe80::f816:3eff:fe00:99".into(),
+    };
+    text.parse().unwrap()
+}
+
+fn mac(id: u8) -> MacAddr {
+    MacAddr([0xfa, 0x16, 0x3e, 0, 0, if id < PORTS { id + 1 } else { 0x99 }])
+}
+
+/// A packet by the numbers of those whose addresses it has.
+#[derive(Clone, Debug)]
+struct Sent {
+    from: u8,
+    macs: (u8, u8),
+    ips: (u8, u8),
+    ipv6: bool,
+    what: What,
+    seen: Seen,
+}
+
+impl Sent {
+    fn probe(&self) -> Probe {
+        let (eth_src, eth_dst) = (mac(self.macs.0), mac(self.macs.1));
+        let (src, dst) = (address(self.ips.0, self.ipv6), address(self.ips.1, self.ipv6));
+        Probe { eth_src, eth_dst, src, dst, what: self.what }
+    }
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let seen =
+        prop::sample::select(vec![Seen::New, Seen::New, Seen::Forward, Seen::Reply, Seen::Related, Seen::Invalid]);
+    let source = prop_oneof![6 => Just(None), 1 => (0..10_u8).prop_map(Some)];
+    let sources = (source.clone(), source);
+    (0..PORTS, sources, 0..8_u8, 0..9_u8, any::<bool>(), what(), seen).prop_map(
+        |(from, (eth_src, src), to, dst, ipv6, what, seen)| {
+            let ips = (src.unwrap_or(from), if dst == 8 { to } else { dst });
+            Sent { from, macs: (eth_src.unwrap_or(from), to), ips, ipv6, what, seen }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_packet_meets_the_fate_that_the_rules_mean(model in model(), packets in prop::collection::vec(sent(), 60)) {
+        let node = Node::new(model.topology());
+        for sent in packets {
+            let probe = sent.probe();
+            let Some(port) = node.topology.port(&format!("port{}", sent.from)).filter(|port| &*port.node == "node0") else {
+                continue;
+            };
+            let ofport = node.bindings.ports[&port.name];
+            let found = node.fate(ofport, packet(&probe), sent.seen);
+            prop_assert_eq!(found, node.expected(Some(port), &port.network, &probe, sent.seen), "{:?} from {:?}", sent, port);
+            // The same from afar, by br-tun.
+            let vlan = node.bindings.local_vlans[&port.network].vid();
+            let tagged = packet(&probe).with_vlan(Some(vlan));
+            let found = node.fate(node.bindings.patch_tun.unwrap(), tagged, sent.seen);
+            prop_assert_eq!(found, node.expected(None, &port.network, &probe, sent.seen), "{:?} from afar", sent);
+        }
+    }
+
+    #[test]
+    fn changes_step_by_step_come_to_the_same_as_starting_over(
+        mut model in model(), others in prop::collection::vec((model_change(), support::firewall_topology::model()), 1..8),
+    ) {
+        let layout = heddle::agent::preview::Preview::new(&model.topology(), &Config::defaults("node0")).layout;
+        let mut desired = Desired::new();
+        let mut installed = FlowTable::new();
+        let (mut before, mut bound) = (Topology::default(), Bindings::default());
+        for (change, other) in others {
+            change.apply(&mut model, other);
+            let topology = model.topology();
+            let bindings = bindings(&topology);
+            let view = View { topology: &topology, layout: &layout, bindings: &bindings };
+            let mut dirty = view.objects_of_changes(&before, &Topology::diff(&before, &topology));
+            for name in bound.local_vlans.keys().chain(bindings.local_vlans.keys()) {
+                if bound.local_vlans.get(name) != bindings.local_vlans.get(name) {
+                    dirty.extend(view.objects_of_network(name));
+                }
+            }
+            let ports = bound.ports.keys().chain(bindings.ports.keys());
+            let moved = ports.filter(|name| bound.ports.get(*name) != bindings.ports.get(*name));
+            dirty.extend(moved.flat_map(|name| view.objects_of_binding(name)));
+            dirty.extend((before.nodes().count() == 0).then_some(heddle::pipeline::Object::Host));
+            let changes = desired.update(&view, dirty).remove(&Bridge::Integration).unwrap_or_default();
+            for flow in &changes.delete {
+                prop_assert!(installed.remove(&flow.key()).is_some(), "deletes what was not there: {:?}", flow);
+            }
+            for flow in &changes.add {
+                prop_assert!(installed.insert(flow.clone()).as_ref() != Some(flow), "adds what was there: {:?}", flow);
+            }
+            let wanted = &all_flows(&view)[&Bridge::Integration];
+            let (found, expected) = (texts(&installed), texts(wanted));
+            let differences: Vec<_> = found.symmetric_difference(&expected).collect();
+            prop_assert!(differences.is_empty(), "{:#?}", differences);
+            prop_assert_eq!(desired.refused().count(), 0);
+            (before, bound) = (topology, bindings);
+        }
+    }
+}
+
+fn texts(table: &FlowTable) -> BTreeSet<String> {
+    table.sorted().iter().map(|flow| format!("{flow:?}")).collect()
+}
+
+/// What of another model becomes this one's.
+#[derive(Clone, Debug)]
+enum ModelChange {
+    Group(u8),
+    Default,
+    Office(usize),
+    Port(u8),
+    Ports,
+    Everything,
+}
+
+fn model_change() -> impl Strategy<Value = ModelChange> {
+    prop_oneof![
+        (0..5_u8).prop_map(ModelChange::Group),
+        Just(ModelChange::Default),
+        (0..2_usize).prop_map(ModelChange::Office),
+        (0..PORTS).prop_map(ModelChange::Port),
+        Just(ModelChange::Ports),
+        Just(ModelChange::Everything),
+    ]
+}
+
+impl ModelChange {
+    fn apply(self, model: &mut Model, mut other: Model) {
+        match self {
+            Self::Group(group) => drop(model.groups.insert(group, other.groups.remove(&group).unwrap_or_default())),
+            Self::Default => model.default = other.default,
+            Self::Office(office) => model.offices[office] = other.offices[office].clone(),
+            Self::Port(id) => match other.ports.remove(&id) {
+                Some(port) => drop(model.ports.insert(id, port)),
+                None => drop(model.ports.remove(&id)),
+            },
+            Self::Ports => model.ports = other.ports,
+            Self::Everything => *model = other,
+        }
+    }
+}
+
+/// Each port plugged in; networks with ports have a local VLAN.
+fn bindings(topology: &Topology) -> Bindings {
+    let mut bindings = Bindings { patch_tun: Some(PortNo(1)), patch_int: Some(PortNo(1)), ..Bindings::default() };
+    for port in topology.local_ports("node0") {
+        let id: u32 = port.name["port".len()..].parse().unwrap();
+        bindings.ports.insert(port.name.clone(), PortNo(10 + id));
+        let vlan: u16 = port.network["net".len()..].parse().unwrap();
+        bindings.local_vlans.insert(port.network.clone(), LocalVlan::new(vlan + 1).unwrap());
+    }
+    bindings
+}
