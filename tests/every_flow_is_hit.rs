@@ -13,7 +13,7 @@ const STRANGER: &str = "fa:16:3e:00:99:99";
 /// Allowed to `free` only, so the topology has no port of it.
 const PAIR: &str = "fa:16:3e:00:88:88";
 
-/// Of hosts with other settings, `arp_by_packet_in`, and of learning bridges, `learning_bridges`.
+/// Of hosts with other settings: `arp_by_packet_in`, and `tests/learning_bridges.rs`.
 const IN_OTHER_LABS: [FlowKind; 5] =
     [FlowKind::ArpToHeddle, FlowKind::Unheard, FlowKind::Reserved, FlowKind::NoStation, FlowKind::Bridged];
 
