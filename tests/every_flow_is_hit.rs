@@ -156,7 +156,7 @@ fn every_flow_is_hit_by_some_packet() {
     let kinds =
         |flows: &[FlowLine]| flows.iter().filter_map(|flow| flow.kind()).map(|kind| kind as u8).collect::<Vec<_>>();
     let seen: BTreeSet<u8> = flows().iter().flat_map(|(_, flows)| kinds(flows)).collect();
-    // Those of the firewall, which this topology has not, are in `tests/firewall.rs`.
+    // This topology has no firewall; `tests/firewall.rs` has one.
     let all: BTreeSet<u8> = FlowKind::ALL.iter().filter(|kind| !kind.is_firewall()).map(|kind| *kind as u8).collect();
     assert_eq!(seen, all, "every kind of flow occurs in this lab");
     let canary = a.flows_of("br-int", FlowKind::Canary);
