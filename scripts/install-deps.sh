@@ -12,6 +12,7 @@ need ping iputils-ping
 need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
+need mn mininet
 # Packets as others read them, and a server of DHCP and router advertisements.
 need tshark tshark
 need dnsmasq dnsmasq-base

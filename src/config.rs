@@ -2,12 +2,15 @@
 //!
 //! [`Config::parse`] is pure; [`Config::load`] reads the file and the host's name.
 
+mod learning;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use self::learning::Learning;
 use crate::ovsdb::Remote;
 use crate::topology::document::{self, At, Report, Value};
 use crate::topology::{Fault, Name, Place, Problem, Refused, Step, Topology, check_device, check_name};
@@ -36,6 +39,8 @@ pub struct Config {
     pub bridges: Bridges,
     /// `[tunnel]`
     pub tunnel: Tunnel,
+    /// `[learning]`
+    pub learning: Learning,
     /// `[limits]`
     pub limits: Limits,
     /// `[metrics]`
@@ -142,6 +147,7 @@ impl Config {
                 datapath_type: DatapathType::System,
             },
             tunnel: Tunnel { l2_population: true, arp_responder: ResponderMode::On, nd_responder: None },
+            learning: Learning::default(),
             limits: Limits { packet_in_per_port: 1_000, packet_in_per_bridge: 10_000 },
             metrics: Metrics { listen: Some(SocketAddr::from(([127, 0, 0, 1], DEFAULT_METRICS_PORT))) },
         }
@@ -225,13 +231,17 @@ impl Config {
                 "ovsdb" => self.ovsdb.read(value, &at, report),
                 "bridges" => self.bridges.read(value, &at, report),
                 "tunnel" => self.tunnel.read(value, &at, report),
+                // Depends on the bridges.
+                "learning" => {}
                 "limits" => self.limits.read(value, &at, report),
                 "metrics" => self.metrics.read(value, &at, report),
-                "learning" => refuse_learning(value, &at, report),
                 _ => report.push(&at, Fault::UnknownKey { known: KNOWN }),
             }
         }
         self.bridges.check(report);
+        if let Some(value) = root.get("learning") {
+            self.learning.read((value, &At::ROOT.key("learning")), &self.bridges, report);
+        }
     }
 }
 
@@ -315,6 +325,11 @@ impl Bridges {
         }
     }
 
+    /// Every bridge.
+    pub fn iter(&self) -> impl Iterator<Item = &Name> {
+        [&self.integration, &self.tunnel].into_iter().chain(self.physical.values())
+    }
+
     /// Each bridge has one use.
     fn check(&self, report: &mut Report) {
         let bridges = At::ROOT.key("bridges");
@@ -392,21 +407,6 @@ impl Metrics {
                 }
                 _ => report.push(&at, Fault::UnknownKey { known: &["listen"] }),
             }
-        }
-    }
-}
-
-/// `[learning]` is a part of the format, but its list must be empty so far.
-fn refuse_learning(value: &Value<'_>, at: &At<'_>, report: &mut Report) {
-    for (key, value) in document::table(value, at, report).into_iter().flatten() {
-        let at = at.key(key.get_ref());
-        match &**key.get_ref() {
-            "bridges" => {
-                if document::array(value, &at, report).is_some_and(|bridges| !bridges.is_empty()) {
-                    report.push(&at, Fault::NoLearning);
-                }
-            }
-            _ => report.push(&at, Fault::UnknownKey { known: &["bridges"] }),
         }
     }
 }

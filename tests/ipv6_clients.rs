@@ -1,5 +1,6 @@
 //! Real clients of IPv6 on real Open vSwitch: the kernel's own autoconfiguration, rdisc6, dhclient and dhcpcd. They write
 //! into the lab's directory, and where they insist on paths of their own, into a file system that only they see.
+//! (Debian's busybox has no udhcpc6.)
 
 mod lab;
 

@@ -51,6 +51,17 @@ fn tables_and_what_leads_from_one_to_the_other_are_written_for_graphviz() {
 }
 
 #[test]
+fn a_flow_to_a_group_leads_where_its_buckets_lead() {
+    let Some(switch) = start() else { return };
+    let group = "group_id=3,type=all,bucket=actions=resubmit(,72)";
+    switch.run("ovs-ofctl", &["-O", "OpenFlow13", "add-group", "br-int", group]);
+    switch.run("ovs-ofctl", &["-O", "OpenFlow13", "add-flow", "br-int", "table=25,priority=5,arp actions=group:3"]);
+    let dot = switch.run(PROGRAM, &["br-int", "--graph", "dot"]);
+    assert!(dot.contains("table25 -> table72 [label=\"1\", tooltip=\"resubmit: 1 flow, 0 packets\""), "{dot}");
+    assert!(dot.contains("[label=\"group 3\", "), "{dot}");
+}
+
+#[test]
 fn a_page_needs_nothing_but_itself_and_a_drawing_is_well_formed() {
     let Some(switch) = start() else { return };
     let page = switch.run(PROGRAM, &["br-int", "--graph", "html"]);

@@ -2,6 +2,8 @@
 //!
 //! Each function is one fuzz target. They take what a switch or a file says; `scripts/fuzz.sh` feeds them.
 
+pub mod packet_in;
+
 use heddle::cli::message_text;
 use heddle::flow::parse::{self, NoNames};
 use heddle::flow::text::{Numbers, Printer};

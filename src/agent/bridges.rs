@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::flow::{Changes, Flow, FlowTable};
+use crate::config::Learning;
+use crate::flow::{Changes, Flow};
 use crate::openflow::DatapathId;
 use crate::ovsdb::Database;
-use crate::pipeline::{Bridge, Desired};
-use crate::switch::{Command, ConnectionId, Ownership, Progress, Rejected, Wanted};
+use crate::pipeline::{Bridge, Desired, learning};
+use crate::responder::learning::Counters;
+use crate::switch::{Command, ConnectionId, Identity, Ownership, Progress, Rejected, Wanted};
 use crate::topology::Name;
 
 /// Seconds that a connection may wait until the database says which bridge it is, or until an older
@@ -34,8 +36,8 @@ pub enum Stranger {
     },
     /// A bridge that Heddle does not serve.
     #[error(
-        "bridge {0} is none of Heddle's: name it in [bridges] of heddle.toml, or take its controller away with: \
-         ovs-vsctl del-controller {0}"
+        "bridge {0} is none of Heddle's: name it in [bridges] of heddle.toml or in [learning], or take its controller \
+         away with: ovs-vsctl del-controller {0}"
     )]
     NotOurs(String),
     /// The bridge is connected already.
@@ -66,7 +68,7 @@ impl Stranger {
 
 struct Waiting {
     connection: ConnectionId,
-    datapath_id: DatapathId,
+    identity: Identity,
     peer: String,
     ticks: u32,
 }
@@ -91,6 +93,8 @@ pub struct BridgeState {
     pub progress: Progress,
     /// How many flows differed at the last audit.
     pub differences: Option<usize>,
+    /// What a learning bridge has learnt.
+    pub learning: Counters,
     sent: u64,
     confirmed: u64,
 }
@@ -99,26 +103,34 @@ pub struct BridgeState {
 pub struct Bridges {
     by_name: BTreeMap<Name, Bridge>,
     states: BTreeMap<Bridge, BridgeState>,
+    learning: Learning,
+    /// The learning bridges that are connected. Two may have one name: it is for people.
+    learning_names: BTreeMap<DatapathId, Name>,
     waiting: Vec<Waiting>,
 }
 
 impl Bridges {
-    /// The bridges of this host by name.
-    pub fn new(bridges: impl IntoIterator<Item = (Name, Bridge)>) -> Self {
+    /// The bridges of this host by name, and those that learn.
+    pub fn new(bridges: impl IntoIterator<Item = (Name, Bridge)>, learning: Learning) -> Self {
         let by_name: BTreeMap<Name, Bridge> = bridges.into_iter().collect();
         let states = by_name.values().map(|bridge| (bridge.clone(), BridgeState::default())).collect();
-        Self { by_name, states, waiting: Vec::new() }
+        Self { by_name, states, learning, learning_names: BTreeMap::new(), waiting: Vec::new() }
     }
 
     /// Every bridge with its name.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &Bridge, &BridgeState)> {
-        self.by_name.iter().filter_map(|(name, bridge)| Some((name, bridge, self.states.get(bridge)?)))
+        let ours = self.by_name.iter().filter_map(|(name, bridge)| Some((name, bridge, self.states.get(bridge)?)));
+        let learning = self.states.iter().filter_map(|(bridge, state)| match bridge {
+            Bridge::Learning(datapath_id) => Some((self.learning_names.get(datapath_id)?, bridge, state)),
+            _ => None,
+        });
+        ours.chain(learning)
     }
 
-    /// The name of the bridge at the other end of a connection.
-    pub fn name(&self, connection: ConnectionId) -> Option<&Name> {
+    /// The bridge at the other end of a connection, with its name.
+    pub fn at(&self, connection: ConnectionId) -> Option<(&Name, &Bridge)> {
         let is_it = |state: &BridgeState| state.connected.as_ref().is_some_and(|there| there.connection == connection);
-        self.iter().find(|(_, _, state)| is_it(state)).map(|(name, _, _)| name)
+        self.iter().find(|(_, _, state)| is_it(state)).map(|(name, bridge, _)| (name, bridge))
     }
 
     /// The connection of a bridge.
@@ -151,18 +163,22 @@ impl Bridges {
 
     /// The complete wanted state of a bridge.
     pub fn wanted(&self, bridge: &Bridge, desired: &Desired, generation: u64) -> Wanted {
-        let flows: FlowTable = desired.flows(bridge);
         let (ownership, learnt) = match bridge {
             Bridge::Integration => (Ownership::All, Vec::new()),
             Bridge::Tunnel => (Ownership::All, desired.learnt_scopes()),
             Bridge::Physical(_) => (Ownership::Ours, Vec::new()),
+            Bridge::Learning(_) => (Ownership::Learning, Vec::new()),
+        };
+        let flows = match bridge {
+            Bridge::Learning(_) => learning::flows(),
+            _ => desired.flows(bridge),
         };
         Wanted { ownership, flows, learnt, generation }
     }
 
-    /// A connection says that it is `datapath_id`; [`settle`](Self::settle) decides.
-    pub fn identified(&mut self, connection: ConnectionId, datapath_id: DatapathId, peer: String) {
-        self.waiting.push(Waiting { connection, datapath_id, peer, ticks: 0 });
+    /// A connection says who it is; [`settle`](Self::settle) decides.
+    pub fn identified(&mut self, connection: ConnectionId, identity: Identity, peer: String) {
+        self.waiting.push(Waiting { connection, identity, peer, ticks: 0 });
     }
 
     /// A second has passed.
@@ -175,11 +191,12 @@ impl Bridges {
     /// A connection ended.
     pub fn closed(&mut self, connection: ConnectionId) {
         self.waiting.retain(|waiting| waiting.connection != connection);
-        for state in self.states.values_mut() {
-            if state.connected.as_ref().is_some_and(|connected| connected.connection == connection) {
-                state.connected = None;
-                state.confirmed = 0;
-            }
+        let Some((bridge, state)) = self.of_connection(connection) else { return };
+        state.connected = None;
+        state.confirmed = 0;
+        if let Bridge::Learning(datapath_id) = *bridge {
+            self.states.remove(&Bridge::Learning(datapath_id));
+            self.learning_names.remove(&datapath_id);
         }
     }
 
@@ -208,19 +225,29 @@ impl Bridges {
         }
     }
 
-    /// Decides about the connections that wait, as far as `database` tells. Adopted ones count as
-    /// connected from then on.
-    pub fn settle(&mut self, database: &Database) -> Vec<(ConnectionId, Result<Bridge, Stranger>)> {
+    /// A learning bridge goes on learning.
+    pub fn learnt(&mut self, connection: ConnectionId, counters: Counters) {
+        if let Some((_, state)) = self.of_connection(connection) {
+            state.learning = counters;
+        }
+    }
+
+    /// Decides about the connections that wait, as far as `database` tells; `None` as long as there are no wanted
+    /// flows made of one, which those that learn do not wait for. Adopted ones count as connected from then on.
+    pub fn settle(&mut self, database: Option<&Database>) -> Vec<(ConnectionId, Result<Bridge, Stranger>)> {
         let mut verdicts = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
             match self.verdict(&waiting, database) {
                 Some(Ok(bridge)) => {
-                    let Waiting { connection, datapath_id, peer, .. } = waiting;
-                    if let Some(state) = self.states.get_mut(&bridge) {
-                        state.connected = Some(Connected { connection, peer, datapath_id });
-                        state.confirmed = 0;
-                        state.differences = None;
+                    let Waiting { connection, identity: Identity { datapath_id, name }, peer, .. } = waiting;
+                    if let Bridge::Learning(_) = bridge {
+                        let name = name.unwrap_or_else(|| datapath_id.to_string());
+                        self.learning_names.insert(datapath_id, name.into());
                     }
+                    let state = self.states.entry(bridge.clone()).or_default();
+                    state.connected = Some(Connected { connection, peer, datapath_id });
+                    state.confirmed = 0;
+                    state.differences = None;
                     verdicts.push((connection, Ok(bridge)));
                 }
                 Some(Err(stranger)) => verdicts.push((waiting.connection, Err(stranger))),
@@ -231,9 +258,14 @@ impl Bridges {
     }
 
     /// `None`: too early to tell.
-    fn verdict(&self, waiting: &Waiting, database: &Database) -> Option<Result<Bridge, Stranger>> {
-        let datapath_id = waiting.datapath_id;
+    fn verdict(&self, waiting: &Waiting, database: Option<&Database>) -> Option<Result<Bridge, Stranger>> {
+        let Identity { datapath_id, ref name } = waiting.identity;
+        if self.learning.serves(name.as_deref(), self.by_name.keys()) {
+            let name = name.clone().unwrap_or_else(|| datapath_id.to_string());
+            return self.unless_connected(Bridge::Learning(datapath_id), &name, waiting);
+        }
         let patient = waiting.ticks < PATIENCE;
+        let database = database?;
         let mut names: Vec<&str> = database
             .bridges()
             .filter(|(_, bridge)| bridge.datapath_id == Some(datapath_id))
@@ -250,11 +282,16 @@ impl Bridges {
             }
         };
         let Some(bridge) = self.by_name.get(name) else { return Some(Err(Stranger::NotOurs(name.to_owned()))) };
-        match self.states.get(bridge).and_then(|state| state.connected.as_ref()) {
-            None => Some(Ok(bridge.clone())),
-            Some(_) if patient => None,
+        self.unless_connected(bridge.clone(), name, waiting)
+    }
+
+    /// A bridge has one connection at a time.
+    fn unless_connected(&self, bridge: Bridge, name: &str, waiting: &Waiting) -> Option<Result<Bridge, Stranger>> {
+        match self.states.get(&bridge).and_then(|state| state.connected.as_ref()) {
+            None => Some(Ok(bridge)),
+            Some(_) if waiting.ticks < PATIENCE => None,
             Some(other) => {
-                let peer = other.peer.clone();
+                let (datapath_id, peer) = (waiting.identity.datapath_id, other.peer.clone());
                 Some(Err(Stranger::Connected { bridge: name.to_owned(), datapath_id, peer }))
             }
         }
@@ -275,7 +312,8 @@ mod tests {
     const PEER: &str = "127.0.0.1:50000";
 
     fn bridges() -> Bridges {
-        Bridges::new([("br-int".into(), Bridge::Integration), ("br-tun".into(), Bridge::Tunnel)])
+        let learning = Learning { named: vec!["s1".into()], every: false };
+        Bridges::new([("br-int".into(), Bridge::Integration), ("br-tun".into(), Bridge::Tunnel)], learning)
     }
 
     fn database() -> Database {
@@ -283,7 +321,8 @@ mod tests {
     }
 
     fn identified(bridges: &mut Bridges, connection: u64, datapath_id: u64) {
-        bridges.identified(ConnectionId(connection), DatapathId(datapath_id), PEER.into());
+        let identity = Identity { datapath_id: DatapathId(datapath_id), name: None };
+        bridges.identified(ConnectionId(connection), identity, PEER.into());
     }
 
     fn wait(bridges: &mut Bridges) {
@@ -295,22 +334,22 @@ mod tests {
         let mut bridges = bridges();
         identified(&mut bridges, 7, 1);
         identified(&mut bridges, 8, 2);
-        let verdicts = bridges.settle(&database());
+        let verdicts = bridges.settle(Some(&database()));
         assert_eq!(verdicts, [(ConnectionId(7), Ok(Bridge::Integration)), (ConnectionId(8), Ok(Bridge::Tunnel))]);
         assert_eq!(bridges.connection(&Bridge::Tunnel), Some(ConnectionId(8)));
-        assert!(bridges.settle(&database()).is_empty(), "decided once");
+        assert!(bridges.settle(Some(&database())).is_empty(), "decided once");
     }
 
     #[test]
     fn a_bridge_that_the_database_does_not_show_yet_is_waited_for() {
         let mut bridges = bridges();
         identified(&mut bridges, 7, 1);
-        assert!(bridges.settle(&Database::default()).is_empty());
-        assert_eq!(bridges.settle(&database()).len(), 1);
+        assert!(bridges.settle(Some(&Database::default())).is_empty());
+        assert_eq!(bridges.settle(Some(&database())).len(), 1);
         identified(&mut bridges, 8, 99);
-        assert!(bridges.settle(&database()).is_empty());
+        assert!(bridges.settle(Some(&database())).is_empty());
         wait(&mut bridges);
-        assert_eq!(bridges.settle(&database()), [(ConnectionId(8), Err(Stranger::Unknown(DatapathId(99))))]);
+        assert_eq!(bridges.settle(Some(&database())), [(ConnectionId(8), Err(Stranger::Unknown(DatapathId(99))))]);
     }
 
     #[test]
@@ -318,7 +357,7 @@ mod tests {
         let mut bridges = bridges();
         identified(&mut bridges, 7, 3);
         let refused = Err(Stranger::NotOurs("br-mine".into()));
-        assert_eq!(bridges.settle(&database()), [(ConnectionId(7), refused)]);
+        assert_eq!(bridges.settle(Some(&database())), [(ConnectionId(7), refused)]);
     }
 
     #[test]
@@ -331,21 +370,21 @@ mod tests {
         identified(&mut bridges, 7, 1);
         let names = vec!["br-int".to_owned(), "br-mine".to_owned()];
         let refused = Err(Stranger::Ambiguous { datapath_id: DatapathId(1), bridges: names });
-        assert_eq!(bridges.settle(&database), [(ConnectionId(7), refused)]);
+        assert_eq!(bridges.settle(Some(&database)), [(ConnectionId(7), refused)]);
     }
 
     #[test]
     fn a_second_connection_waits_for_the_first_to_end_and_is_refused_if_it_does_not() {
         let mut bridges = bridges();
         identified(&mut bridges, 7, 1);
-        bridges.settle(&database());
+        bridges.settle(Some(&database()));
         identified(&mut bridges, 8, 1);
-        assert!(bridges.settle(&database()).is_empty());
+        assert!(bridges.settle(Some(&database())).is_empty());
         bridges.closed(ConnectionId(7));
-        assert_eq!(bridges.settle(&database()), [(ConnectionId(8), Ok(Bridge::Integration))]);
+        assert_eq!(bridges.settle(Some(&database())), [(ConnectionId(8), Ok(Bridge::Integration))]);
         identified(&mut bridges, 9, 1);
         wait(&mut bridges);
-        let verdicts = bridges.settle(&database());
+        let verdicts = bridges.settle(Some(&database()));
         assert!(matches!(&verdicts[..], [(_, Err(Stranger::Connected { bridge, .. }))] if bridge == "br-int"));
         assert_eq!(bridges.connection(&Bridge::Integration), Some(ConnectionId(8)));
     }
@@ -354,7 +393,7 @@ mod tests {
     fn what_is_confirmed_is_forgotten_with_the_connection_and_after_an_audit_that_differs() {
         let mut bridges = bridges();
         identified(&mut bridges, 7, 1);
-        bridges.settle(&database());
+        bridges.settle(Some(&database()));
         let progress = || Progress { generation: 4, ..Progress::default() };
         bridges.progressed(ConnectionId(7), progress());
         assert_eq!(bridges.confirmed(&Bridge::Integration), 4);
@@ -367,5 +406,57 @@ mod tests {
         assert_eq!((bridges.confirmed(&Bridge::Integration), bridges.connection(&Bridge::Integration)), (0, None));
         bridges.progressed(ConnectionId(7), progress());
         assert_eq!(bridges.confirmed(&Bridge::Integration), 0, "an old connection has no say");
+    }
+
+    fn named(bridges: &mut Bridges, connection: u64, datapath_id: u64, name: &str) {
+        let identity = Identity { datapath_id: DatapathId(datapath_id), name: Some(name.to_owned()) };
+        bridges.identified(ConnectionId(connection), identity, PEER.into());
+    }
+
+    fn names(bridges: &Bridges) -> Vec<&str> {
+        bridges.iter().map(|(name, _, _)| &**name).collect()
+    }
+
+    #[test]
+    fn a_learning_bridge_is_adopted_without_a_database_and_others_wait() {
+        let mut bridges = bridges();
+        named(&mut bridges, 7, 77, "s1");
+        named(&mut bridges, 8, 78, "s2");
+        named(&mut bridges, 9, 1, "br-int");
+        let verdicts = bridges.settle(None);
+        assert_eq!(verdicts, [(ConnectionId(7), Ok(Bridge::Learning(DatapathId(77))))]);
+        assert_eq!(names(&bridges), ["br-int", "br-tun", "s1"]);
+        assert_eq!(bridges.settle(Some(&database())), [(ConnectionId(9), Ok(Bridge::Integration))]);
+        bridges.closed(ConnectionId(7));
+        assert_eq!(names(&bridges), ["br-int", "br-tun"]);
+    }
+
+    #[test]
+    fn every_bridge_learns_that_is_used_for_nothing_else() {
+        let every = Learning { named: Vec::new(), every: true };
+        let mut bridges = Bridges::new([("br-int".into(), Bridge::Integration)], every);
+        named(&mut bridges, 7, 1, "br-int");
+        identified(&mut bridges, 8, 78);
+        named(&mut bridges, 9, 79, "s1");
+        named(&mut bridges, 10, 80, "s1");
+        let adopted: Vec<ConnectionId> = bridges.settle(None).into_iter().map(|(connection, _)| connection).collect();
+        assert_eq!(adopted, [8, 9, 10].map(ConnectionId), "one without a name, two with the same");
+        assert_eq!(names(&bridges), ["br-int", "000000000000004e", "s1", "s1"]);
+    }
+
+    #[test]
+    fn a_learning_bridge_has_one_connection_at_a_time() {
+        let mut bridges = bridges();
+        named(&mut bridges, 7, 77, "s1");
+        bridges.settle(None);
+        named(&mut bridges, 8, 77, "s1");
+        assert!(bridges.settle(None).is_empty());
+        bridges.closed(ConnectionId(7));
+        assert_eq!(bridges.settle(None), [(ConnectionId(8), Ok(Bridge::Learning(DatapathId(77))))]);
+        named(&mut bridges, 9, 77, "another");
+        named(&mut bridges, 10, 77, "s1");
+        wait(&mut bridges);
+        let verdicts = bridges.settle(None);
+        assert!(matches!(&verdicts[..], [(ConnectionId(10), Err(Stranger::Connected { .. }))]), "{verdicts:?}");
     }
 }

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::bridges::Stranger;
+use crate::pipeline::Bridge;
 use crate::responder::{self, Latency, Outcome, Punts, Source, Topic, Verdict};
 use crate::switch::{ConnectionId, Progress};
-use crate::topology::Name;
 
 /// Senders that are remembered of a bridge; those that were silent longest give way.
-const MAX_TALKERS: usize = 4096;
+const MAX_TALKERS: usize = 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Counters {
-    bridges: BTreeMap<Name, BridgeCounters>,
+    bridges: BTreeMap<Bridge, BridgeCounters>,
     /// Readings of the topology file.
     pub topology: Attempts,
     /// Transactions with the database.
@@ -95,19 +95,19 @@ impl Counters {
         Self { topology: Attempts { good: 1, failed: 0 }, ..Self::default() }
     }
 
-    /// What was counted of a bridge.
-    pub fn bridge(&self, name: &str) -> Option<&BridgeCounters> {
-        self.bridges.get(name)
+    /// What was counted of a bridge, if anything was.
+    pub fn bridge(&self, bridge: &Bridge) -> Option<&BridgeCounters> {
+        self.bridges.get(bridge)
     }
 
-    /// What was counted of a bridge, to count on. Whoever calls has a bounded number of names.
-    pub fn bridge_mut(&mut self, name: &Name) -> &mut BridgeCounters {
-        self.bridges.entry(name.clone()).or_default()
+    /// What was counted of a bridge, to count on.
+    pub fn bridge_mut(&mut self, bridge: &Bridge) -> &mut BridgeCounters {
+        self.bridges.entry(bridge.clone()).or_default()
     }
 
-    /// All bridges of which anything was counted.
-    pub fn bridges(&self) -> impl Iterator<Item = (&Name, &BridgeCounters)> {
-        self.bridges.iter()
+    /// Forgets the bridges that are not `known` any more.
+    pub fn retain(&mut self, known: impl Fn(&Bridge) -> bool) {
+        self.bridges.retain(|bridge, _| known(bridge));
     }
 
     /// A connection was sent away.
@@ -187,12 +187,14 @@ mod tests {
     #[test]
     fn flow_mods_of_all_connections_of_a_bridge_add_up() {
         let mut counters = Counters::default();
-        let bridge = counters.bridge_mut(&"br-int".into());
+        let bridge = counters.bridge_mut(&Bridge::Integration);
         for (connection, flow_mods) in [(1, 10), (1, 12), (2, 5), (2, 5), (2, 6)] {
             bridge.progressed(ConnectionId(connection), &progress(flow_mods));
         }
-        assert_eq!(counters.bridge("br-int").unwrap().flow_mods, 12 + 6);
-        assert!(counters.bridge("br-tun").is_none());
+        assert_eq!(counters.bridge(&Bridge::Integration).unwrap().flow_mods, 12 + 6);
+        assert!(counters.bridge(&Bridge::Tunnel).is_none());
+        counters.retain(|bridge| *bridge == Bridge::Tunnel);
+        assert!(counters.bridge(&Bridge::Integration).is_none());
     }
 
     #[test]

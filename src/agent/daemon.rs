@@ -114,7 +114,7 @@ pub async fn run(config: Option<PathBuf>) -> Result<(), StartError> {
 async fn live(config: Config, path: Option<&Path>, config_problem: Option<String>) -> Result<End, StartError> {
     let topology_file = WatchedFile::new(config.topology.clone());
     let config_file = WatchedFile::new(path.unwrap_or(Path::new(DEFAULT_FILE)).to_owned());
-    let topology = read_topology(&config)?;
+    let topology = first_topology(&config)?;
     let mut tasks = JoinSet::new();
     let (reports, report_receiver) = mpsc::channel(REPORTS);
     for (number, &address) in config.openflow.listen.iter().enumerate() {
@@ -129,14 +129,25 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         tasks.spawn(http::serve(address, requests.clone()));
     }
     tasks.spawn(socket::serve(listener, requests));
-    let (client, events) = ovsdb::Client::spawn(config.ovsdb.remote.clone());
-    info!(
-        node = %config.node, topology = %config.topology.display(), networks = topology.networks().len(),
-        ports = topology.ports().len(), "started"
-    );
+    let database = topology.is_some().then(|| ovsdb::Client::spawn(config.ovsdb.remote.clone()));
+    match &topology {
+        Some(topology) => info!(
+            node = %config.node, topology = %config.topology.display(), networks = topology.networks().len(),
+            ports = topology.ports().len(), "started"
+        ),
+        None => {
+            let topology = config.topology.display();
+            warn!(%topology, "started without a topology: nothing but learning bridges is served until there is one");
+        }
+    }
+    if !config.learning.is_empty() {
+        // They need nothing more.
+        notify_service_manager("READY=1");
+    }
     let agent = Agent {
-        host: Host::new(config, Arc::new(topology)),
-        client,
+        ready: !config.learning.is_empty(),
+        host: Host::new(config, Arc::new(topology.unwrap_or_default())),
+        database,
         senders: BTreeMap::new(),
         transaction: None,
         retry_at: None,
@@ -146,16 +157,21 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         topology_problem: None,
         config_problem,
         database_connected: false,
-        ready: false,
         strangers: HashSet::new(),
         counters: Counters::new(),
         began: Instant::now(),
     };
-    let end = agent.run(events, report_receiver, request_receiver).await;
+    let end = agent.run(report_receiver, request_receiver).await;
     // The addresses have to be free when this returns.
     tasks.shutdown().await;
     let _ = std::fs::remove_file(&socket);
     end.map_err(StartError::from)
+}
+
+/// What a life begins with. A host that has learning bridges may have no topology: it serves nothing else then.
+fn first_topology(config: &Config) -> Result<Option<Topology>, Refused> {
+    let is_absent = matches!(config.topology.try_exists(), Ok(false));
+    if is_absent && !config.learning.is_empty() { Ok(None) } else { read_topology(config).map(Some) }
 }
 
 /// The topology that `config` names, if this host can have it.
@@ -167,7 +183,8 @@ fn read_topology(config: &Config) -> Result<Topology, Refused> {
 
 struct Agent {
     host: Host,
-    client: ovsdb::Client,
+    /// `None` as long as there is no topology.
+    database: Option<(ovsdb::Client, mpsc::Receiver<ovsdb::Event>)>,
     /// How to talk to the connections that have said who they are.
     senders: BTreeMap<ConnectionId, mpsc::UnboundedSender<Command>>,
     /// The transaction on its way.
@@ -193,7 +210,6 @@ struct Agent {
 impl Agent {
     async fn run(
         mut self,
-        mut events: mpsc::Receiver<ovsdb::Event>,
         mut reports: mpsc::Receiver<Report>,
         mut requests: mpsc::Receiver<Request>,
     ) -> io::Result<End> {
@@ -213,7 +229,7 @@ impl Agent {
                 biased;
                 _ = terminate.recv() => break End::Stopped,
                 _ = interrupt.recv() => break End::Stopped,
-                Some(event) = events.recv() => self.on_database_event(event),
+                Some(event) = next_event(&mut self.database) => self.on_database_event(event),
                 result = finished(&mut self.transaction) => self.on_transaction(result),
                 Some(report) = reports.recv() => self.on_report(report),
                 Some(request) = requests.recv() => self.on_request(request),
@@ -258,7 +274,7 @@ impl Agent {
         let checked = read.and_then(|config| {
             let same = config == *self.host.config();
             if !same {
-                read_topology(&config)?;
+                first_topology(&config)?;
             }
             Ok((!same).then(|| Box::new(config)))
         });
@@ -301,19 +317,20 @@ impl Agent {
     fn on_report(&mut self, report: Report) {
         let Report { connection, news } = report;
         match news {
-            News::Identified { datapath_id, peer, commands } => {
-                debug!(%datapath_id, peer, "a bridge connected");
+            News::Identified { identity, peer, commands } => {
+                debug!(datapath_id = %identity.datapath_id, name = identity.name, peer, "a bridge connected");
                 self.senders.insert(connection, commands);
-                let effects = self.host.on_identified(connection, datapath_id, peer);
+                let effects = self.host.on_identified(connection, identity, peer);
                 self.perform(effects);
             }
             News::Audited { differences, missing } => {
                 info!(bridge = self.bridge_name(connection), differences, "compared flows with what is wanted");
-                if let Some(bridge) = self.host.bridges().name(connection) {
+                if let Some((_, bridge)) = self.host.bridges().at(connection) {
                     self.counters.bridge_mut(bridge).audited(differences);
                 }
                 self.host.on_audited(connection, differences, &missing);
             }
+            News::Learning(counters) => self.host.on_learnt(connection, counters),
             News::Progress(progress) => {
                 for rejected in progress.rejected.iter().filter(|rejected| rejected.attempts == 1) {
                     let (table, priority) = (rejected.flow.table.0, rejected.flow.priority);
@@ -328,14 +345,14 @@ impl Agent {
                     flows = progress.installed,
                     "flows in effect"
                 );
-                if let Some(bridge) = self.host.bridges().name(connection) {
+                if let Some((_, bridge)) = self.host.bridges().at(connection) {
                     self.counters.bridge_mut(bridge).progressed(connection, &progress);
                 }
                 let effects = self.host.on_progress(connection, *progress);
                 self.perform(effects);
             }
             News::Punts(punts) => {
-                if let Some(bridge) = self.host.bridges().name(connection) {
+                if let Some((_, bridge)) = self.host.bridges().at(connection) {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
             }
@@ -345,13 +362,14 @@ impl Agent {
                 }
                 self.senders.remove(&connection);
                 let effects = self.host.on_closed(connection);
+                self.counters.retain(|bridge| self.host.bridges().iter().any(|(_, known, _)| known == bridge));
                 self.perform(effects);
             }
         }
     }
 
     fn bridge_name(&self, connection: ConnectionId) -> Option<&str> {
-        self.host.bridges().name(connection).map(|name| &**name)
+        self.host.bridges().at(connection).map(|(name, _)| &**name)
     }
 
     fn perform(&mut self, effects: Effects) {
@@ -395,7 +413,7 @@ impl Agent {
     fn status(&self) -> Status {
         Status::of(
             &self.host,
-            self.database_connected,
+            self.database.is_some().then_some(self.database_connected),
             self.topology_problem.as_deref(),
             self.config_problem.as_deref(),
         )
@@ -411,6 +429,8 @@ impl Agent {
                 self.topology_problem = None;
                 let effects = self.host.on_topology(Arc::new(topology));
                 self.perform(effects);
+                let remote = &self.host.config().ovsdb.remote;
+                self.database.get_or_insert_with(|| ovsdb::Client::spawn(remote.clone()));
                 heap::trim();
             }
             Err(refused) => self.topology_problem = Some(refuse("topology", &refused)),
@@ -420,6 +440,7 @@ impl Agent {
     /// Sends what has to be written to the database, unless something is on its way already.
     fn write_database(&mut self) {
         let idle = self.transaction.is_none() && self.retry_at.is_none() && self.database_connected;
+        let Some((client, _)) = &self.database else { return };
         if !idle || !self.host.has_operations() {
             return;
         }
@@ -432,7 +453,7 @@ impl Agent {
             return;
         }
         debug!(operations = operations.len(), "writing to the database");
-        self.transaction = Some(Box::pin(self.client.transact(operations)));
+        self.transaction = Some(Box::pin(client.transact(operations)));
     }
 
     fn on_transaction(&mut self, result: TransactionResult) {
@@ -442,6 +463,13 @@ impl Agent {
         warn!("a change of the database failed, trying again: {error}");
         self.host.on_transaction_failed();
         self.retry_at = Some(Instant::now() + TRANSACTION_RETRY);
+    }
+}
+
+async fn next_event(database: &mut Option<(ovsdb::Client, mpsc::Receiver<ovsdb::Event>)>) -> Option<ovsdb::Event> {
+    match database {
+        Some((_, events)) => events.recv().await,
+        None => pending().await,
     }
 }
 

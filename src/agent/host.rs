@@ -13,11 +13,12 @@ use super::preview::layout;
 use super::wiring::Wiring;
 use crate::config::Config;
 use crate::flow::Flow;
-use crate::openflow::{Cookie, DatapathId};
+use crate::openflow::Cookie;
 use crate::ovsdb::{self, Change, Database, Operation, Table, Uuid, marks, port_state};
 use crate::pipeline::{Bindings, Bridge, Desired, Layout, Object, View};
+use crate::responder::learning::Counters;
 use crate::responder::{Answers, Limits, Rate, Responder, Role};
-use crate::switch::{Command, ConnectionId, Progress};
+use crate::switch::{Command, ConnectionId, Identity, Progress};
 use crate::topology::{Name, NetworkKind, Topology};
 
 /// What has to be done.
@@ -80,7 +81,8 @@ impl Host {
     pub fn new(config: Config, topology: Arc<Topology>) -> Self {
         let layout = layout(&config);
         let wiring = Wiring::new(&config);
-        let bridges = Bridges::new(layout.bridges().map(|bridge| (wiring.bridge_name(&bridge).clone(), bridge)));
+        let named = layout.bridges().filter_map(|bridge| Some((wiring.bridge_name(&bridge)?.clone(), bridge)));
+        let bridges = Bridges::new(named, config.learning.clone());
         Self {
             config,
             layout,
@@ -344,23 +346,24 @@ impl Host {
     }
 
     /// A bridge has connected and says who it is.
-    pub fn on_identified(&mut self, connection: ConnectionId, datapath_id: DatapathId, peer: String) -> Effects {
-        self.bridges.identified(connection, datapath_id, peer);
+    pub fn on_identified(&mut self, connection: ConnectionId, identity: Identity, peer: String) -> Effects {
+        self.bridges.identified(connection, identity, peer);
         let mut effects = Effects::default();
         self.settle_identities(&mut effects);
         effects
     }
 
     /// Adopts the waiting connections that are bridges of ours. Nothing is adopted before a complete
-    /// wanted state exists.
+    /// wanted state exists; that of a learning bridge always does.
     fn settle_identities(&mut self, effects: &mut Effects) {
-        let Some(database) = self.database.as_ref().filter(|_| self.generation > 0) else { return };
+        let database = self.database.as_ref().filter(|_| self.generation > 0);
         for (connection, verdict) in self.bridges.settle(database) {
             match verdict {
                 Ok(bridge) => {
+                    // The responder first: it hears of what the switch holds already.
+                    effects.commands.extend(self.responder(&bridge).map(|responder| (connection, responder)));
                     let wanted = self.bridges.wanted(&bridge, &self.desired, self.generation);
                     effects.commands.push((connection, Command::Adopt(Box::new(wanted))));
-                    effects.commands.extend(self.responder(&bridge).map(|responder| (connection, responder)));
                 }
                 Err(reason) => effects.refused.push((connection, reason)),
             }
@@ -373,6 +376,7 @@ impl Host {
             Bridge::Integration => Role::Integration,
             Bridge::Tunnel => Role::Tunnel,
             Bridge::Physical(_) => return None,
+            Bridge::Learning(_) => return Some(Command::Respond(Box::new(Responder::learning()))),
         };
         let limits = &self.config.limits;
         let rate = Rate::per_second;
@@ -415,6 +419,11 @@ impl Host {
                 self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
             }
         }
+    }
+
+    /// A learning bridge goes on learning.
+    pub fn on_learnt(&mut self, connection: ConnectionId, counters: Counters) {
+        self.bridges.learnt(connection, counters);
     }
 
     /// A bridge has come further.

@@ -3,6 +3,7 @@
 //! The agent fills a [`Metrics`] when it is asked; the text is made by whoever asked. Labels take their values from
 //! the bridges of the host and from words of this program, so their number has a bound.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,13 +79,18 @@ impl Metrics {
             strangers: counters.strangers.iter().map(|(reason, count)| (*reason, *count)).collect(),
             bridges: Vec::new(),
         };
-        for bridge in &status.bridges {
-            let mut of = counters.bridge(&bridge.name).map(BridgeMetrics::counted).unwrap_or_default();
-            of.name.clone_from(&bridge.name);
-            of.connected = bridge.connected_from.is_some();
-            (of.wanted, of.installed, of.rejected) = (bridge.wanted, bridge.installed, bridge.rejected.len());
-            metrics.bridges.push(of);
+        for (name, bridge, state) in host.bridges().iter() {
+            let progress = &state.progress;
+            metrics.bridges.push(BridgeMetrics {
+                name: name.to_string(),
+                connected: state.connected.is_some(),
+                wanted: progress.wanted,
+                installed: progress.installed,
+                rejected: progress.rejected.len(),
+                ..counters.bridge(bridge).map(BridgeMetrics::counted).unwrap_or_default()
+            });
         }
+        metrics.tell_apart();
         metrics
     }
 
@@ -92,6 +98,18 @@ impl Metrics {
     #[cfg(test)]
     pub(super) fn not_ready(reasons: &[&str]) -> Self {
         Self { not_ready: reasons.iter().map(|reason| (*reason).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// Bridges of one name get a number each: Prometheus refuses two values for the same labels.
+    fn tell_apart(&mut self) {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for bridge in &mut self.bridges {
+            let count = seen.entry(bridge.name.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                bridge.name = format!("{}#{count}", bridge.name);
+            }
+        }
     }
 
     /// In the text format of OpenMetrics 1.0.
@@ -315,6 +333,15 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn two_bridges_of_one_name_have_labels_of_their_own() {
+        let named = |name: &str| BridgeMetrics { name: name.into(), ..BridgeMetrics::default() };
+        let mut metrics = Metrics { bridges: ["s1", "s1", "s2", "s1"].map(named).into(), ..Metrics::default() };
+        metrics.tell_apart();
+        let names: Vec<&str> = metrics.bridges.iter().map(|bridge| &*bridge.name).collect();
+        assert_eq!(names, ["s1", "s1#2", "s2", "s1#3"]);
     }
 
     #[test]

@@ -92,7 +92,8 @@ impl PuntsStatus {
     /// As counted until now.
     pub fn of(host: &Host, counters: &Counters, uptime: Duration) -> Self {
         let names = Directory::of(host);
-        let bridges = counters.bridges().filter(|(_, bridge)| bridge.punts.total() > 0);
+        let counted = host.bridges().iter().filter_map(|(name, bridge, _)| Some((name, counters.bridge(bridge)?)));
+        let bridges = counted.filter(|(_, bridge)| bridge.punts.total() > 0);
         Self {
             node: host.config().node.to_string(),
             uptime: uptime.as_secs_f64(),

@@ -8,14 +8,18 @@ use crate::flow::Flow;
 use crate::flow::text::{Cookies, Numbers, Printer};
 use crate::ovsdb::Ofport;
 use crate::pipeline::Bridge;
+use crate::responder::learning::Counters;
+
+/// The role of a learning bridge.
+const LEARNING: &str = "learning";
 
 /// The daemon's state; `heddle status --json` prints it as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// This node.
     pub node: String,
-    /// The topology file.
-    pub topology: String,
+    /// The topology file; nothing as long as there is none, and learning bridges alone are served.
+    pub topology: Option<String>,
     /// Why the file is not what is in force, if it was refused.
     pub topology_problem: Option<String>,
     /// Why the host's own file is not what is in force, if it was refused.
@@ -37,11 +41,11 @@ pub struct Status {
 }
 
 /// One bridge.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct BridgeStatus {
     /// Its name.
     pub name: String,
-    /// `integration`, `tunnel`, or `physical` and the physical network.
+    /// `integration`, `tunnel`, `learning`, or `physical` and the physical network.
     pub role: String,
     /// Its datapath id, while it is connected.
     pub datapath_id: Option<String>,
@@ -59,6 +63,36 @@ pub struct BridgeStatus {
     pub flow_mods: u64,
     /// Flows put right after somebody else changed them.
     pub repaired: u64,
+    /// What a learning bridge has learnt since it connected.
+    pub learning: Option<LearningStatus>,
+}
+
+/// What a learning bridge has learnt since it connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LearningStatus {
+    /// Addresses that are remembered.
+    pub addresses: usize,
+    /// Addresses that were forgotten for want of room.
+    pub evicted: u64,
+    /// Packets that were flooded.
+    pub flooded: u64,
+    /// Flows that were written.
+    pub flows: u64,
+    /// Stations that were heard on another port than before.
+    pub moves: u64,
+    /// Of these, moves within seconds of the last.
+    pub flaps: u64,
+    /// Copies of flooded packets that a loop brought back.
+    pub copies: u64,
+    /// Answers that the switch refused.
+    pub refused: u64,
+}
+
+impl From<Counters> for LearningStatus {
+    fn from(counters: Counters) -> Self {
+        let Counters { addresses, evicted, flooded, flows, moves, flaps, copies, refused } = counters;
+        Self { addresses, evicted, flooded, flows, moves, flaps, copies, refused }
+    }
 }
 
 /// A flow that the switch refuses.
@@ -134,17 +168,17 @@ pub struct UnservedStatus {
 impl Status {
     /// True if nothing stands in the way of what is wanted; ports whose interface is not there yet do not.
     pub fn is_good(&self) -> bool {
-        self.ovsdb_connected
+        (self.ovsdb_connected || self.topology.is_none())
             && self.topology_problem.is_none()
             && self.config_problem.is_none()
             && self.problems.is_empty()
             && self.bridges.iter().all(|bridge| bridge.connected_from.is_some() && bridge.rejected.is_empty())
     }
 
-    /// The status of a host.
+    /// The status of a host, and whether its database is connected; `None` if it does without.
     pub fn of(
         host: &Host,
-        ovsdb_connected: bool,
+        ovsdb_connected: Option<bool>,
         topology_problem: Option<&str>,
         config_problem: Option<&str>,
     ) -> Self {
@@ -166,13 +200,13 @@ impl Status {
         unserved.sort_by(|a, b| a.interface.cmp(&b.interface));
         Self {
             node: config.node.to_string(),
-            topology: config.topology.display().to_string(),
+            topology: ovsdb_connected.map(|_| config.topology.display().to_string()),
             topology_problem: topology_problem.map(str::to_owned),
             config_problem: config_problem.map(str::to_owned),
             ovsdb: config.ovsdb.remote.to_string(),
-            ovsdb_connected,
+            ovsdb_connected: ovsdb_connected.unwrap_or(false),
             problems: problems(host),
-            bridges: bridges(host),
+            bridges: bridges(host).filter(|bridge| ovsdb_connected.is_some() || bridge.role == LEARNING).collect(),
             networks: networks(host),
             ports: ports(host),
             unserved,
@@ -204,13 +238,14 @@ fn mtu(host: &Host, network: &str) -> Option<u16> {
     Some(host.topology().mtu_of(host.topology().network(network)?))
 }
 
-fn bridges(host: &Host) -> Vec<BridgeStatus> {
+fn bridges(host: &Host) -> impl Iterator<Item = BridgeStatus> {
     let status = host.bridges().iter().map(|(name, bridge, state)| BridgeStatus {
         name: name.to_string(),
         role: match bridge {
             Bridge::Integration => "integration".to_owned(),
             Bridge::Tunnel => "tunnel".to_owned(),
             Bridge::Physical(physical_network) => format!("physical {physical_network}"),
+            Bridge::Learning(_) => LEARNING.to_owned(),
         },
         datapath_id: state.connected.as_ref().map(|connected| connected.datapath_id.to_string()),
         connected_from: state.connected.as_ref().map(|connected| connected.peer.clone()),
@@ -229,8 +264,15 @@ fn bridges(host: &Host) -> Vec<BridgeStatus> {
         differences: state.differences,
         flow_mods: state.progress.flow_mods,
         repaired: state.progress.repaired,
+        learning: matches!(bridge, Bridge::Learning(_)).then(|| state.learning.into()),
     });
-    status.collect()
+    let mut status: Vec<BridgeStatus> = status.collect();
+    for name in &host.config().learning.named {
+        if status.iter().all(|bridge| bridge.name != **name) {
+            status.push(BridgeStatus { name: name.to_string(), role: LEARNING.to_owned(), ..BridgeStatus::default() });
+        }
+    }
+    status.into_iter()
 }
 
 fn flow_text(flow: &Flow) -> String {

@@ -79,14 +79,13 @@ impl Wiring {
         &self.integration
     }
 
-    /// The name of a bridge.
-    pub fn bridge_name<'a>(&'a self, bridge: &'a Bridge) -> &'a Name {
+    /// The name of a bridge, if it is one of `[bridges]`.
+    pub fn bridge_name(&self, bridge: &Bridge) -> Option<&Name> {
         match bridge {
-            Bridge::Integration => &self.integration,
-            Bridge::Tunnel => &self.tunnel,
-            Bridge::Physical(physical_network) => {
-                self.patches.get(physical_network).map_or(physical_network, |patch| &patch.bridge)
-            }
+            Bridge::Integration => Some(&self.integration),
+            Bridge::Tunnel => Some(&self.tunnel),
+            Bridge::Physical(physical_network) => Some(&self.patches.get(physical_network)?.bridge),
+            Bridge::Learning(_) => None,
         }
     }
 

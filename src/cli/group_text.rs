@@ -40,7 +40,7 @@ fn print_group(group: &SecurityGroup, topology: &Topology, out: &mut impl Write)
         }
         match rules.len() {
             0 => writeln!(out, "  {way}: {nothing}")?,
-            ..=SHOWN => {}
+            1..=SHOWN => {}
             all => writeln!(out, "  {way}: and {} rules more", all - SHOWN)?,
         }
     }

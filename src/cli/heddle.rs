@@ -183,7 +183,9 @@ fn run(config: &ConfigArgs) -> Result<ExitCode, Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal());
     log.with_writer(io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // Two are enough for what a host has to do; on one core a second would only be in the way.
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     runtime.block_on(agent::run(config.config.clone()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,14 +2,19 @@
 
 use std::io::{self, Write};
 
-use crate::agent::status::{BridgeStatus, NetworkStatus, PortState, PortStatus, Status};
+use crate::agent::status::{BridgeStatus, LearningStatus, NetworkStatus, PortState, PortStatus, Status};
 
 /// Prints what is there, and first of all what is wrong.
 pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
-    let connected = if status.ovsdb_connected { "connected" } else { "NOT CONNECTED" };
     writeln!(out, "node      {}", status.node)?;
-    writeln!(out, "topology  {}", status.topology)?;
-    writeln!(out, "database  {} ({connected})", status.ovsdb)?;
+    match &status.topology {
+        Some(topology) => {
+            let connected = if status.ovsdb_connected { "connected" } else { "NOT CONNECTED" };
+            writeln!(out, "topology  {topology}")?;
+            writeln!(out, "database  {} ({connected})", status.ovsdb)?;
+        }
+        None => writeln!(out, "topology  none: only learning bridges are served")?,
+    }
     let refused = [("topology file", &status.topology_problem), ("file heddle.toml", &status.config_problem)];
     for (file, problem) in refused {
         let Some(problem) = problem else { continue };
@@ -31,6 +36,14 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
     });
     table(rows, out)?;
     for bridge in &status.bridges {
+        if let Some(learning) = bridge.learning.filter(|learning| learning.flaps + learning.copies > 0) {
+            let LearningStatus { copies, flaps, .. } = learning;
+            writeln!(
+                out,
+                "  {}: {copies} frames came back through a loop, {flaps} times a station flapped",
+                bridge.name
+            )?;
+        }
         for rejected in &bridge.rejected {
             writeln!(
                 out,
@@ -53,11 +66,15 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
 }
 
 fn connection(bridge: &BridgeStatus) -> String {
-    match (&bridge.connected_from, bridge.repaired) {
-        (None, _) => "NOT CONNECTED".to_owned(),
-        (Some(peer), 0) => format!("connected from {peer}"),
-        (Some(peer), repaired) => format!("connected from {peer}, {repaired} flows repaired"),
+    let Some(peer) = &bridge.connected_from else { return "NOT CONNECTED".to_owned() };
+    let mut text = format!("connected from {peer}");
+    if bridge.repaired > 0 {
+        text += &format!(", {} flows repaired", bridge.repaired);
     }
+    if let Some(learning) = bridge.learning {
+        text += &format!(", {} addresses", learning.addresses);
+    }
+    text
 }
 
 fn port(port: &PortStatus) -> [String; 5] {

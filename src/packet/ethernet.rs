@@ -93,6 +93,29 @@ impl<'a> Ethernet<'a> {
     }
 }
 
+/// What a bridge looks at: the addresses, and the outer tag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Addresses {
+    /// To whom.
+    pub dst: MacAddr,
+    /// From whom.
+    pub src: MacAddr,
+    /// In which VLAN, if the frame has a tag.
+    pub tag: Option<VlanTag>,
+}
+
+impl Addresses {
+    /// Reads the head of a frame, whatever follows. Errors: one that is cut off within it.
+    pub fn decode(mut frame: Payload<'_>) -> Result<Self, PacketError> {
+        let (dst, src, eth_type) = addresses(&mut frame)?;
+        let tag = match is_vlan(eth_type) {
+            true => Some(VlanTag::decode(eth_type, &mut frame)?.0),
+            false => None,
+        };
+        Ok(Self { dst, src, tag })
+    }
+}
+
 /// Takes the header without tags off: destination, source and the type as it stands.
 #[inline]
 pub(super) fn addresses(frame: &mut Payload<'_>) -> Result<(MacAddr, MacAddr, u16), PacketError> {

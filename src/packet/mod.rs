@@ -43,7 +43,7 @@ pub use checksum::Checksum;
 pub use dhcpv4::{Dhcpv4, Dhcpv4Option, Dhcpv4Options};
 pub use dhcpv6::{Dhcpv6, Dhcpv6Option, Dhcpv6Options};
 pub use domain::{DomainName, DomainNames};
-pub use ethernet::{Ethernet, VlanTag};
+pub use ethernet::{Addresses, Ethernet, VlanTag};
 pub use icmp::{Icmp, Igmp};
 pub use icmpv6::Icmpv6;
 pub use ipv4::{Ipv4, Ipv4Option, Ipv4Options};

@@ -129,6 +129,10 @@ kinds! {
     PortNdAnswer = 0x32, Port, "answers neighbour solicitations for {} in its place: from here on they are advertisements";
     Advertise = 0x33, Bridge, "completes an advertisement that was a solicitation and sends it back";
     PortNdLocal = 0x34, Port, "{} is on this host and advertises itself: its solicitations need not leave";
+    Unheard = 0x70, Bridge, "packets between stations of which one is not known go up: this is a learning bridge";
+    Reserved = 0x71, Bridge, "what neighbouring bridges tell each other (LLDP, spanning tree) goes no further";
+    NoStation = 0x72, Bridge, "drops what claims to come from a group address";
+    Bridged = 0x7f, Bridge, "between two stations that this learning bridge has heard";
 }
 
 impl Kind {
@@ -157,6 +161,11 @@ pub fn decode(cookie: Cookie) -> Option<(Result<Kind, u8>, u32)> {
     }
     let code = (cookie.0 >> 40) as u8;
     Some((Kind::from_code(code).ok_or(code), cookie.0 as u32))
+}
+
+/// True for a flow that a learning bridge wrote as its answer to a packet: it goes by its timeouts.
+pub fn is_bridged(cookie: Cookie) -> bool {
+    matches!(decode(cookie), Some((Ok(Kind::Bridged), _)))
 }
 
 /// True for a flow that `learn` made: the switch's own, never swept.

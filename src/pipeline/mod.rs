@@ -12,6 +12,7 @@ mod firewall;
 mod impact;
 mod integration;
 mod ipv6;
+pub mod learning;
 mod object;
 mod physical;
 pub mod tables;

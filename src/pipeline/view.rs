@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use crate::openflow::PortNo;
+use crate::openflow::{DatapathId, PortNo};
 use crate::topology::{Name, Network, NetworkKind, Port, Topology};
 
 /// A VLAN id that stands for a network on one node, 1–4094.
@@ -45,6 +45,8 @@ pub enum Bridge {
     Tunnel,
     /// The bridge of this physical network.
     Physical(Name),
+    /// A learning bridge, by its datapath id: the topology knows nothing of it.
+    Learning(DatapathId),
 }
 
 /// What this host has, from its own file: constant while the daemon runs.

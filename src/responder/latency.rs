@@ -28,8 +28,8 @@ fn bucket_of(nanoseconds: u64) -> u64 {
     }
 }
 
-/// Counts durations in buckets that grow with them, nine in each power of ten: a quantile is at most twice as long as
-/// it was, mostly less than a fifth longer.
+/// Counts durations in buckets that grow with them, nine in each power of ten: a quantile comes out at most twice as
+/// long as it was.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Latency {
     /// Of each bucket, and of what is longer than the last one's bound.

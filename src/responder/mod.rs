@@ -22,6 +22,7 @@ pub mod dhcpv6;
 mod domain;
 mod identity;
 pub mod latency;
+pub mod learning;
 pub mod limits;
 mod nd;
 pub mod neighbours;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 pub use answers::Answers;
 pub use latency::Latency;
+pub use learning::LearningBridge;
 pub use limits::{Limits, Rate, Source};
 pub use query::{Query, Topic};
 pub use reply::{Destination, Reply};
@@ -92,6 +94,8 @@ pub struct Responder {
     advertisements: Schedule,
     /// The snapshot has changed since the advertisements followed it.
     is_new: bool,
+    /// On a learning bridge: it answers everything.
+    learning: Option<LearningBridge>,
 }
 
 impl Responder {
@@ -102,7 +106,25 @@ impl Responder {
 
     /// Answers what comes up on a bridge of this role.
     pub fn new(role: Role, snapshot: Arc<Snapshot>, limits: Limits) -> Self {
-        Self { role, snapshot, limits, tally: Tally::default(), advertisements: Schedule::default(), is_new: true }
+        Self {
+            role,
+            snapshot,
+            limits,
+            tally: Tally::default(),
+            advertisements: Schedule::default(),
+            is_new: true,
+            learning: None,
+        }
+    }
+
+    /// Switches what comes up on a learning bridge.
+    pub fn learning() -> Self {
+        Self { learning: Some(LearningBridge::new()), ..Self::silent() }
+    }
+
+    /// The bridge that learns, if this is one.
+    pub const fn learning_bridge(&mut self) -> Option<&mut LearningBridge> {
+        self.learning.as_mut()
     }
 
     /// From now on, answers from `snapshot`.
@@ -118,6 +140,10 @@ impl Responder {
 
     /// One packet from the switch: appends what is to be sent for it, whole messages only.
     pub fn on_packet_in(&mut self, packet_in: &PacketIn<'_>, now: Duration, out: &mut Writer) {
+        if let Some(bridge) = &mut self.learning {
+            let verdict = bridge.on_packet_in(packet_in, now, out);
+            return self.tally.count(Source::Port(in_port(packet_in)), Topic::Learning, verdict, now);
+        }
         let begin = out.begin();
         let (source, topic, verdict) = match Query::of(packet_in, self.role) {
             Ok(query) if !self.limits.admit(query.source(), now) => (query.source(), query.topic, Verdict::Limited),

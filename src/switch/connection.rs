@@ -31,13 +31,13 @@ use tracing::{debug, warn};
 
 use super::outbox::Outbox;
 use super::reconciler::{Progress, Wanted};
-use super::session::{Event, Session, SessionError};
+use super::session::{Event, Identity, Session, SessionError};
 use crate::flow::Changes;
 use crate::openflow::frame::FrameBuffer;
 use crate::openflow::header::VERSION;
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{Cookie, DatapathId, DecodeError, Message, MessageType, PortNo};
-use crate::responder::{Punts, Responder, Snapshot};
+use crate::responder::{Punts, Responder, Snapshot, learning};
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -80,7 +80,7 @@ pub enum News {
     /// A bridge says who it is, and waits for [`Command::Adopt`]. Dropping `commands` sends it away.
     Identified {
         /// Which bridge.
-        datapath_id: DatapathId,
+        identity: Identity,
         /// Where it connects from.
         peer: String,
         /// How to talk to the connection.
@@ -93,6 +93,8 @@ pub enum News {
         /// Cookies of the flows that were missing or another.
         missing: HashSet<Cookie>,
     },
+    /// A learning bridge goes on learning.
+    Learning(learning::Counters),
     /// All that is wanted is in effect, but for rejected flows.
     Progress(Box<Progress>),
     /// What came up since the last time.
@@ -144,7 +146,14 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
 ) {
-    let mut driver = Driver { peer, connection, reports, commands: None, responder: Responder::silent() };
+    let mut driver = Driver {
+        peer,
+        connection,
+        reports,
+        commands: None,
+        responder: Responder::silent(),
+        told: learning::Counters::default(),
+    };
     let ended = driver.drive(stream).await;
     let (peer, bridge) = (&driver.peer, driver.bridge());
     match ended {
@@ -174,6 +183,8 @@ struct Driver {
     /// The agent's commands, once the bridge has said who it is.
     commands: Option<(DatapathId, mpsc::UnboundedReceiver<Command>)>,
     responder: Responder,
+    /// What the agent knows of a learning bridge.
+    told: learning::Counters,
 }
 
 impl Driver {
@@ -200,9 +211,12 @@ impl Driver {
                     None => return Ok(()),
                 },
                 _ = ticks.tick() => {
-                    session.on_tick(began.elapsed(), &mut outbox.session)?;
+                    if let Some(event) = session.on_tick(began.elapsed(), &mut outbox.session)? {
+                        self.on_event(event, &mut session, began.elapsed(), &mut outbox).await?;
+                    }
                     self.responder.on_tick(began.elapsed(), &mut outbox.answers);
                     self.report_punts();
+                    self.tell_counters();
                 }
                 moved = poll_fn(|context| transfer(&mut stream, &mut input, &mut outbox, context)) => match moved? {
                     Moved::Sent => {
@@ -263,7 +277,7 @@ impl Driver {
                     self.responder.on_packet_in_refused(&packet_in, now);
                 }
             } else if let Some(event) = session.on_message(frame, now, &mut outbox.session)? {
-                self.on_event(event, session).await?;
+                self.on_event(event, session, now, outbox).await?;
             }
             if !outbox.takes_replies() {
                 return Err(DriveError::NotReading(outbox.session.len()));
@@ -273,14 +287,35 @@ impl Driver {
         Ok(())
     }
 
-    async fn on_event(&mut self, event: Event, session: &Session) -> Result<(), DriveError> {
+    async fn on_event(
+        &mut self,
+        event: Event,
+        session: &mut Session,
+        now: Duration,
+        outbox: &mut Outbox,
+    ) -> Result<(), DriveError> {
         match event {
-            Event::Identified(datapath_id) => {
+            Event::Identified(identity) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
-                self.commands = Some((datapath_id, receiver));
-                self.report(News::Identified { datapath_id, peer: self.peer.clone(), commands: sender }).await
+                self.commands = Some((identity.datapath_id, receiver));
+                self.report(News::Identified { identity, peer: self.peer.clone(), commands: sender }).await
+            }
+            Event::PortGone(port) => {
+                let Some(bridge) = self.responder.learning_bridge() else { return Ok(()) };
+                Ok(bridge.on_port_gone(port, &mut outbox.answers).map_err(SessionError::from)?)
+            }
+            Event::Refused(code) => {
+                debug!(bridge = self.bridge(), "the switch refuses an answer to a packet: {code}");
+                if let Some(bridge) = self.responder.learning_bridge() {
+                    bridge.on_refused(code, now);
+                }
+                Ok(())
             }
             Event::Audited { differences } => {
+                if let Some(bridge) = self.responder.learning_bridge() {
+                    let bridged = session.take_bridged();
+                    bridge.recall(&bridged, now, &mut outbox.answers).map_err(SessionError::from)?;
+                }
                 self.report(News::Audited { differences, missing: session.missing() }).await
             }
             Event::WithoutBundles => {
@@ -294,6 +329,15 @@ impl Driver {
                 );
                 Ok(())
             }
+        }
+    }
+
+    /// Tells what a learning bridge has learnt. If the agent is behind, the next time will do.
+    fn tell_counters(&mut self) {
+        let Some(counters) = self.responder.learning_bridge().map(|bridge| bridge.counters()) else { return };
+        let report = Report { connection: self.connection, news: News::Learning(counters) };
+        if counters != self.told && self.reports.try_send(report).is_ok() {
+            self.told = counters;
         }
     }
 

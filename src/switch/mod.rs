@@ -1,7 +1,7 @@
 //! The connections of bridges: handshake, audit, apply, watch.
 //!
-//! **Invariant:** nothing outside this layer sends a FLOW_MOD, and within it only the reconciler's
-//! batches do.
+//! **Invariant:** only the reconciler's batches send FLOW_MODs, but for what a learning bridge learns
+//! (`responder::learning`), which is part of the answer to a packet.
 
 mod batch;
 pub mod connection;
@@ -16,3 +16,4 @@ mod testing;
 
 pub use connection::{Command, ConnectionId, News, Report, drive, serve};
 pub use reconciler::{Ownership, Progress, Rejected, Wanted};
+pub use session::Identity;

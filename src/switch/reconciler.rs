@@ -24,6 +24,8 @@ pub enum Ownership {
     All,
     /// The operator's too: only flows with Heddle's cookie are touched.
     Ours,
+    /// Of a learning bridge: as [`Ours`](Self::Ours), without the flows that it learns, which go by their timeouts.
+    Learning,
 }
 
 /// The complete wanted state of one bridge.
@@ -98,6 +100,8 @@ pub struct Reconciler {
     wanted: FlowTable,
     installed: FlowTable,
     learnt: Welcome,
+    /// What the dump says of the flows that a learning bridge has learnt.
+    bridged: Vec<Flow>,
     queue: Changes,
     /// The queue is what an audit found, and nothing has changed since: all of it is to be sent.
     fresh: bool,
@@ -124,6 +128,7 @@ impl Reconciler {
             wanted: wanted.flows,
             installed: FlowTable::new(),
             learnt: Welcome::new(wanted.learnt),
+            bridged: Vec::new(),
             queue: Changes::default(),
             fresh: false,
             in_flight: None,
@@ -178,6 +183,7 @@ impl Reconciler {
     pub fn begin_audit(&mut self) {
         self.installed = FlowTable::new();
         self.installed.reserve(self.wanted.len());
+        self.bridged.clear();
         self.queue.add.clear();
         self.queue.delete.clear();
         for refusal in self.rejected.values_mut() {
@@ -205,12 +211,29 @@ impl Reconciler {
                     self.installed.insert(Arc::new(flow));
                 }
             }
+            None if self.ownership == Ownership::Learning && cookie::is_bridged(stats.cookie) => {
+                self.bridged.push(Flow::from_stats(stats));
+            }
             None => {}
         }
     }
 
     fn owns(&self, cookie: Cookie) -> bool {
-        self.ownership == Ownership::All || cookie::decode(cookie).is_some()
+        match self.ownership {
+            Ownership::All => true,
+            Ownership::Ours => cookie::decode(cookie).is_some(),
+            Ownership::Learning => cookie::decode(cookie).is_some() && !cookie::is_bridged(cookie),
+        }
+    }
+
+    /// Whose flows the bridge holds.
+    pub const fn ownership(&self) -> Ownership {
+        self.ownership
+    }
+
+    /// After an audit of a learning bridge: the flows that it has learnt.
+    pub fn take_bridged(&mut self) -> Vec<Flow> {
+        std::mem::take(&mut self.bridged)
     }
 
     /// The dump is complete: what differs is to be sent. Returns how many FLOW_MODs that takes.

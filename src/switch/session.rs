@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use super::reconciler::{Counts, Progress, Reconciler, Wanted};
-use crate::flow::Changes;
+use super::reconciler::{Counts, Ownership, Progress, Reconciler, Wanted};
+use crate::flow::{Changes, Flow};
 use crate::openflow::bundle::{self, BundleControl, BundleControlType};
 use crate::openflow::echo::Echo;
 use crate::openflow::error::ONF;
@@ -18,7 +18,7 @@ use crate::openflow::header::VERSION;
 use crate::openflow::hello::Hello;
 use crate::openflow::multipart::{Multipart, MultipartType, multipart_request};
 use crate::openflow::packet::{NO_BUFFER, PacketOut};
-use crate::openflow::port::{Port, PortReason, PortStatus};
+use crate::openflow::port::{Port, PortConfig, PortReason, PortState, PortStatus};
 use crate::openflow::{
     Action, Cookie, DatapathId, DecodeError, EncodeError, Entries, ErrorCode, FlowStats, Message, MessageType, PortNo,
     Raw, TableId, Writer, Xid,
@@ -31,8 +31,13 @@ const ECHO_AFTER: Duration = Duration::from_secs(5);
 const DEAD_AFTER: Duration = Duration::from_secs(7);
 /// A peer that has not said who it is by then is let go.
 const IDENTIFIED_WITHIN: Duration = Duration::from_secs(10);
+/// A peer that has not named its ports by then has no name.
+const DESCRIBED_WITHIN: Duration = Duration::from_secs(2);
 /// How often a switch without flow monitor is audited.
 const AUDIT_EVERY: Duration = Duration::from_secs(5);
+
+/// The xid of answers to packets, which no request of a session has.
+const UNASKED: Xid = Xid(0);
 
 /// Why a connection has to end.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -70,8 +75,8 @@ pub enum SessionError {
 /// What the agent learns.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// The peer is the bridge with this datapath id, and waits to be adopted.
-    Identified(DatapathId),
+    /// The peer says who it is, and waits to be adopted.
+    Identified(Identity),
     /// An audit is complete; so many FLOW_MODs follow.
     Audited {
         /// Number of FLOW_MODs.
@@ -81,18 +86,33 @@ pub enum Event {
     WithoutBundles,
     /// The switch has no flow monitor: it is audited from time to time.
     WithoutMonitor,
+    /// A port is down or gone.
+    PortGone(PortNo),
+    /// The switch refused a message that is no request of the session's own.
+    Refused(ErrorCode),
+}
+
+/// Who a bridge is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Its datapath id.
+    pub datapath_id: DatapathId,
+    /// The name of its local port, which with Open vSwitch is the bridge's own; other switches may have none.
+    pub name: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// HELLO was sent; the peer's HELLO may arrive, and leads to `Identifying`.
     Greeting,
-    /// FEATURES_REQUEST was sent; its reply leads to `Waiting`.
+    /// FEATURES_REQUEST was sent; its reply leads to `Describing`.
     Identifying,
+    /// The ports of this switch were asked for; all of the answer, or that there is none, leads to `Waiting`, and
+    /// so does patience that ends.
+    Describing(DatapathId, Xid),
     /// The peer is known; the agent's verdict leads to `Adopted`, or ends the connection.
     Waiting,
-    /// Port descriptions, flow monitor and a dump of the flows were asked for. From then on flows are
-    /// kept as wanted.
+    /// Flow monitor and a dump of the flows were asked for. From then on flows are kept as wanted.
     Adopted,
 }
 
@@ -119,6 +139,7 @@ pub struct Session {
     /// The flow dump on its way.
     audit_xid: Option<Xid>,
     audited_at: Duration,
+    asked_for_ports: Duration,
     told_without_bundles: bool,
     ports: BTreeMap<PortNo, String>,
     reported: Counts,
@@ -137,6 +158,7 @@ impl Session {
             monitor: Monitor::None,
             audit_xid: None,
             audited_at: Duration::ZERO,
+            asked_for_ports: Duration::ZERO,
             told_without_bundles: false,
             ports: BTreeMap::new(),
             reported: Counts::default(),
@@ -191,8 +213,11 @@ impl Session {
                 Ok(None)
             }
             MessageType::FEATURES_REPLY if self.state == State::Identifying => {
-                self.state = State::Waiting;
-                Ok(Some(Event::Identified(FeaturesReply::decode(message.body)?.datapath_id)))
+                let xid = self.xid();
+                self.asked_for_ports = now;
+                self.state = State::Describing(FeaturesReply::decode(message.body)?.datapath_id, xid);
+                multipart_request(out, MultipartType::PORT_DESC, xid, |_| Ok(()))?;
+                Ok(None)
             }
             MessageType::ERROR => self.on_error(message.header.xid, &ErrorMsg::decode(message.body)?, now),
             MessageType::MULTIPART_REPLY => self.on_multipart(message, now),
@@ -203,10 +228,7 @@ impl Session {
                 }
                 Ok(None)
             }
-            MessageType::PORT_STATUS => {
-                self.on_port_status(&PortStatus::decode(message.body)?);
-                Ok(None)
-            }
+            MessageType::PORT_STATUS => Ok(self.on_port_status(&PortStatus::decode(message.body)?)),
             _ => Ok(None),
         }
     }
@@ -233,13 +255,13 @@ impl Session {
             return Ok(());
         }
         self.state = State::Adopted;
+        // What a learning bridge learns, and forgets, is its own: only what sends packets up is watched.
+        let out_port = if wanted.ownership == Ownership::Learning { PortNo::CONTROLLER } else { PortNo::ANY };
         self.reconciler = Some(Reconciler::new(wanted));
-        let ports_xid = self.xid();
-        multipart_request(out, MultipartType::PORT_DESC, ports_xid, |_| Ok(()))?;
         let monitor_xid = self.xid();
         let flags =
             FlowMonitorFlags::ADD | FlowMonitorFlags::DELETE | FlowMonitorFlags::MODIFY | FlowMonitorFlags::ACTIONS;
-        FlowMonitorRequest::all(1, flags).encode_message(out, monitor_xid)?;
+        FlowMonitorRequest { out_port, ..FlowMonitorRequest::all(1, flags) }.encode_message(out, monitor_xid)?;
         self.monitor = Monitor::On(monitor_xid);
         self.audit_if_needed(now, out)
     }
@@ -288,6 +310,9 @@ impl Session {
         if self.state == State::Identifying {
             return Err(SessionError::RefusedBasics { what: "FEATURES_REQUEST", code: error.code });
         }
+        if let State::Describing(datapath_id, asked) = self.state {
+            return Ok((xid == asked).then(|| self.identified(datapath_id)));
+        }
         if self.monitor == Monitor::On(xid) {
             return Ok(Some(self.without_monitor()));
         }
@@ -295,7 +320,9 @@ impl Session {
             return Err(SessionError::RefusedBasics { what: "the dump of its flows", code: error.code });
         }
         if let Some(reconciler) = &mut self.reconciler {
-            reconciler.on_error(xid, error.code, now);
+            if !reconciler.on_error(xid, error.code, now) && xid == UNASKED {
+                return Ok(Some(Event::Refused(error.code)));
+            }
             if reconciler.without_bundles() && !self.told_without_bundles {
                 self.told_without_bundles = true;
                 return Ok(Some(Event::WithoutBundles));
@@ -306,6 +333,16 @@ impl Session {
 
     fn on_multipart(&mut self, message: &Message<'_>, now: Duration) -> Result<Option<Event>, SessionError> {
         let multipart = Multipart::decode(message.body)?;
+        if let State::Describing(datapath_id, xid) = self.state {
+            if (multipart.multipart_type, message.header.xid) != (MultipartType::PORT_DESC, xid) {
+                return Ok(None);
+            }
+            for port in Entries::<Port>::new(multipart.body.reader()) {
+                let port = port?;
+                self.ports.insert(port.port_no, port_name(&port));
+            }
+            return Ok((!multipart.more()).then(|| self.identified(datapath_id)));
+        }
         let Some(reconciler) = &mut self.reconciler else { return Ok(None) };
         match multipart.multipart_type {
             MultipartType::FLOW if self.audit_xid == Some(message.header.xid) => {
@@ -320,12 +357,6 @@ impl Session {
                 self.audited_at = now;
                 return Ok(Some(Event::Audited { differences: reconciler.on_audit_done() }));
             }
-            MultipartType::PORT_DESC => {
-                for port in Entries::<Port>::new(multipart.body.reader()) {
-                    let port = port?;
-                    self.ports.insert(port.port_no, port_name(&port));
-                }
-            }
             MultipartType::EXPERIMENTER => {
                 let body = Experimenter::decode(multipart.body.reader())?;
                 if (body.experimenter, body.exp_type) == (ONF, flow_monitor::FLOW_MONITOR) {
@@ -333,6 +364,10 @@ impl Session {
                         match update? {
                             FlowUpdate::Full(update) if matches!(self.monitor, Monitor::On(_)) => {
                                 reconciler.on_flow_update(&update);
+                                if reconciler.ownership() == Ownership::Learning {
+                                    // Whoever touched this flow may have touched others, which are not watched.
+                                    reconciler.doubt();
+                                }
                             }
                             _ => {}
                         }
@@ -365,18 +400,34 @@ impl Session {
         Ok(())
     }
 
-    fn on_port_status(&mut self, status: &PortStatus) {
+    fn on_port_status(&mut self, status: &PortStatus) -> Option<Event> {
+        let port = &status.port;
         if status.reason == PortReason::DELETE {
-            self.ports.remove(&status.port.port_no);
+            self.ports.remove(&port.port_no);
         } else {
-            self.ports.insert(status.port.port_no, port_name(&status.port));
+            self.ports.insert(port.port_no, port_name(port));
         }
+        let is_down = port.state.contains(PortState::LINK_DOWN) || port.config.contains(PortConfig::PORT_DOWN);
+        (status.reason == PortReason::DELETE || is_down).then_some(Event::PortGone(port.port_no))
+    }
+
+    fn identified(&mut self, datapath_id: DatapathId) -> Event {
+        self.state = State::Waiting;
+        let name = self.ports.get(&PortNo::LOCAL).filter(|name| !name.is_empty()).cloned();
+        Event::Identified(Identity { datapath_id, name })
     }
 
     /// Time passes; call it about once a second.
-    pub fn on_tick(&mut self, now: Duration, out: &mut Writer) -> Result<(), SessionError> {
-        if matches!(self.state, State::Greeting | State::Identifying) && now >= IDENTIFIED_WITHIN {
+    pub fn on_tick(&mut self, now: Duration, out: &mut Writer) -> Result<Option<Event>, SessionError> {
+        if matches!(self.state, State::Greeting | State::Identifying | State::Describing(..))
+            && now >= IDENTIFIED_WITHIN
+        {
             return Err(SessionError::Unidentified(IDENTIFIED_WITHIN));
+        }
+        if let State::Describing(datapath_id, _) = self.state
+            && now.saturating_sub(self.asked_for_ports) >= DESCRIBED_WITHIN
+        {
+            return Ok(Some(self.identified(datapath_id)));
         }
         let silent = now.saturating_sub(self.last_heard);
         match self.echo_sent {
@@ -388,12 +439,12 @@ impl Session {
             }
             _ => {}
         }
-        let Some(reconciler) = &mut self.reconciler else { return Ok(()) };
+        let Some(reconciler) = &mut self.reconciler else { return Ok(None) };
         if self.monitor == Monitor::None && now.saturating_sub(self.audited_at) >= AUDIT_EVERY {
             reconciler.doubt();
         }
         reconciler.on_tick(now);
-        self.audit_if_needed(now, out)
+        self.audit_if_needed(now, out).map(|()| None)
     }
 
     /// Writes FLOW_MODs that wait to be sent, as long as `out` is short. Call it after every event and
@@ -408,6 +459,11 @@ impl Session {
     /// After [`Event::Audited`]: the cookies of the flows that were missing or another.
     pub fn missing(&self) -> HashSet<Cookie> {
         self.reconciler.as_ref().map(Reconciler::missing).unwrap_or_default()
+    }
+
+    /// After [`Event::Audited`] on a learning bridge: the flows that it has learnt.
+    pub fn take_bridged(&mut self) -> Vec<Flow> {
+        self.reconciler.as_mut().map(Reconciler::take_bridged).unwrap_or_default()
     }
 
     /// How far the bridge is, if a newer state came into effect or it has come to rest since the last call.

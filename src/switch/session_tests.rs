@@ -1,7 +1,11 @@
-use super::super::simulator::{Simulator, message_of};
-use super::super::testing::{ALL, Pair, flow, wanted};
+use std::sync::Arc;
+
+use super::super::simulator::{Simulator, message_of, named_port};
+use super::super::testing::{ALL, Pair, flow, wanted, with_cookie};
 use super::*;
 use crate::openflow::frame::Framing;
+use crate::openflow::{Entry, Match};
+use crate::pipeline::cookie::{self, Kind};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -63,7 +67,7 @@ fn a_peer_that_does_not_begin_with_a_hello_is_let_go() {
 #[test]
 fn a_peer_that_stays_silent_is_let_go_after_ten_seconds() {
     let (mut session, mut out) = greeted();
-    assert_eq!(session.on_tick(9 * SECOND, &mut out), Ok(()));
+    assert_eq!(session.on_tick(9 * SECOND, &mut out), Ok(None));
     assert_eq!(session.on_tick(10 * SECOND, &mut out), Err(SessionError::Unidentified(10 * SECOND)));
     assert!(out.is_empty());
 }
@@ -139,7 +143,6 @@ fn unknown_messages_are_passed_over() {
 fn malformed_messages_end_the_session_with_a_typed_error() {
     for (message_type, body) in [
         (MessageType::MULTIPART_REPLY, &[0][..]),
-        (MessageType::MULTIPART_REPLY, &[0, 13, 0, 0, 0, 0, 0, 0, 1]),
         (MessageType::ERROR, &[0]),
         (MessageType::EXPERIMENTER, &[0x4f]),
         (MessageType::EXPERIMENTER, &[0x4f, 0x4e, 0x46, 0, 0, 0, 8, 0xfc, 0]),
@@ -199,7 +202,7 @@ fn a_refused_dump_or_identity_ends_the_session() {
 fn nothing_is_sent_to_a_bridge_that_nobody_adopted() {
     let mut pair = Pair::new(Simulator::new());
     pair.settle();
-    assert_eq!(pair.events, [Event::Identified(DatapathId(7))]);
+    assert_eq!(pair.events, [Event::Identified(Identity { datapath_id: DatapathId(7), name: Some("br0".into()) })]);
     for _ in 0..20 {
         pair.settle_after(SECOND);
         pair.step(ALL);
@@ -210,16 +213,110 @@ fn nothing_is_sent_to_a_bridge_that_nobody_adopted() {
 #[test]
 fn ports_are_known_by_name_and_number() {
     let mut pair = adopted();
-    let port = |number, name: &[u8]| {
-        let mut port = Port { port_no: PortNo(number), ..Port::default() };
-        port.name.0[..name.len()].copy_from_slice(name);
-        port
-    };
     let mut writer = Writer::new();
     for (reason, number) in [(PortReason::ADD, 3), (PortReason::ADD, 4), (PortReason::DELETE, 3)] {
         writer.clear();
-        PortStatus { reason, port: port(number, b"tap") }.encode(&mut writer, Xid(0)).unwrap();
+        PortStatus { reason, port: named_port(PortNo(number), b"tap") }.encode(&mut writer, Xid(0)).unwrap();
         pair.session.on_message(writer.as_slice(), SECOND, &mut Writer::new()).unwrap();
     }
-    assert_eq!(pair.session.ports().iter().collect::<Vec<_>>(), [(&PortNo(4), &"tap".to_owned())]);
+    let names: Vec<_> = pair.session.ports().iter().map(|(port, name)| (port.0, name.as_str())).collect();
+    assert_eq!(names, [(1, "tap1"), (4, "tap"), (PortNo::LOCAL.0, "br0")]);
+}
+
+/// A session that has asked for the ports, and with which xid.
+fn describing() -> (Session, Xid) {
+    let (mut session, mut out) = greeted();
+    session.on_message(&hello(Hello::OURS), SECOND, &mut out).unwrap();
+    let features = [&7_u64.to_be_bytes()[..], &[0, 0, 0, 0, 254, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    out.clear();
+    assert_eq!(session.on_message(&message_of(MessageType::FEATURES_REPLY, &features), SECOND, &mut out), Ok(None));
+    assert_eq!(types(out.as_slice()), [MessageType::MULTIPART_REQUEST]);
+    let xid = Message::decode(out.as_slice()).unwrap().header.xid;
+    (session, xid)
+}
+
+#[test]
+fn a_switch_that_cannot_name_its_ports_is_known_by_its_datapath_id_alone() {
+    let nameless = Some(Event::Identified(Identity { datapath_id: DatapathId(7), name: None }));
+    let (mut session, asked) = describing();
+    let mut refusal = Writer::new();
+    ErrorMsg { code: ErrorCode::BRC_BAD_MULTIPART, data: &[] }.encode(&mut refusal, asked).unwrap();
+    assert_eq!(session.on_message(refusal.as_slice(), SECOND, &mut Writer::new()).unwrap(), nameless);
+
+    let (mut session, _) = describing();
+    assert_eq!(session.on_tick(2 * SECOND, &mut Writer::new()), Ok(None));
+    assert_eq!(session.on_tick(3 * SECOND, &mut Writer::new()), Ok(nameless.clone()), "it does not answer at all");
+
+    let (mut session, asked) = describing();
+    let mut cut = Writer::new();
+    Multipart::last(MultipartType::PORT_DESC, &[1]).encode_reply(&mut cut, asked).unwrap();
+    assert!(matches!(session.on_message(cut.as_slice(), SECOND, &mut Writer::new()), Err(SessionError::Decode(_))));
+
+    let (mut session, asked) = describing();
+    let mut ports = Writer::new();
+    named_port(PortNo(1), b"tap1").encode(&mut ports).unwrap();
+    let body = Raw::new(ports.as_slice());
+    let mut reply = Writer::new();
+    Multipart { multipart_type: MultipartType::PORT_DESC, flags: 0, body }.encode_reply(&mut reply, asked).unwrap();
+    assert_eq!(session.on_message(reply.as_slice(), SECOND, &mut Writer::new()).unwrap(), nameless);
+}
+
+#[test]
+fn a_port_that_goes_down_or_away_is_told() {
+    let mut pair = adopted();
+    let down = Port { state: PortState::LINK_DOWN, ..named_port(PortNo(1), b"tap1") };
+    let off = Port { config: PortConfig::PORT_DOWN, ..named_port(PortNo(1), b"tap1") };
+    let up = named_port(PortNo(1), b"tap1");
+    let gone = Some(Event::PortGone(PortNo(1)));
+    let cases = [
+        (PortReason::MODIFY, down, &gone),
+        (PortReason::MODIFY, off, &gone),
+        (PortReason::MODIFY, up, &None),
+        (PortReason::DELETE, up, &gone),
+        (PortReason::ADD, up, &None),
+    ];
+    for (reason, port, expected) in cases {
+        let mut writer = Writer::new();
+        PortStatus { reason, port }.encode(&mut writer, Xid(0)).unwrap();
+        let event = pair.session.on_message(writer.as_slice(), SECOND, &mut Writer::new()).unwrap();
+        assert_eq!(event, *expected, "{reason:?} {port:?}");
+    }
+}
+
+/// A flow that a learning bridge has learnt.
+fn bridged(port: u32) -> Arc<Flow> {
+    let actions = [Action::output(PortNo(port))];
+    let cookie = cookie::cookie(Kind::Bridged, "");
+    Arc::new(Flow::new(TableId(0), 1, &Match::new().in_port(PortNo(port)), cookie, &actions, None).unwrap())
+}
+
+#[test]
+fn a_learning_bridge_keeps_what_it_has_learnt_and_tells_it_after_an_audit() {
+    let strangers = with_cookie(7, 7, 7);
+    let mut switch = Simulator::new();
+    switch.flows = [bridged(1), bridged(2), strangers.clone(), flow(9, 9)].into_iter().collect();
+    let wanted = Wanted { ownership: Ownership::Learning, ..wanted([flow(1, 1)]) };
+    let mut pair = Pair::adopted(switch, wanted);
+    pair.holds([bridged(1), bridged(2), strangers, flow(1, 1)]);
+    let mut told = pair.session.take_bridged();
+    told.sort_by_key(|flow| flow.match_tlvs().to_vec());
+    assert_eq!(told, [&*bridged(1), &*bridged(2)].map(Flow::clone));
+    assert!(pair.session.take_bridged().is_empty(), "told once");
+}
+
+#[test]
+fn flows_that_were_learnt_go_where_no_bridge_learns_any_more() {
+    let mut switch = Simulator::new();
+    switch.flows = [bridged(1)].into_iter().collect();
+    let wanted = Wanted { ownership: Ownership::Ours, ..wanted([flow(1, 1)]) };
+    Pair::adopted(switch, wanted).holds([flow(1, 1)]);
+}
+
+#[test]
+fn an_error_about_an_answer_to_a_packet_is_told() {
+    let mut pair = adopted();
+    let mut refusal = Writer::new();
+    ErrorMsg { code: ErrorCode::FMFC_TABLE_FULL, data: &[] }.encode(&mut refusal, Xid(0)).unwrap();
+    let told = pair.session.on_message(refusal.as_slice(), SECOND, &mut Writer::new()).unwrap();
+    assert_eq!(told, Some(Event::Refused(ErrorCode::FMFC_TABLE_FULL)));
 }

@@ -14,8 +14,9 @@ use crate::openflow::flow_monitor::{self, FlowEvent, FlowUpdate, FlowUpdateFull,
 use crate::openflow::frame::Framing;
 use crate::openflow::hello::Hello;
 use crate::openflow::multipart::{Multipart, MultipartType};
+use crate::openflow::port::Port;
 use crate::openflow::{
-    Cookie, DatapathId, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, Message, MessageType, PortNo, Raw,
+    Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, Message, MessageType, PortNo, Raw,
     RawMatch, Reader, Writer, Xid, empty_message, message,
 };
 
@@ -33,6 +34,7 @@ pub(super) struct Simulator {
     pub(super) lenient: bool,
     /// Flows in one part of a dump.
     pub(super) part: usize,
+    pub(super) ports: Vec<Port>,
     /// Says nothing of changes until resumed.
     paused: bool,
     monitored: bool,
@@ -43,6 +45,13 @@ pub(super) struct Simulator {
     log: Vec<String>,
 }
 
+/// A port as a switch describes it.
+pub(super) fn named_port(port_no: PortNo, name: &[u8]) -> Port {
+    let mut port = Port { port_no, ..Port::default() };
+    port.name.0[..name.len()].copy_from_slice(name);
+    port
+}
+
 impl Simulator {
     pub(super) fn new() -> Self {
         Self {
@@ -51,6 +60,7 @@ impl Simulator {
             monitors: true,
             lenient: false,
             part: 3,
+            ports: vec![named_port(PortNo(1), b"tap1"), named_port(PortNo::LOCAL, b"br0")],
             paused: false,
             monitored: false,
             open: None,
@@ -213,6 +223,17 @@ impl Simulator {
                         flags: u16::from(more),
                         body: Raw::new(body.as_slice()),
                     };
+                    reply.encode_reply(&mut self.output, xid).unwrap();
+                }
+            }
+            MultipartType::PORT_DESC => {
+                for (part, more) in
+                    [(&self.ports[..self.ports.len() / 2], true), (&self.ports[self.ports.len() / 2..], false)]
+                {
+                    let mut body = Writer::new();
+                    part.iter().for_each(|port| port.encode(&mut body).unwrap());
+                    let body = Raw::new(body.as_slice());
+                    let reply = Multipart { multipart_type: MultipartType::PORT_DESC, flags: u16::from(more), body };
                     reply.encode_reply(&mut self.output, xid).unwrap();
                 }
             }

@@ -102,7 +102,7 @@ impl Pair {
     /// The same, and time passes before.
     pub(super) fn settle_after(&mut self, time: Duration) {
         self.now += time;
-        self.session.on_tick(self.now, &mut self.out).unwrap();
+        self.events.extend(self.session.on_tick(self.now, &mut self.out).unwrap());
         self.settle();
     }
 

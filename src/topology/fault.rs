@@ -313,8 +313,8 @@ pub enum Fault {
     BridgeTaken(Name),
     #[error("found {0:?}, expected true, false or \"controller\"")]
     BadResponder(Box<str>),
-    #[error("found bridges, expected an empty list: this version cannot run learning bridges yet")]
-    NoLearning,
+    #[error("found {0:?} again, expected each bridge once")]
+    BridgeTwice(Name),
     #[error(
         "found no node {0:?}, which is this host's name, expected [nodes.{0}] here or another `node` in heddle.toml"
     )]

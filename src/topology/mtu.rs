@@ -285,6 +285,17 @@ mod tests {
     }
 
     #[test]
+    fn the_section_comes_once_wherever_it_is_in_a_large_file() {
+        let text = |sections: &str| format!("{NODES}{NETWORKS}{}{sections}", port("a", 1));
+        let once = Topology::parse_in_chunks(&text("[mtu]\npath_mtu = 1400\n"), "t", 1).unwrap();
+        assert_eq!(once.mtu_of(once.network("tunnel").unwrap()), 1350);
+        let twice = format!("[mtu]\npath_mtu = 1400\n{}", text("[mtu]\n"));
+        let refused = Topology::parse_in_chunks(&twice, "t", 1).unwrap_err().to_string();
+        assert_eq!(refused, Topology::parse(&twice, "t").unwrap_err().to_string());
+        assert!(refused.ends_with("not TOML: duplicate key mtu"), "{refused}");
+    }
+
+    #[test]
     fn options_that_cannot_be_are_refused_where_they_stand() {
         let size = |found: u32| format!("found {found}, expected a size in bytes from 68 to 65535");
         for (options, expected) in [

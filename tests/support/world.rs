@@ -160,6 +160,7 @@ impl World {
                 let end = bindings.physical[network].integration.expect("both ends");
                 queue.push_back((name.clone(), Bridge::Integration, end, packet.on_the_wire()));
             }
+            Bridge::Learning(_) => unreachable!("no topology has one"),
         }
     }
 }
@@ -185,7 +186,7 @@ impl Node {
                 let patch = bindings.physical[network].physical;
                 outputs.extend([Some(WIRE), patch].into_iter().flatten().map(|port| (port, packet.clone())));
             }
-            Bridge::Tunnel => panic!("no NORMAL on br-tun"),
+            Bridge::Tunnel | Bridge::Learning(_) => panic!("no NORMAL there"),
         }
         outputs.retain(|(port, _)| *port != in_port);
         outputs

@@ -18,6 +18,7 @@ use clap::ValueEnum;
 
 use crate::flow::text::{Names, Printer};
 use crate::openflow::{Cookie, DecodeError, FlowStats, Reader, TableId};
+pub use ways::Groups;
 use ways::{End, Via, Way, ways};
 
 /// How a graph is written.
@@ -72,18 +73,21 @@ pub struct Graph<'n> {
     title: String,
     names: &'n dyn Names,
     printer: Printer<'n>,
+    groups: Groups,
     tables: BTreeMap<TableId, Table>,
     edges: BTreeMap<Edge, Traffic>,
     lines: Vec<Line>,
 }
 
 impl<'n> Graph<'n> {
-    /// Without flows. `title` says of which switch they are going to be.
-    pub fn new(title: impl Into<String>, names: &'n dyn Names) -> Self {
+    /// Without flows. `title` says of which switch they are going to be; `groups` are those that it has, as far as
+    /// they are known.
+    pub fn new(title: impl Into<String>, names: &'n dyn Names, groups: Groups) -> Self {
         Self {
             title: title.into(),
             names,
             printer: Printer::new(names),
+            groups,
             tables: BTreeMap::new(),
             edges: BTreeMap::new(),
             lines: Vec::new(),
@@ -94,7 +98,7 @@ impl<'n> Graph<'n> {
     pub fn add(&mut self, flow: &FlowStats<'_>) -> Result<(), DecodeError> {
         let packets = (flow.packet_count != u64::MAX).then_some(flow.packet_count);
         let count = packets.unwrap_or(0);
-        let ways = ways(flow)?;
+        let ways = ways(flow, &self.groups)?;
         let table = self.tables.entry(flow.table).or_default();
         table.traffic.count(count);
         let mut next = Vec::new();

@@ -2,11 +2,18 @@
 
 use super::*;
 use crate::flow::parse::{self, NoNames};
-use crate::openflow::PortNo;
+use crate::flow::sim::{Bucket, Group};
+use crate::flow::text::Numbers;
+use crate::openflow::group::GroupType;
+use crate::openflow::{Action, GroupId, PortNo};
 
 /// A graph of flows in the syntax of ovs-ofctl, each with the packets that it saw before it, or `-`.
 fn graph<'n>(text: &str, names: &'n dyn Names) -> Graph<'n> {
-    let mut graph = Graph::new("br0", names);
+    graph_with_groups(text, names, Groups::new())
+}
+
+fn graph_with_groups<'n>(text: &str, names: &'n dyn Names, groups: Groups) -> Graph<'n> {
+    let mut graph = Graph::new("br0", names, groups);
     for line in text.lines() {
         let (packets, line) = line.trim().split_once(' ').unwrap();
         let parsed = parse::flow(line, &NoNames).unwrap();
@@ -87,6 +94,22 @@ fn every_way_out_of_a_table_is_counted_with_its_packets() {
     assert_eq!(ends(30)[2..4], ["port port 5", "port tap</script>\\\"&"]);
     assert_eq!(ends(30)[4..], ["port port in reg1"]);
     assert_eq!((ends(40), ends(99)), (vec![], vec!["drop drop".to_owned()]));
+}
+
+#[test]
+fn the_ways_of_a_flow_go_through_the_buckets_of_its_groups() {
+    let group = |actions: &[Action]| {
+        let bucket = Bucket { id: 0, weight: 0, watch_port: None, watch_group: None, actions: actions.to_vec() };
+        Group { kind: GroupType::ALL, buckets: vec![bucket] }
+    };
+    // Two groups that lead to each other: a switch refuses that, a picture has to end all the same.
+    let to_table = group(&[Action::resubmit(TableId(30)), Action::Group(5)]);
+    let to_tunnel = group(&[Action::SetTunnel(7), Action::output(PortNo(9)), Action::Group(4)]);
+    let groups = Groups::from([(GroupId(4), to_table), (GroupId(5), to_tunnel)]);
+    let graph = graph_with_groups("3 table=0 actions=group:4,output:8", &Numbers, groups);
+    let ends: Vec<_> = graph.tables[&TableId(0)].ends.keys().map(|end| graph.end_title(end)).collect();
+    assert_eq!(ends, ["group 4", "group 5", "port 9", "port 8"]);
+    assert!(graph.edges.contains_key(&(TableId(0), TableId(30), Via::Resubmit)));
 }
 
 #[test]

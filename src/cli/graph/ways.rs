@@ -1,7 +1,10 @@
 //! Where the actions of a flow send its packets.
 
+use std::collections::BTreeMap;
+
+use crate::flow::sim::Group;
 use crate::openflow::oxm::{self, Field};
-use crate::openflow::{Action, DecodeError, FlowStats, Instruction, PortNo, Reader, TableId};
+use crate::openflow::{Action, DecodeError, FlowStats, GroupId, Instruction, PortNo, Reader, TableId};
 
 /// How packets, or what they teach, get from a table to another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -57,9 +60,12 @@ pub(super) enum Way {
     End(End),
 }
 
-/// All ways of a flow, each once.
-pub(super) fn ways(flow: &FlowStats<'_>) -> Result<Vec<Way>, DecodeError> {
-    let mut walk = Walk { table: flow.table, tunnel: false, ways: Vec::new() };
+/// The groups of a switch; those of a text are not known.
+pub type Groups = BTreeMap<GroupId, Group>;
+
+/// All ways of a flow, each once, also those through the buckets of its groups.
+pub(super) fn ways(flow: &FlowStats<'_>, groups: &Groups) -> Result<Vec<Way>, DecodeError> {
+    let mut walk = Walk { table: flow.table, groups, tunnel: false, ways: Vec::new() };
     for instruction in Instruction::decode_list(Reader::at(flow.instructions, flow.instructions_offset))? {
         match instruction {
             Instruction::GotoTable(table) => walk.add(Way::Table(table, Via::Goto)),
@@ -75,15 +81,16 @@ pub(super) fn ways(flow: &FlowStats<'_>) -> Result<Vec<Way>, DecodeError> {
     Ok(walk.ways)
 }
 
-struct Walk {
+struct Walk<'g> {
     /// Where the flow is.
     table: TableId,
+    groups: &'g Groups,
     /// The key of a tunnel was set.
     tunnel: bool,
     ways: Vec<Way>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn add(&mut self, way: Way) {
         if !self.ways.contains(&way) {
             self.ways.push(way);
@@ -117,7 +124,7 @@ impl Walk {
                     bundle.members.iter().for_each(|port| self.output(PortNo::of_16(*port)));
                 }
                 Action::Controller { .. } | Action::Controller2(_) => self.output(PortNo::CONTROLLER),
-                Action::Group(group) => self.add(Way::End(End::Group(*group))),
+                Action::Group(group) => self.group(*group),
                 Action::ResubmitPort(_) => self.table(self.table, Via::Resubmit),
                 Action::Resubmit { table, .. } | Action::ResubmitCt { table, .. } => self.table(*table, Via::Resubmit),
                 Action::Ct(ct) if ct.recirc_table != TableId::ALL => {
@@ -132,6 +139,17 @@ impl Walk {
                 _ => {}
             }
         }
+    }
+
+    /// The group itself is an end. Each is entered once: groups may lead to groups.
+    fn group(&mut self, number: u32) {
+        let end = Way::End(End::Group(number));
+        if self.ways.contains(&end) {
+            return;
+        }
+        self.ways.push(end);
+        let buckets = self.groups.get(&GroupId(number)).into_iter().flat_map(|group| &group.buckets);
+        buckets.for_each(|bucket| self.cloned(&bucket.actions));
     }
 
     /// What a copy of the packet is given stays with the copy.

@@ -1,5 +1,6 @@
 //! The one way to flows: a switch, or a text.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -8,9 +9,11 @@ use super::dump::{Dump, FlowEntries};
 use super::names::NameTable;
 use super::text_dump;
 use crate::cli::client::{Client, ClientError, ParseTargetError, Target};
+use crate::flow::sim::Group;
 use crate::openflow::flow_mod::encode_flow_stats_request;
+use crate::openflow::group::GroupDesc;
 use crate::openflow::multipart::MultipartType;
-use crate::openflow::{Cookie, TableId};
+use crate::openflow::{Cookie, Entries, GroupId, TableId};
 
 /// Where flows come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,7 +59,7 @@ pub struct Reading {
     /// What could be read.
     pub dump: Dump,
     /// Lines that are no flows.
-    faults: usize,
+    pub(super) faults: usize,
 }
 
 impl Reading {
@@ -162,6 +165,23 @@ pub fn read_flows(client: &mut Client) -> Result<FlowEntries, ClientError> {
         |_, part| flows.extend(part.body.reader()),
     )?;
     Ok(flows)
+}
+
+/// All groups of a switch.
+pub fn read_groups(client: &mut Client) -> Result<BTreeMap<GroupId, Group>, ClientError> {
+    let mut groups = BTreeMap::new();
+    client.multipart(
+        MultipartType::GROUP_DESC,
+        |_| Ok(()),
+        |_, part| {
+            for desc in Entries::<GroupDesc<'_>>::new(part.body.reader()) {
+                let desc = desc?;
+                groups.insert(desc.group_id, Group::from_desc(&desc)?);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(groups)
 }
 
 #[cfg(test)]

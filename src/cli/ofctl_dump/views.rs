@@ -5,9 +5,10 @@ use std::io::Write;
 use super::Error;
 use super::args::{Args, Request};
 use super::names::NameTable;
-use super::source::Source;
+use super::source::{Reading, Source, read_groups, read_switch};
+use crate::cli::client::Client;
 use crate::cli::filter::{Filter, Scratch};
-use crate::cli::graph::{Format, Graph};
+use crate::cli::graph::{Format, Graph, Groups};
 use crate::cli::watch;
 use crate::openflow::TableId;
 
@@ -34,12 +35,20 @@ pub(super) fn show(request: &Request, args: &Args, out: &mut impl Write) -> Resu
     Ok(watch::run(target, options, out)?)
 }
 
+/// Flows, and the groups that they lead to, of which a text says nothing.
+fn read(source: &Source) -> Result<(Reading, Groups), Error> {
+    let Source::Switch(target) = source else { return Ok((source.read(&NameTable::default())?, Groups::new())) };
+    let mut client = Client::connect(target)?;
+    let dump = read_switch(&mut client, source.name())?;
+    Ok((Reading { dump, faults: 0 }, read_groups(&mut client)?))
+}
+
 fn graph(request: &Request, args: &Args, format: Format, out: &mut impl Write) -> Result<(), Error> {
-    let reading = request.source.read(&NameTable::default())?;
+    let (reading, groups) = read(&request.source)?;
     let mut names = reading.dump.names.clone();
     args.look.table_names.apply(&mut names, &reading.dump.name)?;
     let filter = request.filter.as_deref().map(|text| Filter::parse(text, &names)).transpose()?;
-    let mut graph = Graph::new(reading.dump.name.clone(), &names);
+    let mut graph = Graph::new(reading.dump.name.clone(), &names, groups);
     let mut scratch = Scratch::default();
     for flow in reading.dump.flows.iter().filter(|flow| args.table.is_none_or(|table| flow.table.0 == table)) {
         if filter.as_ref().map_or(Ok(true), |filter| filter.matches(&flow, &mut scratch))? {

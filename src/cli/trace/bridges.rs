@@ -8,13 +8,12 @@ use super::Error;
 use crate::cli::client::{Client, ClientError, Target};
 use crate::cli::ofctl_dump::dump::Dump;
 use crate::cli::ofctl_dump::names::NameTable;
-use crate::cli::ofctl_dump::source::{Source, read_switch};
+use crate::cli::ofctl_dump::source::{Source, read_groups, read_switch};
 use crate::flow::Flow;
-use crate::flow::sim::{Bridge, BridgePort, Group, Network, Ports, Tables, is_patch};
-use crate::openflow::group::GroupDesc;
+use crate::flow::sim::{Bridge, BridgePort, Network, Ports, Tables, is_patch};
 use crate::openflow::multipart::MultipartType;
 use crate::openflow::port::{Port, PortConfig, PortState};
-use crate::openflow::{Entries, GroupId, PortNo};
+use crate::openflow::{Entries, PortNo};
 
 /// Bridges, and the dump of each.
 pub(super) struct Bridges {
@@ -87,24 +86,8 @@ fn live(target: &Target, name: Option<&str>) -> Result<Read, Error> {
     let own = dump.names.ports().find(|(port, _)| *port == PortNo::LOCAL).map(|(_, name)| name.to_owned());
     let name = name.map(str::to_owned).or(own).unwrap_or_else(|| target.to_string());
     let mut read = build(name, dump, ports)?;
-    read.bridge.groups = Some(groups(&mut client)?);
+    read.bridge.groups = Some(read_groups(&mut client)?);
     Ok(read)
-}
-
-fn groups(client: &mut Client) -> Result<BTreeMap<GroupId, Group>, ClientError> {
-    let mut groups = BTreeMap::new();
-    client.multipart(
-        MultipartType::GROUP_DESC,
-        |_| Ok(()),
-        |_, part| {
-            for desc in Entries::<GroupDesc<'_>>::new(part.body.reader()) {
-                let desc = desc?;
-                groups.insert(desc.group_id, Group::from_desc(&desc)?);
-            }
-            Ok(())
-        },
-    )?;
-    Ok(groups)
 }
 
 fn build(name: String, dump: Dump, ports: Ports) -> Result<Read, Error> {

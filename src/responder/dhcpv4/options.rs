@@ -1,6 +1,6 @@
 //! The options of a server's answers as bytes: made when a topology comes into force, copied for each answer.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use dhcproto::Encodable;
 use dhcproto::v4::DhcpOption;
@@ -65,14 +65,14 @@ pub(super) fn encode(options: &[DhcpOption]) -> Box<[u8]> {
     encoded.collect()
 }
 
-fn ipv4(address: std::net::IpAddr) -> Option<Ipv4Addr> {
+fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
     match address {
-        std::net::IpAddr::V4(address) => Some(address),
-        std::net::IpAddr::V6(_) => None,
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
     }
 }
 
-fn all_ipv4(addresses: &[std::net::IpAddr]) -> Vec<Ipv4Addr> {
+fn all_ipv4(addresses: &[IpAddr]) -> Vec<Ipv4Addr> {
     addresses.iter().copied().filter_map(ipv4).collect()
 }
 

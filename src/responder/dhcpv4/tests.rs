@@ -240,6 +240,21 @@ fn a_search_list_is_compressed_as_rfc_3397_has_it() {
 }
 
 #[test]
+fn every_domain_that_a_topology_may_name_can_be_told() {
+    let label = "a".repeat(63);
+    let longest = format!("{label}.{label}.{label}.{}", &label[..61]);
+    for name in ["x", "_x._y.example", "3com.example", "a-b.xn--bcher-kva.example", &longest] {
+        let keys = format!("enable_dhcp = true\ndomain_name = '{name}'\ndomain_search = ['{name}.']");
+        let mut asked = with_list(discover(), &[Code::DomainName, Code::DomainSearch]);
+        asked.opts_mut().insert(O::MaxMessageSize(1450));
+        let told = answered(&server(&keys, "fixed_ips = ['10.0.0.7']").unwrap(), &asked);
+        assert_eq!(told.data(option::DOMAIN_NAME), name.as_bytes());
+        let labels = name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
+        assert_eq!(told.data(option::DOMAIN_SEARCH), labels.chain([0]).collect::<Vec<u8>>());
+    }
+}
+
+#[test]
 fn who_asks_for_routes_gets_them_in_place_of_the_router() {
     for list in [[Code::Router, Code::ClasslessStaticRoute], [Code::ClasslessStaticRoute, Code::Router]] {
         let told = answered(&full(), &with_list(discover(), &list));
