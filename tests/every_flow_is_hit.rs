@@ -13,6 +13,10 @@ const STRANGER: &str = "fa:16:3e:00:99:99";
 /// Allowed to `free` only, so the topology has no port of it.
 const PAIR: &str = "fa:16:3e:00:88:88";
 
+/// Of hosts with other settings: `arp_by_packet_in`, and `tests/learning_bridges.rs`.
+const IN_OTHER_LABS: [FlowKind; 5] =
+    [FlowKind::ArpToHeddle, FlowKind::Unheard, FlowKind::Reserved, FlowKind::NoStation, FlowKind::Bridged];
+
 /// On b everything that a reaches, and on a everything that is looked at.
 fn lab() -> Lab {
     Lab::new("every-flow")
@@ -92,6 +96,14 @@ fn use_it(lab: &Lab) {
         lab.vm(vm).send(&frame::advertisement(&mac, &own, (&mac, &own)));
         lab.vm(vm).send(&frame::arp((&mac, EVERYONE), 1, (&mac, &lab.vm(vm).ip()), (UNKNOWN, &lab.vm(vm).ip())));
     }
+    // Each address is asked for; and, without a word about the asker, whether it is free.
+    for vm in ["x-a", "open", "x-b", "free"] {
+        let (mac, ip6) = (lab.vm("open").mac(), lab.vm("open").ip6());
+        for target in [lab.vm(vm).ip6(), frame::link_local(&lab.vm(vm).mac())] {
+            lab.vm("open").send(&frame::solicitation(&mac, &ip6, &target));
+            lab.vm("open").send(&frame::solicitation(&mac, "::", &target));
+        }
+    }
     let (ip6, mac) = (lab.vm("x-a").ip6(), lab.vm("x-a").mac());
     lab.vm("x-a").send(&frame::advertisement(&mac, &ip6, (&mac, &ip6)));
     let advertise =
@@ -156,10 +168,8 @@ fn every_flow_is_hit_by_some_packet() {
     let kinds =
         |flows: &[FlowLine]| flows.iter().filter_map(|flow| flow.kind()).map(|kind| kind as u8).collect::<Vec<_>>();
     let seen: BTreeSet<u8> = flows().iter().flat_map(|(_, flows)| kinds(flows)).collect();
-    // Those of the firewall, which this topology has not, are in `tests/firewall.rs`, those of learning bridges in
-    // `tests/learning_bridges.rs`.
-    let learning = [FlowKind::Unheard, FlowKind::Reserved, FlowKind::NoStation, FlowKind::Bridged];
-    let here = FlowKind::ALL.iter().filter(|kind| !kind.is_firewall() && !learning.contains(kind));
+    // Those of the firewall, which this topology has not, are in `tests/firewall.rs`.
+    let here = FlowKind::ALL.iter().filter(|kind| !kind.is_firewall() && !IN_OTHER_LABS.contains(kind));
     let all: BTreeSet<u8> = here.map(|kind| *kind as u8).collect();
     assert_eq!(seen, all, "every kind of flow occurs in this lab");
     let canary = a.flows_of("br-int", FlowKind::Canary);

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 
 use heddle::agent::preview::{Preview, preview};
-use heddle::config::Config;
+use heddle::config::{Config, DatapathType};
 use heddle::flow::text::Cookies;
 use heddle::topology::Topology;
 use support::switch::Switch;
@@ -104,7 +104,8 @@ fn plug(switch: &Switch, preview: &Preview, topology: &Topology) -> Vec<String> 
 fn the_pipeline_leads_where_open_vswitch_says() {
     let Some(switch) = Switch::start(&["br-int", "br-tun", "br-phys"]) else { return };
     let topology = Topology::parse(TOPOLOGY, "topology.toml").unwrap();
-    let config = Config::defaults("one");
+    let mut config = Config::defaults("one");
+    config.bridges.datapath_type = DatapathType::Netdev;
     let facts = plug(&switch, &Preview::new(&topology, &config), &topology);
     for bridge in preview(&topology, &config) {
         add_flows(&switch, &bridge.name, std::str::from_utf8(&bridge.text(Cookies::Shown).unwrap()).unwrap());
@@ -153,6 +154,14 @@ fn pipeline_packets() -> Vec<(&'static str, String)> {
             add(own, "ff:ff:ff:ff:ff:ff".to_owned(), &arp);
         }
         add(own, mac(3), "icmp6,icmpv6_type=136,nd_target=fe80::1");
+        // Of a port elsewhere, of one here, of nobody, from beyond the link; and without a word about the sender.
+        for (target, ttl, sll) in [(3, 255, own), (2, 255, own), (9, 255, own), (3, 254, own), (3, 255, 0)] {
+            let sll = if sll == 0 { "00:00:00:00:00:00".to_owned() } else { mac(sll) };
+            let asked = format!(
+                "icmp6,nw_ttl={ttl},ipv6_src=2001:db8::1,icmpv6_type=135,nd_target=fe80::f816:3eff:fe00:{target},nd_sll={sll}"
+            );
+            add(own, "33:33:ff:00:00:03".to_owned(), &asked);
+        }
         add(own, mac(3), "dl_vlan=1,dl_type=0x1234");
     }
     for (key, dst) in [(1001, 1), (1001, 9), (1002, 1), (7, 1)] {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::neighbours::Neighbours;
+use super::neighbors::Neighbors;
 use super::{PortAnswers, Snapshot};
 use crate::openflow::PortNo;
 use crate::pipeline::{Object, View};
@@ -16,7 +16,7 @@ pub struct Answers {
     snapshot: Arc<Snapshot>,
     /// Under which number the snapshot has each port.
     numbers: HashMap<Name, PortNo>,
-    neighbours: Neighbours,
+    neighbors: Neighbors,
 }
 
 impl Answers {
@@ -28,8 +28,8 @@ impl Answers {
     /// Looks at `objects` anew. True if another snapshot is in force.
     pub fn update(&mut self, view: &View<'_>, objects: &[Object]) -> bool {
         let before = self.snapshot.clone();
-        if self.neighbours.update(view, objects) {
-            Arc::make_mut(&mut self.snapshot).networks = self.neighbours.by_vlan();
+        if self.neighbors.update(view, objects) {
+            Arc::make_mut(&mut self.snapshot).networks = self.neighbors.by_vlan();
         }
         for object in objects {
             if let Object::Port(name) = object {

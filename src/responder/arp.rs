@@ -2,7 +2,7 @@
 //! the flows of [`crate::pipeline`] have where these answer.
 
 use super::addresses::{Holder, Place};
-use super::neighbours::NetworkAnswers;
+use super::neighbors::NetworkAnswers;
 use super::{Destination, Query, Reply, Verdict};
 use crate::packet::build::Frame;
 use crate::packet::{Arp, Payload};

@@ -25,7 +25,7 @@ pub mod latency;
 pub mod learning;
 pub mod limits;
 mod nd;
-pub mod neighbours;
+pub mod neighbors;
 pub mod query;
 pub mod ra;
 pub mod reply;

@@ -5,7 +5,7 @@
 use std::net::Ipv6Addr;
 
 use super::addresses::{Holder, NodeKind, Place};
-use super::neighbours::NetworkAnswers;
+use super::neighbors::NetworkAnswers;
 use super::{Destination, Query, Reply, Verdict};
 use crate::openflow::numbers::NEIGHBOR_ADVERTISEMENT;
 use crate::openflow::{MacAddr, Writer};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::neighbours::NetworkAnswers;
+use super::neighbors::NetworkAnswers;
 use super::{dhcpv4, dhcpv6, ra};
 use crate::openflow::{MacAddr, PortNo};
 use crate::pipeline::View;

@@ -102,6 +102,16 @@ impl Frame {
         self.ethertype == IPV6 && self.payload.get(6) == Some(&ICMPV6) && self.payload.get(40) == Some(&kind)
     }
 
+    /// A neighbour solicitation or advertisement of this target.
+    pub fn is_nd_of(&self, kind: u8, target: &str) -> bool {
+        self.is_icmpv6(kind) && self.payload.get(48..64).is_some_and(|there| *there == address6(target))
+    }
+
+    /// The flags of a neighbour advertisement: router, solicited and override in the upper three bits.
+    pub fn nd_flags(&self) -> Option<u8> {
+        self.payload.get(44).copied().filter(|_| self.is_icmpv6(136))
+    }
+
     /// ICMP echo request or reply.
     pub fn is_icmp_echo(&self) -> bool {
         let header = usize::from(self.payload.first().copied().unwrap_or_default() & 0x0f) * 4;
@@ -176,14 +186,33 @@ pub fn advertisement(frame_source: &str, source: &str, target: (&str, &str)) -> 
     icmpv6(136, frame_source, source, &body)
 }
 
+/// A neighbour solicitation of a target to its solicited-node address: who sends it (MAC, IPv6). From `::`, without a
+/// word about its sender.
+pub fn solicitation(frame_source: &str, source: &str, target: &str) -> Vec<u8> {
+    let target = address6(target);
+    let mut body = [&[0; 4][..], &target].concat();
+    if source != "::" {
+        body.extend([&hex("01 01")[..], &hex(frame_source)].concat());
+    }
+    let [.., a, b, c] = target;
+    let group = format!("ff02::1:ff{a:02x}:{b:02x}{c:02x}");
+    icmpv6_to(&group, 135, (frame_source, source), &body)
+}
+
 /// ICMPv6 of a type with code 0, to all nodes: who sends it (MAC, IPv6), and what follows the checksum.
 pub fn icmpv6(kind: u8, frame_source: &str, source: &str, body: &[u8]) -> Vec<u8> {
-    let addresses = [address6(source), address6("ff02::1")].concat();
+    icmpv6_to("ff02::1", kind, (frame_source, source), body)
+}
+
+/// The same to any multicast address.
+fn icmpv6_to(group: &str, kind: u8, (frame_source, source): (&str, &str), body: &[u8]) -> Vec<u8> {
+    let group = address6(group);
+    let addresses = [address6(source), group].concat();
     let mut icmp = [&[kind, 0, 0, 0], body].concat();
     let length = u16::try_from(icmp.len()).expect("a test sends short packets").to_be_bytes();
     let sum = checksum(&[&addresses[..], &[0, 0], &length, &[0, 0, 0, ICMPV6], &icmp].concat());
     icmp[2..4].copy_from_slice(&sum.to_be_bytes());
-    let ethernet = [&hex("33:33:00:00:00:01")[..], &hex(frame_source), &IPV6.to_be_bytes()].concat();
+    let ethernet = [&hex("33:33")[..], &group[12..], &hex(frame_source), &IPV6.to_be_bytes()].concat();
     [&ethernet[..], &hex("60000000"), &length, &[ICMPV6, 255], &addresses, &icmp].concat()
 }
 

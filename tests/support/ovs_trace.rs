@@ -162,6 +162,9 @@ impl Packet {
                     self.fields.insert("nw_ecn".into(), (number(value) & 3).to_string());
                 }
                 ("tunnel" | "skb_mark" | "skb_priority", _) | ("mpls", "bos") => {}
+                // Said only where they are not zero.
+                ("nd_ext", _) if number(value) == 0 => _ = self.fields.remove(key),
+                ("nd_ext", _) => _ = self.fields.insert(key.into(), number(value).to_string()),
                 _ => _ = self.fields.insert(flow_name(layer, key), value.to_owned()),
             }
         }

@@ -39,12 +39,12 @@ struct Known {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Neighbours {
+pub(super) struct Neighbors {
     networks: HashMap<Name, Entry>,
     ports: HashMap<Name, Known>,
 }
 
-impl Neighbours {
+impl Neighbors {
     /// Looks at `objects` anew: a network before its ports, whatever their order. True if an answer may have changed.
     pub(super) fn update(&mut self, view: &View<'_>, objects: &[Object]) -> bool {
         let mut changed = false;
