@@ -43,7 +43,7 @@ ceiling_pid=$!
 pids="$heddle_pid $ceiling_pid"
 peer_pid=""
 if [ -n "$peer" ]; then
-    OVS_RUNDIR=$work taskset -c 0 "$peer" -v0 --unixctl="$work/peer.ctl" ptcp:16635:127.0.0.1 2>"$work/peer.log" &
+    OVS_RUNDIR=$work taskset -c 0 "$peer" -voff --unixctl="$work/peer.ctl" ptcp:16635:127.0.0.1 2>"$work/peer.log" &
     peer_pid=$!
     pids="$pids $peer_pid"
 fi
@@ -89,7 +89,7 @@ measure() {
         name=${controller%%:*}
         [ -s "$work/$name.csv" ] || continue
         file=$work/$name.csv
-        echo "$title $name $(median 7 "$file") $(median 8 "$file") $(median 19 "$file") $(median 14 "$file") $(median 15 "$file")" |
+        echo "$title $name $(median 7 "$file") $(median 8 "$file") $(median 20 "$file") $(median 14 "$file") $(median 15 "$file")" |
             awk '{
                 cpu = $5 > 0 ? sprintf("%.2f", 1e6 / $5) : "–"
                 printf "| %s | %s | %d | %.1f | %s | %d | %d |\n", $1, $2, $3, $4, cpu, $6, $7

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use heddle::pipeline::cookie::Kind;
 use lab::frame::{EVERYONE, arp, icmpv6, link_local};
 use lab::{Lab, Vm, Vxlan, eventually, netns};
 
@@ -135,6 +136,23 @@ fn what_a_rule_allows_gets_in_from_near_and_far_and_the_rest_does_not() {
     // An answer is one to a question: from another port of the same machine it is none.
     assert!(!delivers(&other, (&client, ip(&web, 40000)), b"unasked", IN_VAIN));
     drop(listeners);
+    let kinds = [
+        Kind::PortFiltered,
+        Kind::PortUnfiltered,
+        Kind::PortReached,
+        Kind::PortArpOut,
+        Kind::PortNeighbourOut,
+        Kind::PortSender,
+        Kind::GroupRule,
+        Kind::PortAnswer,
+        Kind::PortNoRule,
+        Kind::PortAccepted,
+        Kind::FirewallAccepted,
+        Kind::PortNeighbourIn,
+        Kind::PortTracked,
+        Kind::PortDelivered,
+    ];
+    lab.host("a").assert_hit("br-int", &kinds);
 }
 
 #[test]
@@ -196,6 +214,8 @@ fn a_connection_lives_as_long_as_a_rule_allows_it() {
         near.set_read_timeout(Some(IN_VAIN)).unwrap();
         assert!(near.read(&mut [0; 64]).is_err(), "nor what the server sends");
     }
+
+    a.assert_hit("br-int", &[Kind::PortRevoked, Kind::PortCut]);
 
     // With the rule it is back: TCP sends again what was lost.
     lab.edit_topology(|topology| topology.security = WEB.into());
@@ -261,4 +281,5 @@ fn a_port_speaks_for_itself_only_and_is_no_server_of_addresses() {
         assert_eq!(capture.text(&advertised).lines().count(), 1, "{}", capture.text(&advertised));
         assert!(!capture.text(&format!("ip6 src host fe80::77 and ether src {mac}")).is_empty());
     }
+    lab.host("a").assert_hit("br-int", &[Kind::PortForged, Kind::PortServerOut]);
 }

@@ -12,7 +12,7 @@ use super::ask::{AskError, ask};
 use super::manual::{Manual, ManualArgs, exit};
 use super::punts::{self, Form};
 use super::status_text::print_status;
-use super::underlay;
+use super::{group_text, underlay};
 use crate::agent::preview::{BridgeFlows, preview};
 use crate::agent::{self, StartError, Status, socket};
 use crate::config::Config;
@@ -213,6 +213,7 @@ fn check(config: &ConfigArgs, topology: Option<&Path>, out: &mut impl Write) -> 
             eprintln!("heddle: warning: {way}");
         }
     }
+    group_text::print(&read, out)?;
     Ok(ExitCode::SUCCESS)
 }
 

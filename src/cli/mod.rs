@@ -9,6 +9,7 @@ pub mod diff;
 pub mod explain;
 pub mod filter;
 pub mod graph;
+mod group_text;
 pub mod heddle;
 mod hex;
 pub mod json;
