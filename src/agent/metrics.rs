@@ -137,6 +137,10 @@ impl BridgeMetrics {
 }
 
 fn not_ready(status: &Status) -> Vec<String> {
+    if status.topology.is_none() {
+        // Learning bridges alone come and go as they like.
+        return Vec::new();
+    }
     let mut reasons = Vec::new();
     if !status.ovsdb_connected {
         reasons.push("the database is not connected".to_owned());
