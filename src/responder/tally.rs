@@ -187,7 +187,7 @@ impl Tally {
         }
     }
 
-    /// How many packets of `topic` met a verdict of this kind, whatever its reason, since the last the counts were taken.
+    /// How many packets of `topic` met a verdict of this kind, whatever its reason, since the counts were last taken.
     pub fn of(&self, topic: Topic, verdict: Verdict) -> u64 {
         self.counts.of(topic, verdict.into())
     }
