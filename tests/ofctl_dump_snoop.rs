@@ -81,6 +81,8 @@ fn both_directions_are_heard_and_unknown_messages_too() {
     let mut controller = controller(&switch);
     let snoop = Snoop::start(&switch, &["br0"]);
     until_heard(&mut controller, &snoop);
+    // What was heard first may have been half of an exchange; from here on both halves are.
+    controller.write_all(&BARRIER).unwrap();
     controller.write_all(&STRANGE).unwrap();
     let mut seen: Vec<String> = Vec::new();
     wait("the strange message and the error about it", || {

@@ -81,20 +81,25 @@ impl<'a> Ethernet<'a> {
     pub fn decode(mut frame: Payload<'a>) -> Result<Self, PacketError> {
         let (dst, src, mut eth_type) = addresses(&mut frame)?;
         let mut tags = [None; MAX_TAGS];
-        // Most frames: one look tells that there is neither a tag nor a SNAP header.
-        if eth_type >= ETH_TYPE_MIN && !is_vlan(eth_type) {
-            return Ok(Self { dst, src, tags, eth_type, payload: frame });
+        // One way out: a second one would copy the whole view through memory.
+        if eth_type < ETH_TYPE_MIN || is_vlan(eth_type) {
+            (tags, eth_type) = unusual(eth_type, &mut frame)?;
         }
-        for place in &mut tags {
-            if is_vlan(eth_type) {
-                let (tag, next) = VlanTag::decode(eth_type, &mut frame)?;
-                *place = Some(tag);
-                eth_type = next;
-            }
-        }
-        let eth_type = snap(eth_type, &mut frame)?;
         Ok(Self { dst, src, tags, eth_type, payload: frame })
     }
+}
+
+/// The tags, and the type behind them and a SNAP header; most frames have neither.
+fn unusual(mut eth_type: u16, frame: &mut Payload<'_>) -> Result<([Option<VlanTag>; MAX_TAGS], u16), PacketError> {
+    let mut tags = [None; MAX_TAGS];
+    for place in &mut tags {
+        if is_vlan(eth_type) {
+            let (tag, next) = VlanTag::decode(eth_type, frame)?;
+            *place = Some(tag);
+            eth_type = next;
+        }
+    }
+    Ok((tags, snap(eth_type, frame)?))
 }
 
 /// What a bridge looks at: the addresses, and the outer tag.
