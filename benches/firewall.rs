@@ -56,7 +56,7 @@ fn port(group: &str, index: usize, node: usize) -> Port {
         fixed_ips: vec![Ipv4Addr::new(10, b.wrapping_add(a), c, d).into()],
         port_security: true,
         allowed_address_pairs: Vec::new(),
-        security_groups: Some(vec![group.into()]),
+        security_groups: Some([group.into()].into()),
         boot: None,
     }
 }
