@@ -26,7 +26,10 @@ rules = [
     { direction = "ingress", protocol = "icmp" },
 ]
 [security_groups.client]
-rules = [{ direction = "egress" }]
+rules = [
+    { direction = "egress" },
+    { direction = "ingress", protocol = "icmp" },
+]
 "#;
 
 /// `web` and two others on host a, one of them without port security, and `far` on host b.
@@ -93,7 +96,7 @@ fn under_attack(lab: &Lab, macs: &[&str], meanwhile: impl FnOnce()) {
     for from in [near, far, open] {
         for frame in forbidden(&from) {
             let inner = job;
-            job = Box::new(move || drop(from.flood(&frame, PAUSE, inner)));
+            job = Box::new(move || assert!(from.flood(&frame, PAUSE, inner) > 0));
         }
     }
     assert!(web.flood(&answer, PAUSE, job) > 0);
@@ -177,8 +180,11 @@ fn a_switch_that_comes_back_without_room_for_a_table_lets_nothing_through_that_i
             fill(a, table, 0);
             a.restart_vswitchd();
             wait_refused(a, table);
-            if table != 93 {
-                near.assert_no_ping("web");
+            // What reaches a neighbour passes 60 and 73, what leaves the host 91 and 94 too; 93 only counts what is dropped.
+            match table {
+                60 | 73 => near.assert_no_ping("web"),
+                91 | 94 => near.assert_no_ping("far"),
+                _ => near.assert_ping("web"),
             }
             make_room(a);
             a.wait_settled();

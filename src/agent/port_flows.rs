@@ -126,8 +126,10 @@ impl PortFlows {
             let Some(known) = self.ports.get_mut(name) else { return false };
             let reached = |bridge: &Bridge, generation: u64| bridges.confirmed(bridge) >= generation;
             let all_reached = known.required.iter().all(|(bridge, generation)| reached(bridge, *generation));
-            let guards_reached =
-                known.required.get(&Bridge::Integration).is_some_and(|generation| reached(&Bridge::Integration, *generation));
+            let guards_reached = known
+                .required
+                .get(&Bridge::Integration)
+                .is_some_and(|generation| reached(&Bridge::Integration, *generation));
             let refused = refusals.of_port(name);
             let changed = match refused.iter().any(|rejected| guards(&rejected.flow)) {
                 true => self.unguarded.insert(name.clone()),
@@ -174,15 +176,29 @@ pub fn bridges_of(port: &Port, topology: &Topology) -> impl Iterator<Item = Brid
 /// The flows that switches refuse, port by port.
 pub struct Refusals<'a> {
     rejected: HashMap<(&'a Bridge, &'a Arc<Flow>), &'a Rejected>,
+    /// Those that ports share: of the host and of networks.
+    shared: HashMap<Object, Vec<(&'a Bridge, &'a Rejected)>>,
     desired: &'a Desired,
-    view: View<'a>,
+    topology: &'a Topology,
 }
 
 impl<'a> Refusals<'a> {
     /// What is refused now.
     pub fn of(bridges: &'a Bridges, desired: &'a Desired, view: &View<'a>) -> Self {
         let rejected = bridges.rejected().map(|(bridge, rejected)| ((bridge, &rejected.flow), rejected));
-        Self { rejected: rejected.collect(), desired, view: *view }
+        let mut refusals =
+            Self { rejected: rejected.collect(), shared: HashMap::new(), desired, topology: view.topology };
+        if !refusals.is_empty() {
+            let networks = view.bindings.local_vlans.keys().cloned().map(Object::Network);
+            let objects = networks.chain([Object::Host]);
+            refusals.shared = objects.map(|object| (object.clone(), refusals.of_object(&object).collect())).collect();
+        }
+        refusals
+    }
+
+    fn of_object(&self, object: &Object) -> impl Iterator<Item = (&'a Bridge, &'a Rejected)> {
+        let flows = self.desired.of(object).iter();
+        flows.filter_map(|(bridge, flow)| Some((bridge, *self.rejected.get(&(bridge, flow))?)))
     }
 
     /// True if nothing is.
@@ -192,12 +208,14 @@ impl<'a> Refusals<'a> {
 
     /// The refused flows that a port is without: its own, and what it shares of those of its network and of the host.
     pub fn of_port(&self, name: &str) -> Vec<&'a Rejected> {
-        let Some(port) = self.view.topology.port(name).filter(|_| !self.is_empty()) else { return Vec::new() };
-        let carriers: Vec<Bridge> = bridges_of(port, self.view.topology).collect();
-        let objects = [Object::Port(port.name.clone()), Object::Network(port.network.clone()), Object::Host];
-        let flows = objects.iter().flat_map(|object| self.desired.of(object));
-        let carried = flows.filter(|(bridge, flow)| carriers.contains(bridge) && concerns(port, flow));
-        carried.filter_map(|(bridge, flow)| self.rejected.get(&(bridge, flow)).copied()).collect()
+        let Some(port) = self.topology.port(name).filter(|_| !self.is_empty()) else { return Vec::new() };
+        let carriers: Vec<Bridge> = bridges_of(port, self.topology).collect();
+        let shared = [Object::Network(port.network.clone()), Object::Host];
+        let shared = shared.iter().filter_map(|object| self.shared.get(object)).flatten().copied();
+        let own = Object::Port(port.name.clone());
+        let all = self.of_object(&own).chain(shared);
+        let concerned = all.filter(|(bridge, rejected)| carriers.contains(bridge) && concerns(port, &rejected.flow));
+        concerned.map(|(_, rejected)| rejected).collect()
     }
 }
 

@@ -20,7 +20,7 @@ mod tunnel;
 mod view;
 
 pub use arp_nd::{ipv4_addresses, ipv6_addresses, may_route};
-pub use firewall::is_to;
 pub use desired::{Desired, all_flows};
+pub use firewall::is_to;
 pub use object::{Object, Unencodable};
 pub use view::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};
