@@ -39,6 +39,15 @@ fn one_host(name: &str, tls: &Settings, more: &str) -> LabBuilder {
         .config_all(more)
 }
 
+/// Heddle has made its bridges; then the VMs are plugged, and all is confirmed.
+fn plug(lab: &Lab) {
+    for host in lab.hosts() {
+        eventually("heddle makes its bridges", BACK_WITHIN, || host.bridge_exists("br-int"));
+    }
+    lab.plug_all();
+    lab.wait_ready();
+}
+
 fn connected_from(host: &Host, bridge: &str) -> Option<String> {
     let status = host.try_status()?;
     let bridges = status["bridges"].as_array()?.clone();
@@ -69,16 +78,17 @@ fn bridges_and_database_over_tls_forward_as_over_plain_sockets() {
         host.vsctl(&["set-manager", "pssl:6640:127.0.0.1"]);
         host.start_heddle();
     }
-    lab.plug_all();
-    lab.wait_ready();
+    plug(&lab);
     let host = lab.host("a");
     for bridge in ["br-int", "br-tun"] {
         assert_eq!(host.vsctl(&["get-controller", bridge]).trim(), "ssl:127.0.0.1:6633");
     }
     // ARP comes up to Heddle and is answered by it.
     lab.vm("web1").assert_ping("web2");
-    let punts = host.heddle(&["punts", "--once"]);
-    assert!(punts.stdout.contains("arp") && punts.stdout.contains("answered"), "{}", punts.stdout);
+    eventually("an answer to ARP is counted", BACK_WITHIN, || {
+        let punts = host.heddle(&["punts", "--once"]).stdout;
+        punts.contains("arp") && punts.contains("answered")
+    });
     assert!(host.heddle(&["check", "-c", &host.config_path()]).ok());
     host.restart_heddle();
     host.wait_settled();
@@ -94,8 +104,7 @@ fn a_switch_with_a_wrong_certificate_is_refused_and_told_why_until_it_has_a_good
     let host = lab.host("a");
     set_ssl(host, &pki, &good);
     host.start_heddle();
-    lab.plug_all();
-    lab.wait_ready();
+    plug(&lab);
     let strangers = Pki::new();
     for (pair, reason, said) in [
         (pki.certify_expired("compute2", Authority::Switch), "certificate_expired", "its certificate expired "),
@@ -132,8 +141,7 @@ fn plain_bridges_and_tls_are_told_from_each_other() {
     let host = lab.host("a");
     set_ssl(host, &pki, &pki.certify("compute1", Authority::Switch));
     host.start_heddle();
-    lab.plug_all();
-    lab.wait_ready();
+    plug(&lab);
     host.add_bridge("other");
     for (target, reason, said) in [
         ("tcp:127.0.0.1:6633", "not_tls", "it does not speak TLS; is its end tcp: or ptcp: where ours is ssl:?"),
@@ -168,8 +176,7 @@ fn the_database_has_to_be_who_it_is_too() {
         BACK_WITHIN,
     );
     set_ssl(host, &pki, &good);
-    lab.plug_all();
-    lab.wait_ready();
+    plug(&lab);
     lab.vm("web1").assert_ping("web2");
 }
 
@@ -181,8 +188,7 @@ fn a_certificate_that_changes_is_read_and_one_that_is_broken_is_not_and_connecti
     let host = lab.host("a");
     set_ssl(host, &pki, &pki.certify("compute1", Authority::Switch));
     host.start_heddle();
-    lab.plug_all();
-    lab.wait_ready();
+    plug(&lab);
     let before = connected_from(host, "br-int").expect("it is connected");
 
     let replace = |content: &[u8]| {
