@@ -11,7 +11,7 @@ use lab::{Capture, Connection, Conversation, Datagrams, FlowLine, Host, Lab, Vm,
 
 /// How long a change may take to come into effect.
 const SOON: Duration = Duration::from_secs(10);
-/// Between two packets of a stream.
+/// Between two packets of a stream. Many more would fill the switch's buffers on a busy machine.
 const PAUSE: Duration = Duration::from_millis(10);
 /// What no rule allows.
 const FORBIDDEN: u16 = 9;
@@ -72,12 +72,12 @@ fn without_loss(lab: &Lab, from: &[Vm<'_>], meanwhile: impl FnOnce()) {
 /// Packets that no rule allows, from `from` to `web`, as long as `meanwhile` runs: none may arrive.
 fn under_attack(lab: &Lab, from: &[Vm<'_>], meanwhile: impl FnOnce()) {
     let web = lab.vm("web");
-    let seen: Capture = web.capture();
+    let seen: Capture = web.capture_headers();
     let mut job: Box<dyn FnOnce() + '_> = Box::new(meanwhile);
     for vm in from {
         let frame = udp((&vm.mac(), &web.mac()), (&vm.ip(), &web.ip()), (40000, FORBIDDEN));
         let inner = job;
-        job = Box::new(move || assert!(vm.flood(&frame, Duration::from_millis(2), inner) > 0));
+        job = Box::new(move || assert!(vm.flood(&frame, PAUSE, inner) > 0));
     }
     job();
     assert_eq!(seen.text(&format!("udp and dst port {FORBIDDEN}")), "", "what no rule allows has arrived");
@@ -256,13 +256,13 @@ fn a_member_that_moves_takes_its_right_along_and_one_that_is_removed_leaves_it()
     });
     // Somebody else uses its address: as long as that is a member's, it is let in.
     let datagram = udp((&open.mac(), &web.mac()), (&mover.ip(), &web.ip()), (40000, SERVICE));
-    let seen = web.capture();
     let filter = format!("udp and src host {} and dst port {SERVICE}", mover.ip());
+    let seen = web.capture_headers();
     open.send(&datagram);
     eventually("a datagram from a member's address arrives", SOON, || !seen.text(&filter).is_empty());
     lab.edit_topology(|topology| drop(topology.remove_port("mover")));
     wait_flows(a, "the address of a removed member is gone", |flows| !any(flows, &of_mover));
-    let seen = web.capture();
+    let seen = web.capture_headers();
     open.send(&datagram);
     // What the same machine sends afterwards goes the same way.
     Connection::open(&open, &web, 80).assert_alive();
