@@ -32,6 +32,7 @@ use super::http;
 use super::metrics::Metrics;
 use super::notify::notify_service_manager;
 use super::punts::PuntsStatus;
+use super::security_log;
 use super::socket::{self, Request};
 use super::status::Status;
 use super::watch::WatchedFile;
@@ -355,6 +356,9 @@ impl Agent {
                 if let Some((_, bridge)) = self.host.bridges().at(connection) {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
+            }
+            News::SecurityLog(records) => {
+                records.iter().for_each(security_log::write);
             }
             News::Closed => {
                 if let Some(bridge) = self.bridge_name(connection) {
