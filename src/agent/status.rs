@@ -8,7 +8,7 @@ use crate::flow::Flow;
 use crate::flow::text::{Cookies, Numbers, Printer};
 use crate::ovsdb::Ofport;
 use crate::pipeline::Bridge;
-use crate::responder::learning::Counters;
+use crate::responder::learning;
 
 /// The role of a learning bridge.
 const LEARNING: &str = "learning";
@@ -64,35 +64,7 @@ pub struct BridgeStatus {
     /// Flows put right after somebody else changed them.
     pub repaired: u64,
     /// What a learning bridge has learnt since it connected.
-    pub learning: Option<LearningStatus>,
-}
-
-/// What a learning bridge has learnt since it connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct LearningStatus {
-    /// Addresses that are remembered.
-    pub addresses: usize,
-    /// Addresses that were forgotten for want of room.
-    pub evicted: u64,
-    /// Packets that were flooded.
-    pub flooded: u64,
-    /// Flows that were written.
-    pub flows: u64,
-    /// Stations that were heard on another port than before.
-    pub moves: u64,
-    /// Of these, moves within seconds of the last.
-    pub flaps: u64,
-    /// Copies of flooded packets that a loop brought back.
-    pub copies: u64,
-    /// Answers that the switch refused.
-    pub refused: u64,
-}
-
-impl From<Counters> for LearningStatus {
-    fn from(counters: Counters) -> Self {
-        let Counters { addresses, evicted, flooded, flows, moves, flaps, copies, refused } = counters;
-        Self { addresses, evicted, flooded, flows, moves, flaps, copies, refused }
-    }
+    pub learning: Option<learning::Counters>,
 }
 
 /// A flow that the switch refuses.
@@ -264,7 +236,7 @@ fn bridges(host: &Host) -> impl Iterator<Item = BridgeStatus> {
         differences: state.differences,
         flow_mods: state.progress.flow_mods,
         repaired: state.progress.repaired,
-        learning: matches!(bridge, Bridge::Learning(_)).then(|| state.learning.into()),
+        learning: matches!(bridge, Bridge::Learning(_)).then(|| state.learning),
     });
     let mut status: Vec<BridgeStatus> = status.collect();
     for name in &host.config().learning.named {

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::agent::status::{BridgeStatus, LearningStatus, NetworkStatus, PortState, PortStatus, Status};
+use crate::agent::status::{BridgeStatus, NetworkStatus, PortState, PortStatus, Status};
+use crate::responder::learning;
 
 /// Prints what is there, and first of all what is wrong.
 pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
@@ -37,7 +38,7 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
     table(rows, out)?;
     for bridge in &status.bridges {
         if let Some(learning) = bridge.learning.filter(|learning| learning.flaps + learning.copies > 0) {
-            let LearningStatus { copies, flaps, .. } = learning;
+            let learning::Counters { copies, flaps, .. } = learning;
             writeln!(
                 out,
                 "  {}: {copies} frames came back through a loop, {flaps} times a station flapped",
