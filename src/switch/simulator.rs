@@ -16,8 +16,8 @@ use crate::openflow::hello::Hello;
 use crate::openflow::multipart::{Multipart, MultipartType};
 use crate::openflow::port::Port;
 use crate::openflow::{
-    Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, Match, Message, MessageType, PortNo, Raw,
-    RawMatch, Reader, Writer, Xid, empty_message, message,
+    Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, Match, Message, MessageType, PortNo, Raw, RawMatch,
+    Reader, Writer, Xid, empty_message, message,
 };
 
 /// Bits of a cookie by which the simulator knows a flow that it refuses as it arrives.
