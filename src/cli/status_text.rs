@@ -16,7 +16,11 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
         }
         None => writeln!(out, "topology  none: only learning bridges are served")?,
     }
-    let refused = [("topology file", &status.topology_problem), ("file heddle.toml", &status.config_problem)];
+    let refused = [
+        ("topology file", &status.topology_problem),
+        ("file heddle.toml", &status.config_problem),
+        ("certificate or key of [tls]", &status.tls_problem),
+    ];
     for (file, problem) in refused {
         let Some(problem) = problem else { continue };
         writeln!(out, "\nThe {file} is refused; the last good one is in force:")?;
@@ -62,6 +66,11 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
     if !status.unserved.is_empty() {
         writeln!(out, "\nNot served, dropped:")?;
         table(status.unserved.iter().map(|row| [row.interface.clone(), row.reason.clone()]), out)?;
+    }
+    if !status.refused_connections.is_empty() {
+        writeln!(out, "\nConnections that were refused, by reason (the log says whose):")?;
+        let rows = status.refused_connections.iter();
+        table(rows.map(|(reason, count)| [reason.replace('_', " "), count.to_string()]), out)?;
     }
     Ok(())
 }
