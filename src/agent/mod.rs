@@ -17,6 +17,7 @@ pub mod port_flows;
 pub mod preview;
 pub mod punts;
 pub mod responders;
+pub mod security_log;
 pub mod socket;
 pub mod status;
 #[cfg(test)]

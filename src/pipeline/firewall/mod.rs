@@ -5,6 +5,7 @@
 //! no rule allows any more. All of it as in Neutron; `docs/PIPELINE.md` has what differs and why.
 
 mod base;
+mod log;
 mod members;
 mod port_range;
 mod rules;
@@ -98,12 +99,15 @@ struct Bound<'a> {
     local_vlan: LocalVlan,
     /// What it sends may enter.
     open: bool,
+    told: log::Told,
 }
 
 impl<'a> Bound<'a> {
     fn of(port: &'a Port, view: &View<'_>) -> Option<Self> {
         let ofport = *view.bindings.ports.get(&port.name)?;
-        Some(Self { port, ofport, local_vlan: view.local_vlan(&port.network)?, open: view.is_open(&port.name) })
+        let local_vlan = view.local_vlan(&port.network)?;
+        let open = view.is_open(&port.name);
+        Some(Self { port, ofport, local_vlan, open, told: log::Told::of(port, view.topology) })
     }
 
     /// What came from the port, or goes to it.
@@ -186,6 +190,7 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         base::egress(&bound, view, sink);
         base::ingress(&bound, view, sink);
         rules::of_port(&bound, view.topology, sink);
+        log::port(&bound, sink);
     } else {
         unfiltered(&bound, sink);
     }
