@@ -8,6 +8,10 @@ mod parse;
 mod protocol;
 #[cfg(test)]
 mod tests;
+mod verdict;
+#[cfg(test)]
+mod verdict_tests;
+mod words;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,7 +24,9 @@ use crate::openflow::MacAddr;
 
 pub(super) use index::Security;
 pub(super) use parse::{address_group, port_groups, security_group};
-pub use protocol::protocol_name;
+pub use protocol::{has_ports, protocol_name, protocol_number};
+pub use verdict::{Mismatch, NoWay, Pass, Payload, Role, RuleRef, Stop, Traffic, Verdict};
+pub use words::{Count, Protocol};
 
 /// The group of the ports that name none.
 pub const DEFAULT_GROUP: &str = "default";
