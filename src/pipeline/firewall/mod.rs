@@ -6,6 +6,7 @@
 
 mod base;
 mod members;
+pub mod origin;
 mod port_range;
 mod rules;
 
