@@ -3,6 +3,7 @@
 //! The firewall is on as soon as a file says anything about it: a table `[security_groups]` or `[address_groups]`, be
 //! it empty, or a port's `security_groups`. It is on for all of the file, so on every node.
 
+mod exchange;
 mod index;
 mod parse;
 mod protocol;
@@ -22,6 +23,7 @@ use ipnetwork::IpNetwork;
 use super::{Name, Port};
 use crate::openflow::MacAddr;
 
+pub use exchange::{Exchange, Passage};
 pub(super) use index::Security;
 pub(super) use parse::{address_group, port_groups, security_group};
 pub use protocol::{has_ports, protocol_name, protocol_number};

@@ -82,8 +82,11 @@ impl Traffic {
         }
     }
 
-    /// What is sent back, if it is a question.
+    /// What is sent back, if it is a question to one machine.
     pub fn answer(&self) -> Option<Self> {
+        if self.is_to_many() {
+            return None;
+        }
         let payload = match self.payload {
             Payload::Ports { protocol, source, destination } => {
                 Payload::Ports { protocol, source: destination, destination: source }
@@ -98,6 +101,11 @@ impl Traffic {
             eth_dst: self.eth_src,
             payload,
         })
+    }
+
+    /// True for multicast and broadcast to all.
+    pub fn is_to_many(&self) -> bool {
+        self.destination.is_multicast() || self.destination == IpAddr::from([255; 4])
     }
 
     fn icmp_answer(&self, icmp_type: u8) -> Option<u8> {
