@@ -228,7 +228,7 @@ fn pass_words(pass: &Pass<'_>) -> &'static str {
 fn stop_words(stop: &Stop<'_>, port: &Port, traffic: &Traffic) -> String {
     match stop {
         Stop::Forged => {
-            format!("{} is no address of {}, by fixed_ips or allowed_address_pairs", traffic.source, port.name)
+            format!("{} is not among the fixed_ips and allowed_address_pairs of {}", traffic.source, port.name)
         }
         Stop::Server => "a port is no DHCP server and no router".to_owned(),
         Stop::NoConnection => format!(

@@ -10,7 +10,7 @@ pub struct Exchange<'a> {
     pub no_way: Option<NoWay>,
     /// The packet.
     pub request: Passage<'a>,
-    /// What is sent back; `None`: nothing is, or it is not for the firewall to say.
+    /// What is sent back, if the packet passes and is a question.
     pub answer: Option<Passage<'a>>,
 }
 
@@ -49,10 +49,12 @@ impl Topology {
             egress: from.map(|port| self.leaves(port, &traffic, role)),
             ingress: to.map(|port| self.enters(port, &traffic, role)),
         };
+        let request = pass((from, to), *traffic, Role::First);
+        let answer = traffic.answer().filter(|_| request.is_allowed());
         Exchange {
             no_way: from.zip(to).and_then(|(from, to)| self.no_way(from, to)),
-            request: pass((from, to), *traffic, Role::First),
-            answer: traffic.answer().map(|answer| pass((to, from), answer, Role::Answer)),
+            request,
+            answer: answer.map(|answer| pass((to, from), answer, Role::Answer)),
         }
     }
 }

@@ -93,8 +93,8 @@ fn where_no_rule_allows_a_packet_the_nearest_is_named_with_what_it_misses() {
     let web = topology.port("web").unwrap();
     for (source, payload, expected) in [
         ("10.0.0.3", tcp(80), "security group web, rule 2: 10.0.0.3 is no address of security group client"),
-        ("10.0.0.3", tcp(8011), "security group web, rule 1: it is for tcp to ports 8000-8010"),
-        ("10.0.0.2", tcp(90), "security group web, rule 2: it is for tcp to port 80"),
+        ("10.0.0.3", tcp(8011), "security group web, rule 1: not for port 8011"),
+        ("10.0.0.2", tcp(90), "security group web, rule 2: not for port 90"),
         (
             "192.0.2.1",
             Payload::Icmp { icmp_type: 8, icmp_code: 0 },
@@ -109,7 +109,7 @@ fn where_no_rule_allows_a_packet_the_nearest_is_named_with_what_it_misses() {
     }
     let ipv6 = traffic("2001:db8::3", "2001:db8::1", tcp(80));
     let Err(Stop::NoRule { nearest: Some(nearest) }) = topology.enters(web, &ipv6, Role::First) else { panic!() };
-    assert_eq!(topology.mismatch_words(&nearest, &ipv6), "it is for IPv4");
+    assert_eq!(topology.mismatch_words(&nearest, &ipv6), "not for IPv6");
     let none = topology.leaves(web, &traffic("10.0.0.1", "10.0.0.2", tcp(80)), Role::First);
     assert_eq!(none, Err(Stop::NoRule { nearest: None }));
 }

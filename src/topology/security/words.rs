@@ -45,7 +45,7 @@ impl Topology {
         RuleWords { rule, topology: self }
     }
 
-    /// In what a packet differs from what a rule allows: `it is for udp; 10.0.0.5 is no address of security group web`.
+    /// In what a packet differs from what a rule allows: `not for udp; 10.0.0.5 is no address of security group web`.
     pub fn mismatch_words(&self, rule: &RuleRef<'_>, traffic: &Traffic) -> String {
         let mut mismatches = self.mismatches(rule.rule, traffic);
         if mismatches.contains(&Mismatch::Ethertype) {
@@ -146,6 +146,10 @@ impl fmt::Display for Traffic {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.payload {
             Payload::Ports { protocol, destination, .. } => write!(out, "{} to port {destination}", Protocol(protocol)),
+            // Questions have no other code.
+            Payload::Icmp { icmp_type, icmp_code: 0 } if self.answer().is_some() => {
+                icmp(self.ethertype(), (icmp_type, None), out)
+            }
             Payload::Icmp { icmp_type, icmp_code } => icmp(self.ethertype(), (icmp_type, Some(icmp_code)), out),
             Payload::Protocol(number) => write!(out, "{}", Protocol(number)),
         }
@@ -153,18 +157,26 @@ impl fmt::Display for Traffic {
 }
 
 fn missed(mismatch: Mismatch, rule: &Rule, traffic: &Traffic) -> String {
+    let other = traffic.other(rule.direction);
     match (mismatch, &rule.remote) {
-        (Mismatch::Ethertype, _) => format!("it is for {}", rule.ethertype.word()),
-        (Mismatch::Service, _) => format!("it is for {}", ServiceWords(rule)),
-        (Mismatch::Remote, Remote::Group(name)) => {
-            format!("{} is no address of security group {name}", traffic.other(rule.direction))
-        }
-        (Mismatch::Remote, Remote::AddressGroup(name)) => {
-            format!("{} is not in address group {name}", traffic.other(rule.direction))
-        }
-        (Mismatch::Remote, Remote::Prefix(prefix)) => {
-            format!("{} is not in {prefix}", traffic.other(rule.direction))
-        }
+        (Mismatch::Ethertype, _) => format!("not for {}", traffic.ethertype().word()),
+        (Mismatch::Service, _) => not_served(rule.service, traffic),
+        (Mismatch::Remote, Remote::Group(name)) => format!("{other} is no address of security group {name}"),
+        (Mismatch::Remote, Remote::AddressGroup(name)) => format!("{other} is not in address group {name}"),
+        (Mismatch::Remote, Remote::Prefix(prefix)) => format!("{other} is not in {prefix}"),
         (Mismatch::Remote, Remote::Any) => String::new(),
+    }
+}
+
+/// `not for udp`, or of the same protocol `not for port 53`.
+fn not_served(service: Service, traffic: &Traffic) -> String {
+    match (service, traffic.payload) {
+        (Service::Ports { protocol, .. }, Payload::Ports { destination, .. }) if protocol == traffic.protocol() => {
+            format!("not for port {destination}")
+        }
+        (Service::Icmp { .. }, Payload::Icmp { icmp_type, icmp_code }) => {
+            format!("not for type {icmp_type} and code {icmp_code}")
+        }
+        _ => format!("not for {}", Protocol(traffic.protocol())),
     }
 }
