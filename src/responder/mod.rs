@@ -19,7 +19,6 @@ mod arp;
 mod arp_nd_tests;
 pub mod dhcpv4;
 pub mod dhcpv6;
-mod domain;
 mod identity;
 pub mod latency;
 pub mod learning;
