@@ -223,7 +223,7 @@ fn check_tells_each_rule_with_its_number_and_of_ports_that_are_in_no_group() {
     let text = String::from_utf8(checked.stdout).unwrap();
     for expected in [
         "security group plain, 1 port, stateless: answers need a rule too:\n",
-        "security group web, 1 port, what it drops is logged:\n",
+        "security group client, 1 port, what its ports are refused is logged:\n",
         "  in, rule 2: IPv4 tcp to port 80, from security group client (1 port)\n",
         "  in, rule 3: IPv4 icmp, from address group office (1 block of IPv4)\n",
         "  out: nothing but answers\n",

@@ -19,6 +19,7 @@ use crate::flow::sim::Hit;
 use crate::flow::table_names::{BridgeRole, table_name};
 use crate::flow::text::{Names, Printer};
 use crate::openflow::{Cookie, DecodeError, FlowStats, TableId};
+use crate::pipeline::cookie;
 use crate::topology::{Direction, Port, RuleRef};
 
 /// What is known of a bridge before its flows.
@@ -114,7 +115,10 @@ impl<'a> Explainer<'a> {
     fn sentence(&self, flow: &Noted) -> String {
         let of_rules = flow.of_rules.as_ref().and_then(|flow| self.firewall.words(flow));
         let by_cookie = || self.bridge.objects.purpose(flow.cookie);
-        of_rules.or_else(by_cookie).unwrap_or_else(|| self.by_content(flow))
+        let Some(purpose) = of_rules.or_else(by_cookie) else { return self.by_content(flow) };
+        let is_firewall = matches!(cookie::decode(flow.cookie), Some((Ok(kind), _)) if kind.is_firewall());
+        let told = is_firewall && flow.actions.contains("controller(");
+        purpose + if told { "; Heddle hears of it, for the log of security groups" } else { "" }
     }
 
     fn by_content(&self, flow: &Noted) -> String {
