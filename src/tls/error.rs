@@ -21,7 +21,7 @@ pub enum HandshakeError {
     UnknownIssuer,
     #[error(transparent)]
     WrongName(WrongName),
-    #[error("its certificate is refused: {0}")]
+    #[error("its certificate is refused: {}", about_certificate(.0))]
     BadCertificate(CertificateError),
     #[error("it presents no certificate")]
     NoCertificate,
@@ -106,6 +106,22 @@ impl HandshakeError {
             },
             other => Self::BadCertificate(other),
         }
+    }
+}
+
+/// What rustls wraps is webpki's.
+pub(super) fn about_certificate(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Other(other) => other.0.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// [`about_certificate`], or what else is wrong.
+pub(super) fn about(error: &Error) -> String {
+    match error {
+        Error::InvalidCertificate(error) => about_certificate(error),
+        other => other.to_string(),
     }
 }
 
