@@ -12,10 +12,11 @@ use heddle::flow::FlowTable;
 use heddle::flow::sim::{self, CtState, Destination, Network, Packet, Tables, trace};
 use heddle::openflow::{MacAddr, PortNo, oxm};
 use heddle::pipeline::{Bindings, Bridge, Desired, LocalVlan, View, all_flows};
-use heddle::topology::{Name, Port, Topology};
+use heddle::topology::{Direction, Name, Port, Topology};
 use proptest::prelude::*;
-use support::firewall::{Probe, Seen, What, receives, sends};
-use support::firewall_topology::{Model, PORTS, model};
+use support::firewall::{Base, Ruling, Seen, by_rules, enters, leaves, macs};
+use support::firewall_packet::{self, About, Body, Ip, Load, Segment};
+use support::firewall_topology::{PORTS, model, model_change};
 
 /// What becomes of a packet on `br-int`.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,33 +34,37 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
-fn packet(probe: &Probe) -> Packet {
+/// The packet's fields, for the software switch.
+fn fields(packet: &firewall_packet::Packet) -> Packet {
     let mac = |mac: MacAddr| oxm::number(&mac.0);
-    let ipv6 = probe.src.is_ipv6();
+    let Body::Ip(ip) = &packet.body else { panic!("only IP is sent") };
+    let ipv6 = ip.src.is_ipv6();
     let (eth_type, src, dst) =
         if ipv6 { (0x86dd, &oxm::IPV6_SRC, &oxm::IPV6_DST) } else { (0x0800, &oxm::IPV4_SRC, &oxm::IPV4_DST) };
-    let packet = Packet::default()
-        .with(&oxm::ETH_SRC, mac(probe.eth_src))
-        .with(&oxm::ETH_DST, mac(probe.eth_dst))
+    let fields = Packet::default()
+        .with(&oxm::ETH_SRC, mac(packet.eth_src))
+        .with(&oxm::ETH_DST, mac(packet.eth_dst))
         .with(&oxm::ETH_TYPE, eth_type)
-        .with(src, number(probe.src))
-        .with(dst, number(probe.dst));
-    match probe.what {
-        What::Tcp { src, dst } => {
-            packet.with(&oxm::IP_PROTO, 6).with(&oxm::TCP_SRC, src.into()).with(&oxm::TCP_DST, dst.into())
+        .with(&oxm::IP_PROTO, ip.protocol().into())
+        .with(src, number(ip.src))
+        .with(dst, number(ip.dst));
+    match &ip.load {
+        Load::Tcp(segment) => {
+            fields.with(&oxm::TCP_SRC, segment.src.into()).with(&oxm::TCP_DST, segment.dst.into())
         }
-        What::Udp { src, dst } => {
-            packet.with(&oxm::IP_PROTO, 17).with(&oxm::UDP_SRC, src.into()).with(&oxm::UDP_DST, dst.into())
+        Load::Udp { src, dst } => fields.with(&oxm::UDP_SRC, (*src).into()).with(&oxm::UDP_DST, (*dst).into()),
+        Load::Icmp { icmp_type, code, about } if ipv6 => {
+            let fields =
+                fields.with(&oxm::ICMPV6_TYPE, (*icmp_type).into()).with(&oxm::ICMPV6_CODE, (*code).into());
+            match about {
+                About::Address(target) => fields.with(&oxm::ND_TARGET, (*target).into()),
+                _ => fields,
+            }
         }
-        What::Icmp { icmp_type, code } if ipv6 => packet
-            .with(&oxm::IP_PROTO, 58)
-            .with(&oxm::ICMPV6_TYPE, icmp_type.into())
-            .with(&oxm::ICMPV6_CODE, code.into()),
-        What::Icmp { icmp_type, code } => packet
-            .with(&oxm::IP_PROTO, 1)
-            .with(&oxm::ICMPV4_TYPE, icmp_type.into())
-            .with(&oxm::ICMPV4_CODE, code.into()),
-        What::Other(protocol) => packet.with(&oxm::IP_PROTO, protocol.into()),
+        Load::Icmp { icmp_type, code, .. } => {
+            fields.with(&oxm::ICMPV4_TYPE, (*icmp_type).into()).with(&oxm::ICMPV4_CODE, (*code).into())
+        }
+        Load::Other(_) => fields,
     }
 }
 
@@ -69,7 +74,7 @@ fn state(seen: Seen) -> CtState {
         Seen::New => "trk,new",
         Seen::Forward | Seen::Revoked => "trk,est",
         Seen::Reply | Seen::RevokedReply => "trk,est,rpl",
-        Seen::Related => "trk,rel",
+        Seen::Related | Seen::RevokedRelated => "trk,rel",
         Seen::Invalid => "trk,inv",
     };
     CtState::parse(words).unwrap()
@@ -112,25 +117,23 @@ impl Node {
     }
 
     /// What the rules mean for a packet that is on this node, to whoever has its destination.
-    fn expected(&self, from: Option<&Port>, on: &str, probe: &Probe, seen: Seen) -> Fate {
-        if !from.is_none_or(|from| sends(&self.topology, from, probe, seen)) {
-            return Fate::Dropped;
-        }
-        // What needs no rule is switched, and NORMAL finds its port by itself.
-        let untouched = |from: &Port| {
-            from.port_security
-                && probe.src.is_ipv6()
-                && matches!(probe.what, What::Icmp { icmp_type: 130 | 133 | 135, .. })
+    fn expected(&self, from: Option<&Port>, on: &str, packet: &firewall_packet::Packet, seen: Seen) -> Fate {
+        let passes = |base: Base, port: &Port, direction: Direction| match base {
+            Base::Refused(_) => false,
+            Base::Free | Base::Needed => true,
+            Base::Rules => by_rules(&self.topology, (port, direction), packet, seen) == Ruling::Allowed,
         };
-        if from.is_some_and(untouched) {
-            return Fate::Switched;
+        if let Some(from) = from {
+            match leaves(from, packet) {
+                // What needs no rule is switched, and NORMAL finds its port by itself.
+                Base::Free => return Fate::Switched,
+                base if !passes(base, from, Direction::Egress) => return Fate::Dropped,
+                _ => {}
+            }
         }
-        let has = |port: &&std::sync::Arc<Port>| {
-            let pairs = port.allowed_address_pairs.iter().map(|pair| pair.mac_address);
-            pairs.chain([port.mac_address]).any(|mac| mac == probe.eth_dst)
-        };
+        let has = |port: &&std::sync::Arc<Port>| macs(port).any(|mac| mac == packet.eth_dst);
         // Whose own address it is, or else everybody who has it in a pair.
-        let owner = self.topology.port_by_mac(on, probe.eth_dst).filter(|owner| &*owner.node == "node0");
+        let owner = self.topology.port_by_mac(on, packet.eth_dst).filter(|owner| &*owner.node == "node0");
         let to: Vec<_> = match owner {
             Some(owner) => vec![owner],
             None => self.topology.ports_on(on, "node0").filter(has).collect(),
@@ -141,21 +144,27 @@ impl Node {
         }
         let enters = |port: &&&std::sync::Arc<Port>| {
             let back = from.is_some_and(|from| from.name == port.name);
-            !back && receives(&self.topology, port, probe, seen)
+            !back && passes(enters(port, packet), port, Direction::Ingress)
         };
         let names: Vec<Name> = to.iter().filter(enters).map(|port| port.name.clone()).collect();
         if names.is_empty() { Fate::Dropped } else { Fate::Delivered(names) }
     }
 }
 
-fn what() -> impl Strategy<Value = What> {
+fn load() -> impl Strategy<Value = Load> {
     let port = || prop::sample::select(vec![1_u16, 67, 68, 78, 79, 80, 81, 82, 83, 546, 547, 40000]);
-    let icmp_type = prop::sample::select(vec![1_u8, 3, 8, 128, 129, 130, 133, 134, 135]);
+    let icmp_type = prop::sample::select(vec![0_u8, 1, 3, 8, 128, 129, 130, 133, 134, 135]);
+    let tcp = |(src, dst)| Load::Tcp(Segment { src, dst, flags: 0, seq: 0, ack: 0, length: 0, stray: false });
+    let advertisement = |id| {
+        let IpAddr::V6(target) = address(id, true) else { unreachable!("it is of IPv6") };
+        Load::Icmp { icmp_type: 136, code: 0, about: About::Address(target) }
+    };
     prop_oneof![
-        3 => (port(), port()).prop_map(|(src, dst)| What::Tcp { src, dst }),
-        3 => (port(), port()).prop_map(|(src, dst)| What::Udp { src, dst }),
-        3 => (icmp_type, 0..2_u8).prop_map(|(icmp_type, code)| What::Icmp { icmp_type, code }),
-        1 => Just(What::Other(47)),
+        6 => (port(), port()).prop_map(tcp),
+        6 => (port(), port()).prop_map(|(src, dst)| Load::Udp { src, dst }),
+        6 => (icmp_type, 0..2_u8).prop_map(|(icmp_type, code)| Load::Icmp { icmp_type, code, about: About::Nothing }),
+        1 => (0..10_u8).prop_map(advertisement),
+        2 => Just(Load::Other(47)),
     ]
 }
 
@@ -185,15 +194,16 @@ struct Sent {
     macs: (u8, u8),
     ips: (u8, u8),
     ipv6: bool,
-    what: What,
+    load: Load,
     seen: Seen,
 }
 
 impl Sent {
-    fn probe(&self) -> Probe {
+    fn packet(&self) -> firewall_packet::Packet {
         let (eth_src, eth_dst) = (mac(self.macs.0), mac(self.macs.1));
-        let (src, dst) = (address(self.ips.0, self.ipv6), address(self.ips.1, self.ipv6));
-        Probe { eth_src, eth_dst, src, dst, what: self.what }
+        let ipv6 = self.ipv6 || matches!(self.load, Load::Icmp { about: About::Address(_), .. });
+        let (src, dst) = (address(self.ips.0, ipv6), address(self.ips.1, ipv6));
+        firewall_packet::Packet { eth_src, eth_dst, body: Body::Ip(Ip::new(src, dst, self.load.clone())) }
     }
 }
 
@@ -202,10 +212,10 @@ fn sent() -> impl Strategy<Value = Sent> {
         prop::sample::select(vec![Seen::New, Seen::New, Seen::Forward, Seen::Reply, Seen::Related, Seen::Invalid]);
     let source = prop_oneof![6 => Just(None), 1 => (0..10_u8).prop_map(Some)];
     let sources = (source.clone(), source);
-    (0..PORTS, sources, 0..8_u8, 0..9_u8, any::<bool>(), what(), seen).prop_map(
-        |(from, (eth_src, src), to, dst, ipv6, what, seen)| {
+    (0..PORTS, sources, 0..8_u8, 0..9_u8, any::<bool>(), load(), seen).prop_map(
+        |(from, (eth_src, src), to, dst, ipv6, load, seen)| {
             let ips = (src.unwrap_or(from), if dst == 8 { to } else { dst });
-            Sent { from, macs: (eth_src.unwrap_or(from), to), ips, ipv6, what, seen }
+            Sent { from, macs: (eth_src.unwrap_or(from), to), ips, ipv6, load, seen }
         },
     )
 }
@@ -217,24 +227,24 @@ proptest! {
     fn a_packet_meets_the_fate_that_the_rules_mean(model in model(), packets in prop::collection::vec(sent(), 60)) {
         let node = Node::new(model.topology());
         for sent in packets {
-            let probe = sent.probe();
+            let packet = sent.packet();
             let Some(port) = node.topology.port(&format!("port{}", sent.from)).filter(|port| &*port.node == "node0") else {
                 continue;
             };
             let ofport = node.bindings.ports[&port.name];
-            let found = node.fate(ofport, packet(&probe), sent.seen);
-            prop_assert_eq!(found, node.expected(Some(port), &port.network, &probe, sent.seen), "{:?} from {:?}", sent, port);
+            let found = node.fate(ofport, fields(&packet), sent.seen);
+            prop_assert_eq!(found, node.expected(Some(port), &port.network, &packet, sent.seen), "{:?} from {:?}", sent, port);
             // The same from afar, by br-tun.
             let vlan = node.bindings.local_vlans[&port.network].vid();
-            let tagged = packet(&probe).with_vlan(Some(vlan));
+            let tagged = fields(&packet).with_vlan(Some(vlan));
             let found = node.fate(node.bindings.patch_tun.unwrap(), tagged, sent.seen);
-            prop_assert_eq!(found, node.expected(None, &port.network, &probe, sent.seen), "{:?} from afar", sent);
+            prop_assert_eq!(found, node.expected(None, &port.network, &packet, sent.seen), "{:?} from afar", sent);
         }
     }
 
     #[test]
     fn changes_step_by_step_come_to_the_same_as_starting_over(
-        mut model in model(), others in prop::collection::vec((model_change(), support::firewall_topology::model()), 1..8),
+        mut model in model(), others in prop::collection::vec((model_change(), model()), 1..8),
     ) {
         let layout = heddle::agent::preview::Preview::new(&model.topology(), &Config::defaults("node0")).layout;
         let mut desired = Desired::new();
@@ -274,44 +284,6 @@ proptest! {
 
 fn texts(table: &FlowTable) -> BTreeSet<String> {
     table.sorted().iter().map(|flow| format!("{flow:?}")).collect()
-}
-
-/// What of another model becomes this one's.
-#[derive(Clone, Debug)]
-enum ModelChange {
-    Group(u8),
-    Default,
-    Office(usize),
-    Port(u8),
-    Ports,
-    Everything,
-}
-
-fn model_change() -> impl Strategy<Value = ModelChange> {
-    prop_oneof![
-        (0..5_u8).prop_map(ModelChange::Group),
-        Just(ModelChange::Default),
-        (0..2_usize).prop_map(ModelChange::Office),
-        (0..PORTS).prop_map(ModelChange::Port),
-        Just(ModelChange::Ports),
-        Just(ModelChange::Everything),
-    ]
-}
-
-impl ModelChange {
-    fn apply(self, model: &mut Model, mut other: Model) {
-        match self {
-            Self::Group(group) => drop(model.groups.insert(group, other.groups.remove(&group).unwrap_or_default())),
-            Self::Default => model.default = other.default,
-            Self::Office(office) => model.offices[office] = other.offices[office].clone(),
-            Self::Port(id) => match other.ports.remove(&id) {
-                Some(port) => drop(model.ports.insert(id, port)),
-                None => drop(model.ports.remove(&id)),
-            },
-            Self::Ports => model.ports = other.ports,
-            Self::Everything => *model = other,
-        }
-    }
 }
 
 /// Each port plugged in; networks with ports have a local VLAN.

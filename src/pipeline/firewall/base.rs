@@ -119,6 +119,9 @@ fn refused(bound: &Bound<'_>, sink: &mut Sink<'_>) {
     }
     let router = bound.from().icmpv6_type(ROUTER_ADVERTISEMENT);
     sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, router).apply(&drop));
+    // Tracking knows no advertisements, but a port without it has only its rules.
+    let neighbour = bound.from().icmpv6_type(NEIGHBOUR_ADVERTISEMENT);
+    sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortForged, neighbour).apply(&drop));
 }
 
 /// Keeps new connections, and takes the mark off those that a rule allows again.

@@ -23,6 +23,8 @@ use crate::topology::{Direction, Ethertype, Name, Remote, RemoteUse, Rule, Servi
 pub(super) const CONJUNCTION: u16 = 73;
 /// The lowest priority of rules that are no conjunctions.
 const PLAIN: u16 = 74;
+/// `nw_frag=no`.
+const NO_FRAGMENT: u128 = 0;
 /// `nw_frag=first`.
 const FIRST_FRAGMENT: u128 = 1;
 /// `nw_frag=later`.
@@ -233,6 +235,8 @@ fn services(bound: &Bound<'_>, rule: &Rule) -> Vec<Match> {
                 Ethertype::Ipv6 => (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE),
             };
             let messages = family.ip_proto(rule.ethertype.icmp()).field(type_field, icmp_type.into());
+            // To Open vSwitch every fragment has the type 0.
+            let messages = if icmp_type == 0 { messages.field(&oxm::IP_FRAG, NO_FRAGMENT) } else { messages };
             vec![match icmp_code {
                 Some(code) => messages.field(code_field, code.into()),
                 None => messages,
