@@ -10,7 +10,8 @@ use heddle::agent::preview::Preview;
 use heddle::config::Config;
 use heddle::flow::FlowTable;
 use heddle::flow::sim::{self, CtState, Destination, Network, Packet, Tables, trace};
-use heddle::openflow::{MacAddr, PortNo, oxm};
+use heddle::openflow::action::CtFlags;
+use heddle::openflow::{Action, Instruction, MacAddr, PortNo, oxm};
 use heddle::pipeline::{Bindings, Bridge, Desired, LocalVlan, View, all_flows};
 use heddle::topology::{Direction, Name, Port, Topology};
 use proptest::prelude::*;
@@ -49,13 +50,10 @@ fn fields(packet: &firewall_packet::Packet) -> Packet {
         .with(src, number(ip.src))
         .with(dst, number(ip.dst));
     match &ip.load {
-        Load::Tcp(segment) => {
-            fields.with(&oxm::TCP_SRC, segment.src.into()).with(&oxm::TCP_DST, segment.dst.into())
-        }
+        Load::Tcp(segment) => fields.with(&oxm::TCP_SRC, segment.src.into()).with(&oxm::TCP_DST, segment.dst.into()),
         Load::Udp { src, dst } => fields.with(&oxm::UDP_SRC, (*src).into()).with(&oxm::UDP_DST, (*dst).into()),
         Load::Icmp { icmp_type, code, about } if ipv6 => {
-            let fields =
-                fields.with(&oxm::ICMPV6_TYPE, (*icmp_type).into()).with(&oxm::ICMPV6_CODE, (*code).into());
+            let fields = fields.with(&oxm::ICMPV6_TYPE, (*icmp_type).into()).with(&oxm::ICMPV6_CODE, (*code).into());
             match about {
                 About::Address(target) => fields.with(&oxm::ND_TARGET, (*target).into()),
                 _ => fields,
@@ -83,7 +81,7 @@ fn state(seen: Seen) -> CtState {
 /// `br-int` of the first node, everything plugged in.
 struct Node {
     topology: Topology,
-    bindings: Bindings,
+    preview: Preview,
     network: Network,
 }
 
@@ -93,11 +91,11 @@ impl Node {
         let flows = all_flows(&preview.view(&topology)).remove(&Bridge::Integration).unwrap();
         let tables = Tables::new(flows.sorted()).unwrap();
         let network = Network::new(vec![sim::Bridge { tables, ..sim::Bridge::default() }]);
-        Self { bindings: preview.bindings, topology, network }
+        Self { topology, preview, network }
     }
 
     fn fate(&self, in_port: PortNo, packet: Packet, seen: Seen) -> Fate {
-        let trace = trace(&self.network, 0, packet.with(&oxm::IN_PORT, in_port.0.into()), &[state(seen); 4]);
+        let trace = trace(&self.network, 0, packet.with(&oxm::IN_PORT, in_port.0.into()), &[state(seen); 8]);
         let deliveries: Vec<_> =
             trace.legs.iter().flat_map(|leg| &leg.deliveries).map(|delivery| &delivery.to).collect();
         match deliveries[..] {
@@ -106,7 +104,7 @@ impl Node {
             _ => {
                 let name = |to: &&Destination| {
                     let (name, _) =
-                        self.bindings.ports.iter().find(|(_, ofport)| **to == Destination::Port(**ofport))?;
+                        self.preview.bindings.ports.iter().find(|(_, ofport)| **to == Destination::Port(**ofport))?;
                     Some(name.clone())
                 };
                 let mut names: Vec<Name> = deliveries.iter().map(|to| name(to).expect("a port")).collect();
@@ -231,14 +229,27 @@ proptest! {
             let Some(port) = node.topology.port(&format!("port{}", sent.from)).filter(|port| &*port.node == "node0") else {
                 continue;
             };
-            let ofport = node.bindings.ports[&port.name];
+            let ofport = node.preview.bindings.ports[&port.name];
             let found = node.fate(ofport, fields(&packet), sent.seen);
             prop_assert_eq!(found, node.expected(Some(port), &port.network, &packet, sent.seen), "{:?} from {:?}", sent, port);
             // The same from afar, by br-tun.
-            let vlan = node.bindings.local_vlans[&port.network].vid();
+            let vlan = node.preview.bindings.local_vlans[&port.network].vid();
             let tagged = fields(&packet).with_vlan(Some(vlan));
-            let found = node.fate(node.bindings.patch_tun.unwrap(), tagged, sent.seen);
+            let found = node.fate(node.preview.bindings.patch_tun.unwrap(), tagged, sent.seen);
             prop_assert_eq!(found, node.expected(None, &port.network, &packet, sent.seen), "{:?} from afar", sent);
+        }
+    }
+
+    #[test]
+    fn nothing_stands_behind_a_commit(model in model()) {
+        let node = Node::new(model.topology());
+        for flow in all_flows(&node.preview.view(&node.topology)).values().flat_map(FlowTable::iter) {
+            for instruction in flow.decode_instructions().unwrap() {
+                let Instruction::ApplyActions(actions) = instruction else { continue };
+                let commits = |action: &Action| matches!(action, Action::Ct(ct) if ct.flags.0 & CtFlags::COMMIT.0 > 0);
+                let behind = actions.iter().skip_while(|action| !commits(action)).count();
+                prop_assert!(behind <= 1, "{:?}", flow);
+            }
         }
     }
 

@@ -98,9 +98,8 @@ pub fn leaves(port: &Port, packet: &Packet) -> Base {
         Body::Unknown => return Base::Refused("no protocol of ours"),
         Body::Ip(ip) => ip,
     };
-    let without_address = is_dhcp_request(ip)
-        && packet.eth_src == port.mac_address
-        && ip.src == IpAddr::from([0, 0, 0, 0]);
+    let without_address =
+        is_dhcp_request(ip) && packet.eth_src == port.mac_address && ip.src == IpAddr::from([0, 0, 0, 0]);
     if !owns(port, packet.eth_src, ip.src) && !without_address {
         return Base::Refused("from an address that is not its own");
     }
@@ -108,7 +107,8 @@ pub fn leaves(port: &Port, packet: &Packet) -> Base {
         Some(ROUTER_ADVERTISEMENT) => return Base::Refused("a machine is no router"),
         Some(LISTENER_QUERY | ROUTER_SOLICITATION | NEIGHBOUR_SOLICITATION) => return Base::Free,
         Some(NEIGHBOUR_ADVERTISEMENT) => {
-            let own = matches!(&ip.load, Load::Icmp { about: About::Address(target), .. } if may_advertise(port, *target));
+            let own =
+                matches!(&ip.load, Load::Icmp { about: About::Address(target), .. } if may_advertise(port, *target));
             return if own { Base::Free } else { Base::Refused("the advertisement of another's address") };
         }
         _ => {}

@@ -313,6 +313,11 @@ impl fmt::Display for Ip {
             }
             Load::Other(protocol) => write!(out, "protocol {protocol}")?,
         }
-        write!(out, "{}{}", if self.fragments { ", in fragments" } else { "" }, if self.damaged { ", damaged" } else { "" })
+        write!(
+            out,
+            "{}{}",
+            if self.fragments { ", in fragments" } else { "" },
+            if self.damaged { ", damaged" } else { "" }
+        )
     }
 }

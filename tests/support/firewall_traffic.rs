@@ -101,12 +101,13 @@ fn other_of<'a>(dice: &mut Dice, topology: &'a Topology, ports: &[Name], port: &
     dice.pick(&others)
 }
 
-/// Is there somebody whom the switch finds by this address, whatever it has learnt?
+/// Is there somebody else whom the switch finds by this address, whatever it has learnt?
 fn is_reachable(topology: &Topology, sent: &Sent) -> bool {
     let (from, mac) = (topology.port(&sent.from).expect("a port of the topology"), sent.packet.eth_dst);
     let near = |port: &std::sync::Arc<Port>| port.port_security && macs(port).any(|own| own == mac);
     let pair = matches!(sent.packet.body, Body::Ip(_)) && topology.ports_on(&from.network, &from.node).any(near);
-    mac.is_multicast() || topology.port_by_mac(&from.network, mac).is_some() || pair
+    let own = macs(from).any(|own| own == mac);
+    mac.is_multicast() || !own && (pair || topology.port_by_mac(&from.network, mac).is_some())
 }
 
 fn address(port: &Port, ipv6: bool) -> IpAddr {
@@ -243,7 +244,8 @@ impl Conversation {
                 Side::of(dice, router, blamed.ip.is_ipv6())
             }
         };
-        let (icmp_type, code) = dice.pick(if from.ip.is_ipv4() { &[(3, 1), (3, 3), (11, 0)] } else { &[(1, 4), (3, 0)] });
+        let (icmp_type, code) =
+            dice.pick(if from.ip.is_ipv4() { &[(3, 1), (3, 3), (11, 0)] } else { &[(1, 4), (3, 0)] });
         let to = if dice.percent(90) { blamed.ip } else { from.ip };
         let ip = Ip::new(from.ip, to, Load::Icmp { icmp_type, code, about: About::Packet(Box::new(about)) });
         let packet = Packet { eth_src: from.mac, eth_dst: blamed.mac, body: Body::Ip(ip) };

@@ -191,7 +191,7 @@ impl<'a> Rules<'a> {
         sink.add(ON, entry(50, Kind::PortAnswer, related).apply(&accept));
         let new = ct_state(bound.about(), 0, state::EST);
         sink.add(ON, entry(40, Kind::PortNoRule, new).apply(&drop));
-        let revoke = [commit_marked(REVOKED)];
+        let revoke = [commit_marked(REVOKED, TableId::ALL)];
         for family in FAMILIES {
             let known = ct_state(bound.about().eth_type(family), state::EST, 0);
             sink.add(ON, entry(40, Kind::PortRevoked, known).apply(&revoke));
