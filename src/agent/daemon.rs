@@ -33,6 +33,7 @@ use super::http;
 use super::metrics::Metrics;
 use super::notify::notify_service_manager;
 use super::punts::PuntsStatus;
+use super::security_log;
 use super::socket::{self, Request};
 use super::status::{Standing, Status};
 use super::watch::WatchedFile;
@@ -380,6 +381,7 @@ impl Agent {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
             }
+            News::SecurityLog(records) => records.iter().for_each(security_log::write),
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
             News::Closed => {
                 if let Some(bridge) = self.bridge_name(connection) {

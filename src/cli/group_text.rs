@@ -27,9 +27,9 @@ fn print_group(group: &SecurityGroup, topology: &Topology, out: &mut impl Write)
     write!(out, "security group {}, {}", group.name, Ports(topology.group_members(&group.name).count(), ""))?;
     let log = match group.log {
         None => "",
-        Some(Log::Drop) => ", what it drops is logged",
-        Some(Log::Accept) => ", what it accepts is logged",
-        Some(Log::All) => ", what it drops and accepts is logged",
+        Some(Log::Drop) => ", what its ports are refused is logged",
+        Some(Log::Accept) => ", what its ports begin or are allowed to receive is logged",
+        Some(Log::All) => ", what its ports are allowed to begin or receive and what they are refused is logged",
     };
     writeln!(out, "{log}:")?;
     let nothing = if group.stateful { "nothing but answers" } else { "nothing, not even answers" };
@@ -161,7 +161,7 @@ security group closed, 0 ports:
 security group plain, 0 ports:
   in: nothing, not even answers
   out: nothing, not even answers
-security group web, 1 port, what it drops is logged:
+security group web, 1 port, what its ports are refused is logged:
   in: IPv4 tcp to port 80, from anywhere
   in: IPv4 udp to ports 8000-8010, from security group web (1 port)
   in: IPv6 icmpv6 of type 1 and code 4, from anywhere

@@ -16,8 +16,8 @@ use crate::openflow::hello::Hello;
 use crate::openflow::multipart::{Multipart, MultipartType};
 use crate::openflow::port::Port;
 use crate::openflow::{
-    Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, FlowStats, Match, Message, MessageType, PortNo, Raw,
-    RawMatch, Reader, Writer, Xid, empty_message, message,
+    Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, Match, Message, MessageType, PortNo, Raw, RawMatch,
+    Reader, Writer, Xid, empty_message, message,
 };
 
 /// Bits of a cookie by which the simulator knows a flow that it refuses as it arrives.
@@ -188,7 +188,7 @@ impl Simulator {
 
     fn flow_mod(&mut self, frame: &[u8]) {
         let flow_mod = FlowMod::decode(Message::decode(frame).unwrap().body).unwrap();
-        let flow = flow_of(&flow_mod);
+        let flow = Flow::from_stats(&flow_mod.to_stats());
         match flow_mod.command {
             FlowModCommand::ADD => {
                 self.flows.insert(Arc::new(flow));
@@ -322,24 +322,6 @@ impl Simulator {
 
 fn xid_of(frame: &[u8]) -> Xid {
     Message::decode(frame).unwrap().header.xid
-}
-
-fn flow_of(flow_mod: &FlowMod<'_>) -> Flow {
-    Flow::from_stats(&FlowStats {
-        table: flow_mod.table,
-        duration_sec: 0,
-        duration_nsec: 0,
-        priority: flow_mod.priority,
-        idle_timeout: flow_mod.idle_timeout,
-        hard_timeout: flow_mod.hard_timeout,
-        flags: flow_mod.flags,
-        cookie: flow_mod.cookie,
-        packet_count: 0,
-        byte_count: 0,
-        match_tlvs: flow_mod.match_tlvs,
-        instructions: flow_mod.instructions,
-        instructions_offset: 0,
-    })
 }
 
 /// A FLOW_MOD in short: what it does, priority, and cookie.

@@ -13,6 +13,7 @@ use conjunction::Conjunctions;
 use crate::flow::table_names::{BridgeRole, table_name};
 use crate::flow::text::{Names, Printer};
 use crate::openflow::{Cookie, DecodeError, FlowStats, TableId};
+use crate::pipeline::cookie;
 
 /// What is known of a bridge before its flows.
 #[derive(Clone, Copy)]
@@ -90,7 +91,10 @@ impl<'a> Explainer<'a> {
     }
 
     fn sentence(&self, flow: &Noted) -> String {
-        self.bridge.objects.purpose(flow.cookie).unwrap_or_else(|| self.by_content(flow))
+        let Some(purpose) = self.bridge.objects.purpose(flow.cookie) else { return self.by_content(flow) };
+        let is_firewall = matches!(cookie::decode(flow.cookie), Some((Ok(kind), _)) if kind.is_firewall());
+        let told = is_firewall && flow.actions.contains("controller(");
+        purpose + if told { "; Heddle hears of it, for the log of security groups" } else { "" }
     }
 
     fn by_content(&self, flow: &Noted) -> String {

@@ -15,7 +15,7 @@ use crate::openflow::{Action, MacAddr, Match, TableId, oxm};
 use crate::pipeline::cookie::Kind;
 use crate::pipeline::object::{Entry, Sink};
 use crate::pipeline::tables::{
-    ACCEPT_OR_INGRESS, ACCEPTED_EGRESS, ACCEPTED_EGRESS_NORMAL, ACCEPTED_INGRESS, BASE_EGRESS, BASE_INGRESS, DROPPED,
+    ACCEPT_OR_INGRESS, ACCEPTED_EGRESS, ACCEPTED_EGRESS_NORMAL, ACCEPTED_INGRESS, BASE_EGRESS, BASE_INGRESS,
     RULES_EGRESS, RULES_INGRESS,
 };
 use crate::pipeline::view::View;
@@ -51,9 +51,9 @@ pub(super) fn egress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
         let own = bound.from().eth_src(mac).eth_type(eth_type_of(block)).ip_src(block);
         sink.add(ON, Entry::new(BASE_EGRESS, 65, Kind::PortSender, own).apply(std::slice::from_ref(&next)));
     }
-    let drop = [Action::CtClear, Action::resubmit(DROPPED)];
+    let drop = [vec![Action::CtClear], bound.told.drop()].concat();
     sink.add(ON, Entry::new(BASE_EGRESS, 10, Kind::PortForged, bound.from()).apply(&drop));
-    accepted(bound, (ACCEPT_OR_INGRESS, Kind::PortAccepted), ACCEPTED_EGRESS, sink);
+    accepted(bound, (ACCEPT_OR_INGRESS, Kind::PortAccepted), (&[], ACCEPTED_EGRESS), sink);
     let out = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
     sink.add(ON, Entry::new(ACCEPT_OR_INGRESS, 80, Kind::PortAccepted, bound.about()).apply(&out));
 }
@@ -101,7 +101,7 @@ fn neighbour_discovery(bound: &Bound<'_>, v6: &[(MacAddr, IpNetwork)], sink: &mu
 
 /// Requests to a DHCP server, from an address that the port owns, or from none yet.
 fn dhcp_client(bound: &Bound<'_>, v4: &[(MacAddr, IpNetwork)], v6: &[(MacAddr, IpNetwork)], sink: &mut Sink<'_>) {
-    let pass = [Action::resubmit(ACCEPT_OR_INGRESS)];
+    let pass = bound.told.needless();
     let none_yet = (bound.port.mac_address, IpNetwork::from(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
     let any = |(mac, block): &(MacAddr, IpNetwork)| *mac == none_yet.0 && block.contains(none_yet.1.ip());
     let none_yet = [none_yet].into_iter().filter(|_| !v4.iter().any(any));
@@ -115,7 +115,7 @@ fn dhcp_client(bound: &Bound<'_>, v4: &[(MacAddr, IpNetwork)], v6: &[(MacAddr, I
 
 /// Answers of a DHCP server and advertisements of a router, which a port is not, and of others' addresses.
 fn refused(bound: &Bound<'_>, sink: &mut Sink<'_>) {
-    let drop = [Action::resubmit(DROPPED)];
+    let drop = bound.told.drop();
     for (eth_type, client, server) in DHCP {
         let answer = udp(bound.from(), eth_type, (server, client));
         sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, answer).apply(&drop));
@@ -127,19 +127,25 @@ fn refused(bound: &Bound<'_>, sink: &mut Sink<'_>) {
     sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, neighbour).apply(&drop));
 }
 
-/// Keeps new connections, and takes the mark off those that a rule allows again.
+/// Keeps new connections, of which somebody may be `told`, and takes the mark off those that a rule allows again.
 ///
 /// Nothing stands behind `ct` in a list of actions: the userspace datapath keeps fragments whose others never come, and
 /// lets them go 15 seconds later with whatever it tracks then, into another port of another network. Looked up once more,
 /// they are invalid, and `next` does not take them.
-fn accepted(bound: &Bound<'_>, (table, kind): (TableId, Kind), next: TableId, sink: &mut Sink<'_>) {
-    let once = Action::set_field(&oxm::REG9, KEPT);
+fn accepted(
+    bound: &Bound<'_>,
+    (table, kind): (TableId, Kind),
+    (told, next): (&[Action], TableId),
+    sink: &mut Sink<'_>,
+) {
+    let once = || Action::set_field(&oxm::REG9, KEPT);
     for family in FAMILIES {
         let of_family = || bound.about().eth_type(family).field(&oxm::REG9, 0);
+        let keep = [told, &[once(), commit(next)]].concat();
         let new = ct_state(of_family(), state::NEW, state::EST);
-        sink.add(ON, Entry::new(table, 90, kind, new).apply(&[once.clone(), commit(next)]));
+        sink.add(ON, Entry::new(table, 90, kind, new).apply(&keep));
         let revoked = ct_state(of_family(), state::EST, 0).field(&oxm::CT_MARK, REVOKED);
-        sink.add(ON, Entry::new(table, 90, kind, revoked).apply(&[once.clone(), commit_marked(0, next)]));
+        sink.add(ON, Entry::new(table, 90, kind, revoked).apply(&[once(), commit_marked(0, next)]));
     }
 }
 
@@ -163,7 +169,7 @@ pub(super) fn ingress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
     }
     let tracked = ct_state(bound.about(), state::TRK, 0);
     sink.add(ON, Entry::new(BASE_INGRESS, 80, Kind::PortTracked, tracked).apply(&rules));
-    accepted(bound, (ACCEPTED_INGRESS, Kind::PortDelivered), ACCEPTED_INGRESS, sink);
+    accepted(bound, (ACCEPTED_INGRESS, Kind::PortDelivered), (&bound.told.begun(), ACCEPTED_INGRESS), sink);
     let valid = ct_state(bound.about(), 0, state::INV);
     sink.add(ON, Entry::new(ACCEPTED_INGRESS, 80, Kind::PortDelivered, valid).apply(&deliver));
 }

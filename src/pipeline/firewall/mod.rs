@@ -5,6 +5,7 @@
 //! no rule allows any more. All of it as in Neutron; `docs/PIPELINE.md` has what differs and why.
 
 mod base;
+mod log;
 mod members;
 mod port_range;
 mod rules;
@@ -92,12 +93,14 @@ struct Bound<'a> {
     port: &'a Port,
     ofport: PortNo,
     local_vlan: LocalVlan,
+    told: log::Told,
 }
 
 impl<'a> Bound<'a> {
     fn of(port: &'a Port, view: &View<'_>) -> Option<Self> {
         let ofport = *view.bindings.ports.get(&port.name)?;
-        Some(Self { port, ofport, local_vlan: view.local_vlan(&port.network)? })
+        let local_vlan = view.local_vlan(&port.network)?;
+        Some(Self { port, ofport, local_vlan, told: log::Told::of(port, view.topology) })
     }
 
     /// What came from the port, or goes to it.
@@ -192,6 +195,7 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         base::egress(&bound, view, sink);
         base::ingress(&bound, view, sink);
         rules::of_port(&bound, view.topology, sink);
+        log::port(&bound, sink);
     } else {
         unfiltered(&bound, sink);
     }

@@ -83,6 +83,16 @@ pub enum Log {
 impl Log {
     /// With the words of the file.
     pub const ALL: [(&'static str, Self); 3] = [("drop", Self::Drop), ("accept", Self::Accept), ("all", Self::All)];
+
+    /// True if dropped packets are told of.
+    pub const fn tells_drops(self) -> bool {
+        matches!(self, Self::Drop | Self::All)
+    }
+
+    /// True if packets are told of that start something.
+    pub const fn tells_accepts(self) -> bool {
+        matches!(self, Self::Accept | Self::All)
+    }
 }
 
 /// Into a port or out of it.
@@ -156,6 +166,18 @@ pub struct Rule {
     pub service: Service,
     /// From or to whom.
     pub remote: Remote,
+}
+
+impl Rule {
+    /// How much it says of the transport layer, in four steps, as Neutron orders its flows.
+    pub const fn precision(&self) -> u16 {
+        match self.service {
+            Service::Any => 0,
+            Service::Protocol(protocol) if protocol == self.ethertype.icmp() => 1,
+            Service::Icmp { icmp_code: None, .. } => 2,
+            Service::Protocol(_) | Service::Ports { .. } | Service::Icmp { .. } => 3,
+        }
+    }
 }
 
 /// What a rule says of the transport layer.
