@@ -5,15 +5,18 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use heddle::agent::preview::Preview;
 use heddle::config::Config;
-use heddle::flow::FlowTable;
-use heddle::flow::sim::{self, CtState, Destination, Network, Packet, Tables, trace};
+use heddle::flow::sim::{self, CtState, Destination, Hit, Network, Packet, Step, Tables, Trace, trace};
+use heddle::flow::{Flow, FlowTable};
 use heddle::openflow::action::CtFlags;
 use heddle::openflow::{Action, Instruction, MacAddr, PortNo, oxm};
+use heddle::pipeline::cookie::{self, Kind};
+use heddle::pipeline::origin::{RuleFlow, rules_of_flow, rules_of_hit};
 use heddle::pipeline::{Bindings, Bridge, Desired, LocalVlan, View, all_flows};
-use heddle::topology::{Direction, Name, Port, Topology};
+use heddle::topology::{Direction, Name, Payload, Port, Role, Topology, Traffic};
 use proptest::prelude::*;
 use support::firewall::{Base, Ruling, Seen, by_rules, enters, leaves, macs};
 use support::firewall_packet::{self, About, Body, Ip, Load, Segment};
@@ -82,20 +85,32 @@ fn state(seen: Seen) -> CtState {
 struct Node {
     topology: Topology,
     preview: Preview,
+    flows: Vec<Arc<Flow>>,
     network: Network,
 }
 
 impl Node {
     fn new(topology: Topology) -> Self {
         let preview = Preview::new(&topology, &Config::defaults("node0"));
-        let flows = all_flows(&preview.view(&topology)).remove(&Bridge::Integration).unwrap();
-        let tables = Tables::new(flows.sorted()).unwrap();
+        let flows = all_flows(&preview.view(&topology)).remove(&Bridge::Integration).unwrap().sorted();
+        let tables = Tables::new(flows.clone()).unwrap();
         let network = Network::new(vec![sim::Bridge { tables, ..sim::Bridge::default() }]);
-        Self { topology, preview, network }
+        Self { topology, preview, flows, network }
+    }
+
+    fn trace(&self, in_port: PortNo, packet: Packet, seen: Seen) -> Trace {
+        trace(&self.network, 0, packet.with(&oxm::IN_PORT, in_port.0.into()), &[state(seen); 8])
+    }
+
+    /// The port whose number a flow has in `reg5`.
+    fn port_of(&self, flow: &Flow) -> Option<&Port> {
+        let number = RuleFlow::new(flow).port_number()?;
+        let (name, _) = self.preview.bindings.ports.iter().find(|(_, ofport)| ofport.0 == number)?;
+        self.topology.port(name).map(|port| &**port)
     }
 
     fn fate(&self, in_port: PortNo, packet: Packet, seen: Seen) -> Fate {
-        let trace = trace(&self.network, 0, packet.with(&oxm::IN_PORT, in_port.0.into()), &[state(seen); 8]);
+        let trace = self.trace(in_port, packet, seen);
         let deliveries: Vec<_> =
             trace.legs.iter().flat_map(|leg| &leg.deliveries).map(|delivery| &delivery.to).collect();
         match deliveries[..] {
@@ -116,16 +131,12 @@ impl Node {
 
     /// What the rules mean for a packet that is on this node, to whoever has its destination.
     fn expected(&self, from: Option<&Port>, on: &str, packet: &firewall_packet::Packet, seen: Seen) -> Fate {
-        let passes = |base: Base, port: &Port, direction: Direction| match base {
-            Base::Refused(_) => false,
-            Base::Free | Base::Needed => true,
-            Base::Rules => by_rules(&self.topology, (port, direction), packet, seen) == Ruling::Allowed,
-        };
+        let passes = |port: &Port, direction| passes(&self.topology, (port, direction), packet, seen);
         if let Some(from) = from {
             match leaves(from, packet) {
                 // What needs no rule is switched, and NORMAL finds its port by itself.
                 Base::Free => return Fate::Switched,
-                base if !passes(base, from, Direction::Egress) => return Fate::Dropped,
+                _ if !passes(from, Direction::Egress) => return Fate::Dropped,
                 _ => {}
             }
         }
@@ -142,10 +153,28 @@ impl Node {
         }
         let enters = |port: &&&std::sync::Arc<Port>| {
             let back = from.is_some_and(|from| from.name == port.name);
-            !back && passes(enters(port, packet), port, Direction::Ingress)
+            !back && passes(port, Direction::Ingress)
         };
         let names: Vec<Name> = to.iter().filter(enters).map(|port| port.name.clone()).collect();
         if names.is_empty() { Fate::Dropped } else { Fate::Delivered(names) }
+    }
+}
+
+/// May the packet pass the port?
+fn passes(
+    topology: &Topology,
+    (port, direction): (&Port, Direction),
+    packet: &firewall_packet::Packet,
+    seen: Seen,
+) -> bool {
+    let base = match direction {
+        Direction::Egress => leaves(port, packet),
+        Direction::Ingress => enters(port, packet),
+    };
+    match base {
+        Base::Refused(_) => false,
+        Base::Free | Base::Needed => true,
+        Base::Rules => by_rules(topology, (port, direction), packet, seen) == Ruling::Allowed,
     }
 }
 
@@ -291,6 +320,156 @@ proptest! {
             (before, bound) = (topology, bindings);
         }
     }
+}
+
+/// The same packet as `heddle why` looks at it; it does not look into neighbour advertisements.
+fn traffic(packet: &firewall_packet::Packet) -> Option<Traffic> {
+    let ip = ip(packet);
+    let ports = |protocol, source, destination| Payload::Ports { protocol, source, destination };
+    let payload = match &ip.load {
+        Load::Tcp(segment) => ports(6, segment.src, segment.dst),
+        Load::Udp { src, dst } => ports(17, *src, *dst),
+        Load::Icmp { about: About::Address(_), .. } => return None,
+        Load::Icmp { icmp_type, code, .. } => Payload::Icmp { icmp_type: *icmp_type, icmp_code: *code },
+        Load::Other(protocol) => Payload::Protocol(*protocol),
+    };
+    let (eth_src, eth_dst) = (Some(packet.eth_src), Some(packet.eth_dst));
+    Some(Traffic { source: ip.src, destination: ip.dst, eth_src, eth_dst, payload })
+}
+
+fn ip(packet: &firewall_packet::Packet) -> &Ip {
+    let Body::Ip(ip) = &packet.body else { panic!("only IP is sent") };
+    ip
+}
+
+/// May the packet leave the port?
+fn sends(topology: &Topology, port: &Port, packet: &firewall_packet::Packet, seen: Seen) -> bool {
+    passes(topology, (port, Direction::Egress), packet, seen)
+}
+
+/// May the packet enter the port?
+fn receives(topology: &Topology, port: &Port, packet: &firewall_packet::Packet, seen: Seen) -> bool {
+    passes(topology, (port, Direction::Ingress), packet, seen)
+}
+
+/// What connection tracking says of the first packet of a connection. With ICMP other than questions none begins
+/// (`conntrack-icmp.c` of Open vSwitch).
+fn first(packet: &firewall_packet::Packet) -> Seen {
+    let ip = ip(packet);
+    match (&ip.load, ip.src.is_ipv6()) {
+        (Load::Icmp { icmp_type: 8 | 13 | 15, .. }, false) | (Load::Icmp { icmp_type: 128, .. }, true) => Seen::New,
+        (Load::Icmp { .. }, _) => Seen::Invalid,
+        _ => Seen::New,
+    }
+}
+
+/// All flows that a packet hits, in their order.
+fn hits(steps: &[Step]) -> Vec<&Hit> {
+    let one = |step| match step {
+        &Step::Table { hit: Some(ref hit), ref steps, .. } => [&**hit].into_iter().chain(hits(steps)).collect(),
+        step => hits(Step::inner(step, 0).1),
+    };
+    steps.iter().flat_map(one).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn why_says_what_the_rules_mean(model in model(), packets in prop::collection::vec(sent(), 60)) {
+        let topology = model.topology();
+        for sent in packets {
+            let (probe, seen) = (sent.packet(), first(&sent.packet()));
+            let Some(packet) = traffic(&probe) else { continue };
+            for port in topology.ports() {
+                let expected = [sends(&topology, port, &probe, seen), receives(&topology, port, &probe, seen)];
+                let found = [topology.leaves(port, &packet, Role::First), topology.enters(port, &packet, Role::First)];
+                prop_assert_eq!(found.each_ref().map(Result::is_ok), expected, "{:?} at {:?}: {:?}", probe, port, found);
+                let (reply, role) = (Seen::Reply, Role::Answer);
+                let expected = [sends(&topology, port, &probe, reply), receives(&topology, port, &probe, reply)];
+                let found = [topology.leaves(port, &packet, role), topology.enters(port, &packet, role)];
+                prop_assert_eq!(found.each_ref().map(Result::is_ok), expected, "answer {:?} at {:?}", probe, port);
+            }
+        }
+    }
+
+    #[test]
+    fn why_says_what_the_flows_do_with_a_packet_and_its_answer(
+        model in model(), packets in prop::collection::vec(sent(), 60),
+    ) {
+        let node = Node::new(model.topology());
+        let port = |id: u8| node.topology.port(&format!("port{id}")).filter(|port| &*port.node == "node0");
+        for sent in packets {
+            let probe = Sent { macs: (sent.macs.0, sent.macs.1 % PORTS), ..sent.clone() }.packet();
+            let (Some(from), Some(to)) = (port(sent.from), port(sent.macs.1 % PORTS)) else { continue };
+            // Router solicitations are for all routers: NORMAL takes them to the neighbours.
+            let it = ip(&probe);
+            let solicitation = it.src.is_ipv6() && matches!(it.load, Load::Icmp { icmp_type: 133, .. });
+            if from.network != to.network || from.name == to.name || solicitation {
+                continue;
+            }
+            let Some(packet) = traffic(&probe) else { continue };
+            let exchange = node.topology.exchange(Some(from), Some(to), &packet);
+            let fate = node.fate(node.preview.bindings.ports[&from.name], fields(&probe), first(&probe));
+            prop_assert_eq!(exchange.request.is_allowed(), fate != Fate::Dropped, "{:?}: {:?}", probe, exchange);
+            let Some(answer) = exchange.answer else { continue };
+            let probe = reversed(&probe);
+            prop_assert_eq!(traffic(&probe), Some(answer.traffic));
+            let fate = node.fate(node.preview.bindings.ports[&to.name], fields(&probe), Seen::Reply);
+            prop_assert_eq!(answer.is_allowed(), fate != Fate::Dropped, "answer {:?}: {:?}", probe, answer);
+        }
+    }
+
+    #[test]
+    fn a_flow_tells_its_rules_and_a_hit_only_such_as_allow_the_packet(
+        model in model(), packets in prop::collection::vec(sent(), 60),
+    ) {
+        let node = Node::new(model.topology());
+        for flow in node.flows.iter().filter(|flow| kind(flow) == Some(Kind::GroupRule)) {
+            let port = node.port_of(flow).expect("a rule is about a port");
+            prop_assert!(!rules_of_flow(&node.topology, port, flow).is_empty(), "{:?} of {:?}", flow, port);
+        }
+        for sent in packets {
+            let probe = sent.packet();
+            let Some(packet) = traffic(&probe) else { continue };
+            let Some(port) = node.topology.port(&format!("port{}", sent.from)).filter(|port| &*port.node == "node0") else {
+                continue;
+            };
+            let trace = node.trace(node.preview.bindings.ports[&port.name], fields(&probe), first(&probe));
+            for hit in trace.legs.iter().flat_map(|leg| hits(&leg.steps)) {
+                if kind(&hit.flow) != Some(Kind::GroupRule) {
+                    continue;
+                }
+                let port = node.port_of(&hit.flow).expect("a rule is about a port");
+                let named = rules_of_hit(&node.topology, port, hit);
+                prop_assert!(!named.is_empty(), "{:?} is let through by nothing", probe);
+                for one in named {
+                    let misses = node.topology.mismatches(one.rule, &packet);
+                    prop_assert!(misses.is_empty(), "{:?} is not for {}: {:?}", probe, one, misses);
+                }
+            }
+        }
+    }
+}
+
+fn kind(flow: &Flow) -> Option<Kind> {
+    cookie::decode(flow.cookie)?.0.ok()
+}
+
+/// The answer to a question.
+fn reversed(packet: &firewall_packet::Packet) -> firewall_packet::Packet {
+    let ip = ip(packet);
+    let load = match &ip.load {
+        Load::Tcp(segment) => Load::Tcp(Segment { src: segment.dst, dst: segment.src, ..*segment }),
+        Load::Udp { src, dst } => Load::Udp { src: *dst, dst: *src },
+        Load::Icmp { icmp_type, about, .. } => {
+            let icmp_type = if *icmp_type == 8 { 0 } else { icmp_type + 1 };
+            Load::Icmp { icmp_type, code: 0, about: about.clone() }
+        }
+        Load::Other(protocol) => Load::Other(*protocol),
+    };
+    let body = Body::Ip(Ip::new(ip.dst, ip.src, load));
+    firewall_packet::Packet { eth_src: packet.eth_dst, eth_dst: packet.eth_src, body }
 }
 
 fn texts(table: &FlowTable) -> BTreeSet<String> {

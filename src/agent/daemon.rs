@@ -31,7 +31,7 @@ use super::heap;
 use super::host::{Effects, Host};
 use super::http;
 use super::metrics::Metrics;
-use super::notify::notify_service_manager;
+use super::notify::{Watchdog, notify_service_manager};
 use super::punts::PuntsStatus;
 use super::security_log;
 use super::socket::{self, Request};
@@ -234,6 +234,7 @@ impl Agent {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut watchdog = Watchdog::from_environment();
         let mut ticks = interval(Duration::from_secs(1));
         let mut watch = interval(WATCH_EVERY);
         for timer in [&mut ticks, &mut watch] {
@@ -247,6 +248,7 @@ impl Agent {
                 biased;
                 _ = terminate.recv() => break End::Stopped,
                 _ = interrupt.recv() => break End::Stopped,
+                () = watchdog.feed() => {}
                 Some(event) = next_event(&mut self.database) => self.on_database_event(event),
                 result = finished(&mut self.transaction) => self.on_transaction(result),
                 Some(report) = reports.recv() => self.on_report(report),
@@ -319,6 +321,7 @@ impl Agent {
         match event {
             ovsdb::Event::Snapshot(database) => {
                 info!(remote = %self.host.config().ovsdb.remote, "connected to the database");
+                notify_service_manager("STATUS=connected to the database");
                 self.database_connected = true;
                 let effects = self.host.on_snapshot(*database);
                 self.perform(effects);
@@ -329,6 +332,7 @@ impl Agent {
             }
             ovsdb::Event::Disconnected { reason } => {
                 warn!("database: {reason}; trying again");
+                notify_service_manager(&format!("STATUS=database: {reason}; trying again"));
                 self.database_connected = false;
                 self.host.on_database_lost();
             }

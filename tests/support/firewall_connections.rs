@@ -76,7 +76,7 @@ fn may_begin(ip: &Ip) -> bool {
 fn makes_sense(segment: &Segment) -> bool {
     let (syn, ack) = (segment.has(Segment::SYN), segment.has(Segment::ACK));
     let (fin, rst) = (segment.has(Segment::FIN), segment.has(Segment::RST));
-    if syn { !rst && !fin } else { (ack || rst) && (ack || !fin) }
+    if syn { !rst && !fin } else { ack || (rst && !fin) }
 }
 
 #[derive(Clone, Debug)]

@@ -202,7 +202,7 @@ impl Ip {
         match (self.src, self.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
                 let place = fragment.as_ref().map_or([0; 4], |it| {
-                    let place = it.offset / 8 | u16::from(it.more) << 13;
+                    let place = (it.offset / 8) | (u16::from(it.more) << 13);
                     [(it.number as u16).to_be_bytes(), place.to_be_bytes()].concat().try_into().unwrap()
                 });
                 let mut header = [&[0x45, 0][..], &word(20 + length), &place, &[64, self.protocol(), 0, 0]].concat();
