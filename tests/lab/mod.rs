@@ -35,6 +35,7 @@ pub mod netns;
 mod openflow_log;
 mod ping;
 mod raw;
+pub mod sockets;
 mod state;
 pub mod sweep;
 mod topology;
