@@ -34,6 +34,7 @@ mod host;
 pub mod netns;
 mod openflow_log;
 mod ping;
+pub mod sockets;
 mod state;
 pub mod sweep;
 mod topology;

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use ipnetwork::IpNetwork;
 
 use super::{
-    Bound, FAMILIES, ON, REVOKED, any_link_local, commit, commit_marked, ct_state, eth_type_of, is_stateful,
-    link_local, state, track,
+    Bound, FAMILIES, ON, REVOKED, any_link_local, commit, commit_marked, ct_state, eth_type_of, link_local, state,
+    track,
 };
 use crate::openflow::matching::{ETH_TYPE_ARP, mac_number};
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_RARP, IP_PROTO_UDP};
@@ -43,7 +43,7 @@ pub(super) fn egress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
     neighbour_discovery(bound, &v6, sink);
     dhcp_client(bound, &v4, &v6, sink);
     refused(bound, sink);
-    let next = if is_stateful(bound, view.topology) { track(RULES_EGRESS) } else { Action::resubmit(RULES_EGRESS) };
+    let next = if view.topology.is_stateful(bound.port) { track(RULES_EGRESS) } else { Action::resubmit(RULES_EGRESS) };
     for &(mac, block) in v4.iter().chain(&v6) {
         let own = bound.from().eth_src(mac).eth_type(eth_type_of(block)).ip_src(block);
         sink.add(ON, Entry::new(BASE_EGRESS, 65, Kind::PortSender, own).apply(std::slice::from_ref(&next)));
@@ -153,7 +153,7 @@ pub(super) fn ingress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
         sink.add(ON, Entry::new(BASE_INGRESS, 95, Kind::PortDhcpIn, answer).apply(&deliver));
     }
     let rules = [Action::resubmit(RULES_INGRESS)];
-    let untracked = if is_stateful(bound, view.topology) { [track(RULES_INGRESS)] } else { rules.clone() };
+    let untracked = if view.topology.is_stateful(bound.port) { [track(RULES_INGRESS)] } else { rules.clone() };
     for family in FAMILIES {
         let matching = ct_state(bound.about().eth_type(family), 0, state::TRK);
         sink.add(ON, Entry::new(BASE_INGRESS, 90, Kind::PortTracked, matching).apply(&untracked));

@@ -30,7 +30,7 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn of(port: &Port, topology: &Topology) -> Self {
         let logs = || topology.groups_of(port).filter_map(|group| group.log);
-        let stateful = topology.groups_of(port).all(|group| group.stateful);
+        let stateful = topology.is_stateful(port);
         Self { refused: logs().any(Log::tells_drops), begun: logs().any(Log::tells_accepts), stateful }
     }
 

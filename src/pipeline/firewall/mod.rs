@@ -7,6 +7,7 @@
 mod base;
 mod log;
 mod members;
+pub mod origin;
 mod port_range;
 mod rules;
 
@@ -24,7 +25,7 @@ use super::view::{Bridge, LocalVlan, View};
 use crate::openflow::action::{Conntrack, CtFlags, CtZone, Subfield};
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6};
 use crate::openflow::{Action, MacAddr, Match, PortNo, TableId, oxm};
-use crate::topology::{Ethertype, Network, Port, Topology};
+use crate::topology::{Ethertype, Network, Port};
 
 pub(super) use members::{Places, address};
 
@@ -80,11 +81,6 @@ fn commit_marked(mark: u128) -> Action {
 fn ct(flags: CtFlags, recirc_table: TableId, actions: Vec<Action>) -> Action {
     let zone = CtZone::Field(Subfield { field: &oxm::REG6, offset: 0, bits: 16 });
     Action::Ct(Box::new(Conntrack { flags, zone, recirc_table, alg: 0, actions }))
-}
-
-/// True if the connections of a port are followed. All of its groups want it, or none.
-fn is_stateful(bound: &Bound<'_>, topology: &Topology) -> bool {
-    topology.groups_of(bound.port).all(|group| group.stateful)
 }
 
 /// A port that is plugged in on this node.

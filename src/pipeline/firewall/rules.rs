@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use hashbrown::HashSet;
 
 use super::port_range::masks;
-use super::{Bound, FAMILIES, ON, REVOKED, commit_marked, ct_state, eth_type, is_stateful, state};
+use super::{Bound, FAMILIES, ON, REVOKED, commit_marked, ct_state, eth_type, state};
 use crate::openflow::numbers::{IP_PROTO_SCTP, IP_PROTO_TCP};
 use crate::openflow::oxm::Field;
 use crate::openflow::{Action, Match, TableId, oxm};
@@ -45,7 +45,7 @@ const CHAINS: [Chain; 2] = [
 
 /// All rules that hold for a port, and what happens to packets that none allows.
 pub(super) fn of_port(bound: &Bound<'_>, topology: &Topology, sink: &mut Sink<'_>) {
-    let stateful = is_stateful(bound, topology);
+    let stateful = topology.is_stateful(bound.port);
     for chain in CHAINS {
         let rules = Rules { bound, chain, topology, stateful };
         rules.plain(sink);

@@ -3,11 +3,16 @@
 //! The firewall is on as soon as a file says anything about it: a table `[security_groups]` or `[address_groups]`, be
 //! it empty, or a port's `security_groups`. It is on for all of the file, so on every node.
 
+mod exchange;
 mod index;
 mod parse;
 mod protocol;
 #[cfg(test)]
 mod tests;
+mod verdict;
+#[cfg(test)]
+mod verdict_tests;
+mod words;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,9 +23,12 @@ use ipnetwork::IpNetwork;
 use super::{Name, Port};
 use crate::openflow::MacAddr;
 
+pub use exchange::{Exchange, Passage};
 pub(super) use index::Security;
 pub(super) use parse::{address_group, port_groups, security_group};
-pub use protocol::protocol_name;
+pub use protocol::{has_ports, protocol_name, protocol_number};
+pub use verdict::{Mismatch, NoWay, Pass, Payload, Role, RuleRef, Stop, Traffic, Verdict};
+pub use words::{Count, Protocol};
 
 /// The group of the ports that name none.
 pub const DEFAULT_GROUP: &str = "default";
