@@ -333,7 +333,7 @@ impl Topology {
     pub fn mismatches(&self, rule: &Rule, traffic: &Traffic) -> Vec<Mismatch> {
         let misses = [
             (Mismatch::Ethertype, rule.ethertype != traffic.ethertype()),
-            (Mismatch::Service, !serves(rule, traffic)),
+            (Mismatch::Service, !rule.serves(traffic)),
             (Mismatch::Remote, !self.is_remote_of(rule, traffic)),
         ];
         misses.into_iter().filter(|(_, missed)| *missed).map(|(mismatch, _)| mismatch).collect()
@@ -370,17 +370,20 @@ impl SecurityGroup {
     }
 }
 
-fn serves(rule: &Rule, traffic: &Traffic) -> bool {
-    match (rule.service, traffic.payload) {
-        (Service::Any, _) => true,
-        (Service::Protocol(protocol), _) => protocol == traffic.protocol(),
-        (Service::Ports { protocol, first, last }, Payload::Ports { protocol: other, destination, .. }) => {
-            protocol == other && (first..=last).contains(&destination)
+impl Rule {
+    /// True if it is about what a packet carries, whatever its family and its other side.
+    pub fn serves(&self, traffic: &Traffic) -> bool {
+        match (self.service, traffic.payload) {
+            (Service::Any, _) => true,
+            (Service::Protocol(protocol), _) => protocol == traffic.protocol(),
+            (Service::Ports { protocol, first, last }, Payload::Ports { protocol: other, destination, .. }) => {
+                protocol == other && (first..=last).contains(&destination)
+            }
+            (Service::Icmp { icmp_type, icmp_code }, Payload::Icmp { icmp_type: other, icmp_code: code }) => {
+                icmp_type == other && icmp_code.is_none_or(|wanted| wanted == code)
+            }
+            _ => false,
         }
-        (Service::Icmp { icmp_type, icmp_code }, Payload::Icmp { icmp_type: other, icmp_code: code }) => {
-            icmp_type == other && icmp_code.is_none_or(|wanted| wanted == code)
-        }
-        _ => false,
     }
 }
 
