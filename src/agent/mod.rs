@@ -13,6 +13,7 @@ pub mod host;
 pub mod http;
 pub mod metrics;
 mod notify;
+pub mod port_flows;
 pub mod preview;
 pub mod punts;
 pub mod responders;
