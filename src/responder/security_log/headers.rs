@@ -8,8 +8,8 @@ use crate::openflow::numbers::{
 };
 use crate::openflow::packet::PacketIn;
 use crate::packet::key::{Addresses, Ip, Key, Network};
-use crate::packet::{self, Arp, Ethernet, Fragment};
-use crate::topology::{Ethertype, Payload, Traffic};
+use crate::packet::{Arp, Ethernet, Fragment, Payload};
+use crate::topology::{self, Ethertype};
 
 /// Bytes of a packet that are looked at where not all of it came up.
 const EXCERPT: usize = 256;
@@ -51,6 +51,20 @@ pub enum Transport {
 }
 
 impl Headers {
+    /// What rules look at beyond addresses; `None` if it is none of IP.
+    pub(super) fn payload(&self) -> Option<topology::Payload> {
+        let (protocol, (src, _)) = (self.protocol?, self.addresses?);
+        Some(match self.transport {
+            Transport::Ports(source, destination) | Transport::Tcp(source, destination, _) => {
+                topology::Payload::Ports { protocol, source, destination }
+            }
+            Transport::Icmp(icmp_type, icmp_code) if protocol == Ethertype::of(src.into()).icmp() => {
+                topology::Payload::Icmp { icmp_type, icmp_code }
+            }
+            Transport::Icmp(..) | Transport::Other => topology::Payload::Protocol(protocol),
+        })
+    }
+
     /// Of a packet that came up, whole or in part.
     pub(super) fn of(packet_in: &PacketIn<'_>) -> Self {
         let frame = packet_in.data;
@@ -61,20 +75,6 @@ impl Headers {
         let excerpt = fill(&mut copy, frame);
         end_here(excerpt);
         Self::of_key(&Key::of_frame(excerpt), packet_in.total_len)
-    }
-
-    /// As rules look at it, if it is IP.
-    pub(super) fn traffic(&self) -> Option<Traffic> {
-        let ((source, destination), protocol) = (self.addresses?, self.protocol?);
-        let icmp = Ethertype::of(source.into()).icmp();
-        let payload = match self.transport {
-            Transport::Ports(source, destination) | Transport::Tcp(source, destination, _) => {
-                Payload::Ports { protocol, source, destination }
-            }
-            Transport::Icmp(icmp_type, icmp_code) if protocol == icmp => Payload::Icmp { icmp_type, icmp_code },
-            Transport::Icmp(..) | Transport::Other => Payload::Protocol(protocol),
-        };
-        Some(Traffic { source, destination, eth_src: Some(self.eth_src), eth_dst: Some(self.eth_dst), payload })
     }
 
     fn of_key(key: &Key<'_>, length: u16) -> Self {
@@ -129,7 +129,7 @@ fn fill<'a>(room: &'a mut [u8; EXCERPT], frame: &[u8]) -> &'a mut [u8] {
 /// Makes the IP header of an excerpt say that the packet ends with it: the readers of headers take no packet that goes
 /// on behind the end of its frame.
 fn end_here(excerpt: &mut [u8]) {
-    let Ok(ethernet) = Ethernet::decode(packet::Payload::new(excerpt)) else { return };
+    let Ok(ethernet) = Ethernet::decode(Payload::new(excerpt)) else { return };
     let (begin, length) = (ethernet.payload.offset(), ethernet.payload.len());
     let (place, length) = match ethernet.eth_type {
         ETH_TYPE_IPV4 => (begin + 2, length),

@@ -170,9 +170,7 @@ impl SecurityLog {
             // Nothing in it tells what it belongs to: the first one says that.
             Fate::Accepted if headers.fragment == Fragment::Later => return Verdict::Ignored("a later fragment"),
             Fate::Accepted => {
-                let conjunction = packet_in.register(CONJUNCTION);
-                let traffic = headers.traffic();
-                Decision::Accepted(traffic.and_then(|traffic| port.allowing(sight.direction, conjunction, &traffic)))
+                Decision::Accepted(port.allowing(sight.direction, packet_in.register(CONJUNCTION), &headers))
             }
         };
         let suppressed = self.suppressed.get_mut(Source::Port(sight.port).place()).map(mem::take).unwrap_or(0);

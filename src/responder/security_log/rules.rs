@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Headers;
 use crate::pipeline::View;
-use crate::topology::{Direction, Log, Name, Port, Remote, RemoteUse, Rule, SecurityGroup, Traffic};
+use crate::topology::{Direction, Ethertype, Log, Name, Port, Remote, RemoteUse, Rule, SecurityGroup};
 
 /// A port with a security group that wants to be told of packets.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,14 +56,15 @@ impl LoggedPort {
 
     /// The rule by which a packet passed: one with a set of addresses where the flow names a conjunction, else the one
     /// that says most of the packet, since its flow is in front of the others.
-    pub(super) fn allowing(&self, direction: Direction, conjunction: u32, traffic: &Traffic) -> Option<Allowed> {
+    pub(super) fn allowing(&self, direction: Direction, conjunction: u32, headers: &Headers) -> Option<Allowed> {
         let is_met = |(id, one): &&(u32, RemoteUse)| *id == conjunction && one.direction == direction;
         let set = self.uses.iter().find(is_met).map(|(_, one)| one);
+        let payload = headers.payload()?;
         let mut best: Option<(u16, &Arc<SecurityGroup>, usize)> = None;
         for group in self.groups.iter().filter(|group| set.is_none_or(|one| one.group == group.name)) {
             for (index, rule) in group.rules.iter().enumerate().filter(|(_, rule)| rule.direction == direction) {
                 let better = best.is_none_or(|(precision, ..)| rule.precision() > precision);
-                if better && is_other_side(rule, set, traffic) && rule.serves(traffic) {
+                if better && is_other_side(rule, set, headers) && rule.serves(payload) {
                     best = Some((rule.precision(), group, index));
                 }
             }
@@ -72,12 +74,15 @@ impl LoggedPort {
 }
 
 /// Whether a packet's other side is that of a rule. Who belongs to a set of addresses, the flows have found out.
-fn is_other_side(rule: &Rule, set: Option<&RemoteUse>, traffic: &Traffic) -> bool {
-    match (&rule.remote, set) {
-        _ if rule.ethertype != traffic.ethertype() => false,
-        (remote, Some(one)) => *remote == one.remote,
-        (Remote::Any, None) => true,
-        (Remote::Prefix(prefix), None) => prefix.contains(traffic.other(rule.direction)),
-        (Remote::Group(_) | Remote::AddressGroup(_), None) => false,
-    }
+fn is_other_side(rule: &Rule, set: Option<&RemoteUse>, headers: &Headers) -> bool {
+    let Some((src, dst)) = headers.addresses else { return false };
+    let other = if rule.direction == Direction::Ingress { src } else { dst };
+    let of_family = rule.ethertype == Ethertype::of(other.into());
+    of_family
+        && match (&rule.remote, set) {
+            (remote, Some(one)) => *remote == one.remote,
+            (Remote::Any, None) => true,
+            (Remote::Prefix(prefix), None) => prefix.contains(other),
+            (Remote::Group(_) | Remote::AddressGroup(_), None) => false,
+        }
 }
