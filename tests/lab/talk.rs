@@ -1,14 +1,14 @@
 //! VMs that go on talking while things change: a TCP connection, datagrams back and forth, and datagrams that are counted.
 
 use std::collections::BTreeSet;
-use std::net::{TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Vm;
-use super::command::eventually;
+use super::command::{eventually, eventually_some};
 use super::netns;
 use super::sockets::echoes;
 
@@ -28,9 +28,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects; panics if that does not work. The port is free again afterwards.
+    /// Connects; panics if that does not work. The port is free again afterwards, if not at once.
     pub fn open(from: &Vm<'_>, to: &Vm<'_>, port: u16) -> Self {
-        let listener = to.listen(port);
+        let listen = || netns::inside(&to.namespace(), || TcpListener::bind((to.ip(), port)).ok());
+        let listener = eventually_some("the port is free", SOON, listen);
         let near = from.connect(&to.ip(), port, SOON);
         let near = near.unwrap_or_else(|| panic!("no connection to port {port} of {}\n{}", to.ip(), super::logs()));
         let (far, _) = listener.accept().expect("somebody connected");
