@@ -1,7 +1,7 @@
 //! The tasks of the daemon.
 //!
 //! ```text
-//!   topology file ─(polled by)─► agent ◄──Event── ovsdb::Client (connects, comes back)
+//!   topology file ─(polled by)─► agent ◄──Event── ovsdb::Client (connects, comes back; holds the lock)
 //!          SIGHUP, SIGTERM ────►  │  ▲ ▲
 //! status socket, metrics ─Request─┘  │ └──Report── switch::serve (one a listener; one task a bridge)
 //!                                    └──result──── transaction (one at a time)
@@ -12,13 +12,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::pending;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, mem};
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -29,15 +28,16 @@ use super::counters::Counters;
 use super::heap;
 use super::host::{Effects, Host};
 use super::http;
+use super::listeners::{Listeners, is_taken};
 use super::metrics::Metrics;
 use super::notify::notify_service_manager;
 use super::punts::PuntsStatus;
 use super::socket::{self, Request};
-use super::status::Status;
+use super::status::{DatabaseState, Status};
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
-use crate::switch::{self, Command, ConnectionId, News, Report};
+use crate::switch::{Command, ConnectionId, News, Report};
 use crate::topology::{Refused, Topology};
 
 /// Reports that may wait for the agent before connections wait.
@@ -48,6 +48,8 @@ const TRANSACTION_RETRY: Duration = Duration::from_secs(1);
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// So many refusals are remembered, so as not to be said again.
 const MAX_STRANGERS: usize = 1024;
+/// How often a Heddle that takes over tries the addresses that the other one had.
+const LISTEN_RETRY: Duration = Duration::from_millis(100);
 /// How often the files are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -87,6 +89,8 @@ enum End {
     Stopped,
     /// The host's own file has changed: begin again with it. What is installed stays, as over any restart.
     Reconfigured(Box<Config>),
+    /// Another Heddle serves the database now, which was out of reach meanwhile: begin again, and stand by.
+    Relieved,
 }
 
 /// Runs until SIGTERM or SIGINT. `config` is the host's own file; `None` is the default one, which may be absent.
@@ -99,7 +103,8 @@ pub async fn run(config: Option<PathBuf>) -> Result<(), StartError> {
     loop {
         match live(config.clone(), path.as_deref(), problem.take()).await {
             Ok(End::Stopped) => return Ok(()),
-            Ok(End::Reconfigured(changed)) => last_good = Some(std::mem::replace(&mut config, *changed)),
+            Ok(End::Relieved) => {}
+            Ok(End::Reconfigured(changed)) => last_good = Some(mem::replace(&mut config, *changed)),
             Err(error) => {
                 let Some(good) = last_good.take() else { return Err(error) };
                 warn!("the changed configuration does not work, the last good one stays in force: {error}");
@@ -117,10 +122,13 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
     let topology = first_topology(&config)?;
     let mut tasks = JoinSet::new();
     let (reports, report_receiver) = mpsc::channel(REPORTS);
-    for (number, &address) in config.openflow.listen.iter().enumerate() {
-        let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
-        info!(%address, "listening for bridges");
-        tasks.spawn(switch::serve(listener, (number as u64) << 48, reports.clone()));
+    let mut listeners = Listeners::new(config.openflow.listen.clone(), reports);
+    match listeners.open().await {
+        // Learning bridges do not wait for the database.
+        Err(error) if is_taken(&error) && topology.is_some() && config.learning.is_empty() => {
+            debug!("{error}; the database tells whether this is a Heddle to stand by for");
+        }
+        opened => opened?,
     }
     let (requests, request_receiver) = mpsc::channel(16);
     let socket = socket::socket_path();
@@ -148,6 +156,8 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         ready: !config.learning.is_empty(),
         host: Host::new(config, Arc::new(topology.unwrap_or_default())),
         database,
+        listeners,
+        listen_at: None,
         senders: BTreeMap::new(),
         transaction: None,
         retry_at: None,
@@ -156,7 +166,8 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         explicit_config: path.map(Path::to_owned),
         topology_problem: None,
         config_problem,
-        database_connected: false,
+        database_state: DatabaseState::Disconnected,
+        stood_by: false,
         strangers: HashSet::new(),
         counters: Counters::new(),
         began: Instant::now(),
@@ -165,7 +176,7 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
     // The addresses have to be free when this returns.
     tasks.shutdown().await;
     let _ = std::fs::remove_file(&socket);
-    end.map_err(StartError::from)
+    end
 }
 
 /// What a life begins with. A host that has learning bridges may have no topology: it serves nothing else then.
@@ -185,6 +196,9 @@ struct Agent {
     host: Host,
     /// `None` as long as there is no topology.
     database: Option<(ovsdb::Client, mpsc::Receiver<ovsdb::Event>)>,
+    listeners: Listeners,
+    /// When to try again to listen.
+    listen_at: Option<Instant>,
     /// How to talk to the connections that have said who they are.
     senders: BTreeMap<ConnectionId, mpsc::UnboundedSender<Command>>,
     /// The transaction on its way.
@@ -198,7 +212,9 @@ struct Agent {
     topology_problem: Option<String>,
     /// Why the host's own file is not what is in force.
     config_problem: Option<String>,
-    database_connected: bool,
+    database_state: DatabaseState,
+    /// Who holds the addresses has been another Heddle, and will let them go.
+    stood_by: bool,
     ready: bool,
     /// What was said of connections that were refused.
     strangers: HashSet<String>,
@@ -212,7 +228,7 @@ impl Agent {
         mut self,
         mut reports: mpsc::Receiver<Report>,
         mut requests: mpsc::Receiver<Request>,
-    ) -> io::Result<End> {
+    ) -> Result<End, StartError> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -229,11 +245,16 @@ impl Agent {
                 biased;
                 _ = terminate.recv() => break End::Stopped,
                 _ = interrupt.recv() => break End::Stopped,
-                Some(event) = next_event(&mut self.database) => self.on_database_event(event),
+                Some(event) = next_event(&mut self.database) => {
+                    if let Some(end) = self.on_database_event(event).await? {
+                        break end;
+                    }
+                }
                 result = finished(&mut self.transaction) => self.on_transaction(result),
                 Some(report) = reports.recv() => self.on_report(report),
                 Some(request) = requests.recv() => self.on_request(request),
                 () = due(self.retry_at) => self.retry_at = None,
+                () = due(self.listen_at) => self.take_over_addresses().await,
                 _ = ticks.tick() => {
                     let effects = self.host.on_tick();
                     self.perform(effects);
@@ -256,14 +277,20 @@ impl Agent {
                 }
             }
         };
-        let stopped = matches!(end, End::Stopped);
-        notify_service_manager(if stopped { "STOPPING=1" } else { "RELOADING=1" });
+        notify_service_manager(if matches!(end, End::Stopped) { "STOPPING=1" } else { "RELOADING=1" });
         if let Some(transaction) = self.transaction.take()
             && timeout(STOP_WITHIN, transaction).await.is_err()
         {
             warn!("stopped before the database confirmed the last change");
         }
-        info!("{}; flows and database stay as they are", if stopped { "stopped" } else { "configuration changed" });
+        let why = match end {
+            End::Stopped => "stopped",
+            End::Reconfigured(_) => "configuration changed",
+            End::Relieved => "another heddle has taken over",
+        };
+        info!("{why}; flows and database stay as they are");
+        // Connections hold the addresses, which have to be free when this returns.
+        self.listeners.close().await;
         Ok(end)
     }
 
@@ -290,11 +317,31 @@ impl Agent {
         }
     }
 
-    fn on_database_event(&mut self, event: ovsdb::Event) {
+    async fn on_database_event(&mut self, event: ovsdb::Event) -> Result<Option<End>, StartError> {
         match event {
+            ovsdb::Event::StandingBy => {
+                if self.host.database().is_some() {
+                    return Ok(Some(End::Relieved));
+                }
+                warn!("another heddle serves the database: standing by, to take over when it ends");
+                self.database_state = DatabaseState::StandingBy;
+                self.stood_by = true;
+                if self.host.config().learning.is_empty() {
+                    self.listeners.close().await;
+                }
+            }
             ovsdb::Event::Snapshot(database) => {
                 info!(remote = %self.host.config().ovsdb.remote, "connected to the database");
-                self.database_connected = true;
+                let before = mem::replace(&mut self.database_state, DatabaseState::Connected);
+                if before == DatabaseState::StandingBy {
+                    info!("the other heddle has ended: taking over");
+                }
+                if self.stood_by {
+                    self.take_over_addresses().await;
+                } else {
+                    // Nothing is written to a database whose bridges could not connect.
+                    self.listeners.open().await?;
+                }
                 let effects = self.host.on_snapshot(*database);
                 self.perform(effects);
             }
@@ -304,13 +351,25 @@ impl Agent {
             }
             ovsdb::Event::Disconnected { reason } => {
                 warn!("database: {reason}; trying again");
-                self.database_connected = false;
+                self.database_state = DatabaseState::Disconnected;
                 self.host.on_database_lost();
             }
         }
-        if !self.ready && self.database_connected {
+        if !self.ready && self.database_state != DatabaseState::Disconnected {
             self.ready = true;
             notify_service_manager("READY=1");
+        }
+        Ok(None)
+    }
+
+    /// Listens where the other Heddle did. It may have been killed, hang, or be slow to go.
+    async fn take_over_addresses(&mut self) {
+        let tried_before = self.listen_at.take().is_some();
+        if let Err(error) = self.listeners.open().await {
+            if !tried_before {
+                warn!("{error}; trying again");
+            }
+            self.listen_at = Some(Instant::now() + LISTEN_RETRY);
         }
     }
 
@@ -413,7 +472,7 @@ impl Agent {
     fn status(&self) -> Status {
         Status::of(
             &self.host,
-            self.database.is_some().then_some(self.database_connected),
+            if self.database.is_some() { self.database_state } else { DatabaseState::Unused },
             self.topology_problem.as_deref(),
             self.config_problem.as_deref(),
         )
@@ -439,7 +498,8 @@ impl Agent {
 
     /// Sends what has to be written to the database, unless something is on its way already.
     fn write_database(&mut self) {
-        let idle = self.transaction.is_none() && self.retry_at.is_none() && self.database_connected;
+        let idle =
+            self.transaction.is_none() && self.retry_at.is_none() && self.database_state == DatabaseState::Connected;
         let Some((client, _)) = &self.database else { return };
         if !idle || !self.host.has_operations() {
             return;

@@ -13,6 +13,19 @@ use crate::responder::learning::Counters;
 /// The role of a learning bridge.
 const LEARNING: &str = "learning";
 
+/// How the daemon stands with the database of Open vSwitch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DatabaseState {
+    /// Learning bridges need none.
+    Unused,
+    /// It is out of reach.
+    Disconnected,
+    /// Connected; another Heddle serves it, and this one waits for its end.
+    StandingBy,
+    /// Connected, and this Heddle serves it.
+    Connected,
+}
+
 /// The daemon's state; `heddle status --json` prints it as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -28,6 +41,8 @@ pub struct Status {
     pub ovsdb: String,
     /// True while the database is connected.
     pub ovsdb_connected: bool,
+    /// True while another Heddle serves the database: this one writes nothing, and takes over when that one ends.
+    pub standing_by: bool,
     /// What is wanted of the database, or of a switch, and cannot be done.
     pub problems: Vec<String>,
     /// The bridges.
@@ -169,20 +184,22 @@ impl Status {
     /// True if nothing stands in the way of what is wanted; ports whose interface is not there yet do not.
     pub fn is_good(&self) -> bool {
         (self.ovsdb_connected || self.topology.is_none())
+            && !self.standing_by
             && self.topology_problem.is_none()
             && self.config_problem.is_none()
             && self.problems.is_empty()
             && self.bridges.iter().all(|bridge| bridge.connected_from.is_some() && bridge.rejected.is_empty())
     }
 
-    /// The status of a host, and whether its database is connected; `None` if it does without.
+    /// The status of a host.
     pub fn of(
         host: &Host,
-        ovsdb_connected: Option<bool>,
+        database: DatabaseState,
         topology_problem: Option<&str>,
         config_problem: Option<&str>,
     ) -> Self {
         let config = host.config();
+        let uses_database = database != DatabaseState::Unused;
         let mut unserved: Vec<UnservedStatus> = host
             .binder()
             .rows()
@@ -200,13 +217,14 @@ impl Status {
         unserved.sort_by(|a, b| a.interface.cmp(&b.interface));
         Self {
             node: config.node.to_string(),
-            topology: ovsdb_connected.map(|_| config.topology.display().to_string()),
+            topology: uses_database.then(|| config.topology.display().to_string()),
             topology_problem: topology_problem.map(str::to_owned),
             config_problem: config_problem.map(str::to_owned),
             ovsdb: config.ovsdb.remote.to_string(),
-            ovsdb_connected: ovsdb_connected.unwrap_or(false),
+            ovsdb_connected: matches!(database, DatabaseState::StandingBy | DatabaseState::Connected),
+            standing_by: database == DatabaseState::StandingBy,
             problems: problems(host),
-            bridges: bridges(host).filter(|bridge| ovsdb_connected.is_some() || bridge.role == LEARNING).collect(),
+            bridges: bridges(host).filter(|bridge| uses_database || bridge.role == LEARNING).collect(),
             networks: networks(host),
             ports: ports(host),
             unserved,

@@ -1,0 +1,54 @@
+//! The addresses on which bridges connect.
+//!
+//! One that is taken when the daemon starts may be that of the Heddle that this one stands by for: who is master, the
+//! lock in the database tells. The address is tried again once the lock is ours, and given up while it is not, so that
+//! bridges find the master alone.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use super::daemon::StartError;
+use crate::switch::{self, Report};
+
+/// See the module.
+pub(super) struct Listeners {
+    addresses: Vec<SocketAddr>,
+    reports: mpsc::Sender<Report>,
+    /// A task each for the first of `addresses`.
+    tasks: JoinSet<()>,
+    /// What the next connection's id begins with: a new one for each listener.
+    series: u64,
+}
+
+impl Listeners {
+    /// Listens on nothing yet; what connections have to tell goes to `reports`.
+    pub(super) fn new(addresses: Vec<SocketAddr>, reports: mpsc::Sender<Report>) -> Self {
+        Self { addresses, reports, tasks: JoinSet::new(), series: 0 }
+    }
+
+    /// Listens on the addresses that it does not listen on yet, up to the first that cannot be had.
+    pub(super) async fn open(&mut self) -> Result<(), StartError> {
+        for &address in self.addresses.iter().skip(self.tasks.len()) {
+            let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
+            info!(%address, "listening for bridges");
+            self.tasks.spawn(switch::serve(listener, self.series << 48, self.reports.clone()));
+            self.series += 1;
+        }
+        Ok(())
+    }
+
+    /// Gives up all addresses and connections. They are free when this returns.
+    pub(super) async fn close(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// True if another process listens there.
+pub(super) fn is_taken(error: &StartError) -> bool {
+    matches!(error, StartError::Listen { error, .. } if error.kind() == io::ErrorKind::AddrInUse)
+}
