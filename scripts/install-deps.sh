@@ -13,6 +13,9 @@ need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
 need mn mininet
+# Certificates, and another implementation of TLS; ovs-pki is of Open vSwitch.
+need openssl openssl
+need ovs-pki openvswitch-common
 # Packets as others read them, and a server of DHCP and router advertisements.
 need tshark tshark
 need dnsmasq dnsmasq-base

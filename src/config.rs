@@ -2,16 +2,20 @@
 //!
 //! [`Config::parse`] is pure; [`Config::load`] reads the file and the host's name.
 
+mod endpoints;
 mod learning;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use self::endpoints::listen_address;
+pub use self::endpoints::{Listen, OpenFlow, Ovsdb, Transport};
 pub use self::learning::Learning;
 use crate::ovsdb::Remote;
+use crate::tls;
 use crate::topology::document::{self, At, Report, Value};
 use crate::topology::{Fault, Name, Place, Problem, Refused, Step, Topology, check_device, check_name};
 
@@ -35,6 +39,8 @@ pub struct Config {
     pub openflow: OpenFlow,
     /// `[ovsdb]`
     pub ovsdb: Ovsdb,
+    /// `[tls]`; with `ssl:` above there always is one.
+    pub tls: Option<tls::Settings>,
     /// `[bridges]`
     pub bridges: Bridges,
     /// `[tunnel]`
@@ -45,20 +51,6 @@ pub struct Config {
     pub limits: Limits,
     /// `[metrics]`
     pub metrics: Metrics,
-}
-
-/// How bridges reach Heddle.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenFlow {
-    /// The addresses to listen on, at least one, each once.
-    pub listen: Vec<SocketAddr>,
-}
-
-/// How Heddle reaches the database of Open vSwitch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ovsdb {
-    /// The server.
-    pub remote: Remote,
 }
 
 /// The bridges, each with a name of its own.
@@ -138,8 +130,15 @@ impl Config {
         Config {
             node: hostname.into(),
             topology: "/etc/heddle/topology.toml".into(),
-            openflow: OpenFlow { listen: vec![SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT))] },
-            ovsdb: Ovsdb { remote: Remote::Unix("/var/run/openvswitch/db.sock".into()) },
+            openflow: OpenFlow {
+                listen: vec![Listen {
+                    transport: Transport::Tcp,
+                    address: SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
+                }],
+                insecure: false,
+            },
+            ovsdb: Ovsdb { remote: Remote::Unix("/var/run/openvswitch/db.sock".into()), insecure: false },
+            tls: None,
             bridges: Bridges {
                 integration: "br-int".into(),
                 tunnel: "br-tun".into(),
@@ -166,6 +165,11 @@ impl Config {
         }
         if let Some(directory) = Path::new(file).parent() {
             config.topology = directory.join(config.topology);
+            if let Some(tls) = &mut config.tls {
+                for file in [&mut tls.private_key, &mut tls.certificate, &mut tls.ca_certificate] {
+                    *file = directory.join(&file);
+                }
+            }
         }
         Ok(config)
     }
@@ -207,9 +211,15 @@ impl Config {
         if problems.is_empty() { Ok(()) } else { Err(Refused { problems, more: 0 }) }
     }
 
+    /// True if one of the addresses is `ssl:`.
+    fn speaks_tls(&self) -> bool {
+        matches!(self.ovsdb.remote, Remote::Ssl { .. })
+            || self.openflow.listen.iter().any(|listen| listen.transport == Transport::Ssl)
+    }
+
     fn read(&mut self, root: &DeTable<'_>, report: &mut Report) {
         const KNOWN: &[&str] =
-            &["node", "topology", "openflow", "ovsdb", "bridges", "tunnel", "learning", "limits", "metrics"];
+            &["node", "topology", "openflow", "ovsdb", "tls", "bridges", "tunnel", "learning", "limits", "metrics"];
         if !root.contains_key("node") {
             check_name(&self.node, &At::ROOT, report);
         }
@@ -229,6 +239,7 @@ impl Config {
                 },
                 "openflow" => self.openflow.read(value, &at, report),
                 "ovsdb" => self.ovsdb.read(value, &at, report),
+                "tls" => self.tls = endpoints::read_tls(value, &at, report),
                 "bridges" => self.bridges.read(value, &at, report),
                 "tunnel" => self.tunnel.read(value, &at, report),
                 // Depends on the bridges.
@@ -239,58 +250,11 @@ impl Config {
             }
         }
         self.bridges.check(report);
+        if self.speaks_tls() && !root.contains_key("tls") {
+            report.push(&At::ROOT.key("tls"), Fault::NoTls);
+        }
         if let Some(value) = root.get("learning") {
             self.learning.read((value, &At::ROOT.key("learning")), &self.bridges, report);
-        }
-    }
-}
-
-impl OpenFlow {
-    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
-        for (key, value) in document::table(value, at, report).into_iter().flatten() {
-            let at = at.key(key.get_ref());
-            match &**key.get_ref() {
-                "listen" => self.read_listen(value, &at, report),
-                _ => report.push(&at, Fault::UnknownKey { known: &["listen"] }),
-            }
-        }
-    }
-
-    fn read_listen(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
-        let Some(values) = document::array(value, at, report) else { return };
-        self.listen.clear();
-        for (index, value) in values.iter().enumerate() {
-            let at_this = at.index(index);
-            let Some(address) =
-                document::parsed(value, &at_this, report, Fault::BadListen, |text| listen_address(text, DEFAULT_PORT))
-            else {
-                continue;
-            };
-            if let Some(first) = self.listen.iter().position(|other| *other == address) {
-                report.clash(&at_this, Fault::ListenTwice(address), &at.index(first));
-            }
-            self.listen.push(address);
-        }
-        if values.is_empty() {
-            report.push(at, Fault::NoListen);
-        }
-    }
-}
-
-impl Ovsdb {
-    fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
-        for (key, value) in document::table(value, at, report).into_iter().flatten() {
-            let at = at.key(key.get_ref());
-            match &**key.get_ref() {
-                "remote" => {
-                    if let Some(found) =
-                        document::parsed(value, &at, report, Fault::BadRemote, |text: &str| text.parse().ok())
-                    {
-                        self.remote = found;
-                    }
-                }
-                _ => report.push(&at, Fault::UnknownKey { known: &["remote"] }),
-            }
         }
     }
 }
@@ -415,13 +379,6 @@ fn bridge(value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Option<Name> {
     let name = document::string(value, at, report)?;
     check_device(name, at, report);
     Some(name.into())
-}
-
-/// An address with or without a port: `192.0.2.1`, `192.0.2.1:6653`, `::1`, `[::1]`, `[::1]:6653`.
-fn listen_address(text: &str, default_port: u16) -> Option<SocketAddr> {
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
-    let alone = || text.parse().ok().or_else(bracketed).map(|address| SocketAddr::new(address, default_port));
-    text.parse().ok().or_else(alone)
 }
 
 /// The two ends of the patch between the integration bridge and a physical bridge: `int-BRIDGE` in the integration

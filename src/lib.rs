@@ -14,4 +14,5 @@ pub mod packet;
 pub mod pipeline;
 pub mod responder;
 pub mod switch;
+pub mod tls;
 pub mod topology;

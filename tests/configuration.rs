@@ -61,7 +61,7 @@ fn a_configuration_that_cannot_work_leaves_the_last_good_one_in_force() {
         .host("a")
         .vm("a", "web1", "blue")
         .vm("a", "web2", "blue")
-        .config_all("[openflow]\nlisten = [\"127.0.0.1:6633\"]")
+        .config_all("[openflow]\nlisten = [\"127.0.0.1:6633\"]\ninsecure = true")
         .start();
     lab.wait_ready();
     let host = lab.host("a");

@@ -148,7 +148,7 @@ struct Watcher {
 
 impl Watcher {
     fn spawn(remote: Remote) -> Self {
-        let (client, events) = Client::spawn(remote);
+        let (client, events) = Client::spawn(remote, None);
         Self { client, events, db: Database::default(), snapshots: 0, disconnects: 0, stood_by: 0 }
     }
 
@@ -396,7 +396,7 @@ async fn a_server_that_starts_late_is_found() {
     }
     let mut server = Server::start();
     server.stop();
-    let (client, events) = Client::spawn(server.unix());
+    let (client, events) = Client::spawn(server.unix(), None);
     let mut watcher = Watcher { client, events, db: Database::default(), snapshots: 0, disconnects: 0, stood_by: 0 };
     watcher.until("the first failure", |watcher| watcher.disconnects == 1).await;
     server.start_again();

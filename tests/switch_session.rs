@@ -70,7 +70,7 @@ impl Session {
                 News::Progress(progress) => self.progress = *progress,
                 News::Audited { differences, .. } => self.differences = Some(differences),
                 News::Closed => return None,
-                News::Identified { .. } | News::Punts(_) | News::Learning(_) => {}
+                News::Identified { .. } | News::Punts(_) | News::Learning(_) | News::Refused { .. } => {}
             }
         }
         Some(&self.progress)

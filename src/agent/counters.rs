@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::bridges::Stranger;
 use crate::pipeline::Bridge;
 use crate::responder::{self, Latency, Outcome, Punts, Source, Topic, Verdict};
 use crate::switch::{ConnectionId, Progress};
@@ -110,9 +109,9 @@ impl Counters {
         self.bridges.retain(|bridge, _| known(bridge));
     }
 
-    /// A connection was sent away.
-    pub fn refused(&mut self, stranger: &Stranger) {
-        *self.strangers.entry(stranger.reason()).or_default() += 1;
+    /// A connection was sent away, for a reason in a word.
+    pub fn refused(&mut self, reason: &'static str) {
+        *self.strangers.entry(reason).or_default() += 1;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tasks of the daemon.
 //!
 //! ```text
-//!   topology file ─(polled by)─► agent ◄──Event── ovsdb::Client (connects, comes back; holds the lock)
+//!         files ─(polled by)─► agent ◄──Event── ovsdb::Client (connects, comes back; holds the lock)
 //!          SIGHUP, SIGTERM ────►  │  ▲ ▲
 //! status socket, metrics ─Request─┘  │ └──Report── switch::serve (one a listener; one task a bridge)
 //!                                    └──result──── transaction (one at a time)
@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
+use super::certificates::Certificates;
 use super::counters::Counters;
 use super::heap;
 use super::host::{Effects, Host};
@@ -33,11 +34,12 @@ use super::metrics::Metrics;
 use super::notify::notify_service_manager;
 use super::punts::PuntsStatus;
 use super::socket::{self, Request};
-use super::status::{DatabaseState, Status};
+use super::status::{DatabaseState, Standing, Status};
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
 use crate::switch::{Command, ConnectionId, News, Report};
+use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
 
 /// Reports that may wait for the agent before connections wait.
@@ -59,6 +61,9 @@ pub enum StartError {
     /// The topology or the host's own file is refused.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A file of `[tls]` cannot be used.
+    #[error("[tls]: {0}")]
+    Tls(#[from] LoadError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address} for bridges: {error}; does another controller run there?")]
     Listen {
@@ -120,15 +125,20 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
     let topology_file = WatchedFile::new(config.topology.clone());
     let config_file = WatchedFile::new(path.unwrap_or(Path::new(DEFAULT_FILE)).to_owned());
     let topology = first_topology(&config)?;
+    let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
+    let credentials = certificates.as_ref().map(Certificates::credentials);
     let mut tasks = JoinSet::new();
     let (reports, report_receiver) = mpsc::channel(REPORTS);
-    let mut listeners = Listeners::new(config.openflow.listen.clone(), reports);
+    let mut listeners = Listeners::new(config.openflow.listen.clone(), credentials.clone(), reports);
     match listeners.open().await {
         // Learning bridges do not wait for the database.
         Err(error) if is_taken(&error) && topology.is_some() && config.learning.is_empty() => {
             debug!("{error}; the database tells whether this is a Heddle to stand by for");
         }
         opened => opened?,
+    }
+    if config.ovsdb.remote.is_exposed() {
+        warn!(remote = %config.ovsdb.remote, "anybody on the way can read and change the database: it has no TLS");
     }
     let (requests, request_receiver) = mpsc::channel(16);
     let socket = socket::socket_path();
@@ -137,7 +147,7 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         tasks.spawn(http::serve(address, requests.clone()));
     }
     tasks.spawn(socket::serve(listener, requests));
-    let database = topology.is_some().then(|| ovsdb::Client::spawn(config.ovsdb.remote.clone()));
+    let database = topology.is_some().then(|| ovsdb::Client::spawn(config.ovsdb.remote.clone(), credentials));
     match &topology {
         Some(topology) => info!(
             node = %config.node, topology = %config.topology.display(), networks = topology.networks().len(),
@@ -163,6 +173,7 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         retry_at: None,
         topology_file,
         config_file,
+        certificates,
         explicit_config: path.map(Path::to_owned),
         topology_problem: None,
         config_problem,
@@ -206,6 +217,7 @@ struct Agent {
     retry_at: Option<Instant>,
     topology_file: WatchedFile,
     config_file: WatchedFile,
+    certificates: Option<Certificates>,
     /// The host's own file, if it is not the default one.
     explicit_config: Option<PathBuf>,
     /// Why the topology file is not what is in force.
@@ -268,12 +280,18 @@ impl Agent {
                     if self.topology_file.changed() {
                         self.reload("changed");
                     }
+                    if let Some(certificates) = self.certificates.as_mut().filter(|files| files.changed()) {
+                        certificates.reload();
+                    }
                 }
                 _ = hangup.recv() => {
                     if let Some(config) = self.reconfigure() {
                         break End::Reconfigured(config);
                     }
                     self.reload("SIGHUP");
+                    if let Some(certificates) = &mut self.certificates {
+                        certificates.reload();
+                    }
                 }
             }
         };
@@ -297,21 +315,22 @@ impl Agent {
     /// Reads the host's own file. `None`: it says what is in force already, or it is refused.
     fn reconfigure(&mut self) -> Option<Box<Config>> {
         self.config_file.remember();
-        let read = Config::load(self.explicit_config.as_deref());
-        let checked = read.and_then(|config| {
+        let checked = || -> Result<_, StartError> {
+            let config = Config::load(self.explicit_config.as_deref())?;
             let same = config == *self.host.config();
             if !same {
                 first_topology(&config)?;
+                config.tls.as_ref().map(Certificates::load).transpose()?;
             }
             Ok((!same).then(|| Box::new(config)))
-        });
-        match checked {
+        };
+        match checked() {
             Ok(changed) => {
                 self.config_problem = None;
                 changed
             }
-            Err(refused) => {
-                self.config_problem = Some(refuse("configuration", &refused));
+            Err(error) => {
+                self.config_problem = Some(refuse("configuration", &error));
                 None
             }
         }
@@ -415,6 +434,7 @@ impl Agent {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
             }
+            News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
             News::Closed => {
                 if let Some(bridge) = self.bridge_name(connection) {
                     warn!(bridge, "bridge disconnected; its flows stay");
@@ -442,20 +462,23 @@ impl Agent {
             }
         }
         for (connection, stranger) in effects.refused {
-            self.counters.refused(&stranger);
-            // A bridge that is refused comes back every few seconds; said once is enough.
-            let text = stranger.to_string();
-            if self.strangers.contains(&text) {
-                debug!("refused a connection again: {text}");
-            } else {
-                warn!("refused a connection: {text}");
-                if self.strangers.len() >= MAX_STRANGERS {
-                    self.strangers.clear();
-                }
-                self.strangers.insert(text);
-            }
+            self.on_refused(stranger.reason(), stranger.to_string());
             self.senders.remove(&connection);
         }
+    }
+
+    /// A bridge that is refused comes back every few seconds; said once is enough.
+    fn on_refused(&mut self, reason: &'static str, text: String) {
+        self.counters.refused(reason);
+        if self.strangers.contains(&text) {
+            debug!("refused a connection again: {text}");
+            return;
+        }
+        warn!("refused a connection: {text}");
+        if self.strangers.len() >= MAX_STRANGERS {
+            self.strangers.clear();
+        }
+        self.strangers.insert(text);
     }
 
     /// Whoever asked may have gone since.
@@ -470,12 +493,14 @@ impl Agent {
     }
 
     fn status(&self) -> Status {
-        Status::of(
-            &self.host,
-            if self.database.is_some() { self.database_state } else { DatabaseState::Unused },
-            self.topology_problem.as_deref(),
-            self.config_problem.as_deref(),
-        )
+        let standing = Standing {
+            database: if self.database.is_some() { self.database_state } else { DatabaseState::Unused },
+            topology_problem: self.topology_problem.as_deref(),
+            config_problem: self.config_problem.as_deref(),
+            tls_problem: self.certificates.as_ref().and_then(Certificates::problem),
+            refused: &self.counters.strangers,
+        };
+        Status::of(&self.host, standing)
     }
 
     fn reload(&mut self, why: &str) {
@@ -489,7 +514,8 @@ impl Agent {
                 let effects = self.host.on_topology(Arc::new(topology));
                 self.perform(effects);
                 let remote = &self.host.config().ovsdb.remote;
-                self.database.get_or_insert_with(|| ovsdb::Client::spawn(remote.clone()));
+                let credentials = self.certificates.as_ref().map(Certificates::credentials);
+                self.database.get_or_insert_with(|| ovsdb::Client::spawn(remote.clone(), credentials));
                 heap::trim();
             }
             Err(refused) => self.topology_problem = Some(refuse("topology", &refused)),
@@ -548,7 +574,7 @@ async fn due(at: Option<Instant>) {
 }
 
 /// Says in the log that a file is refused, a line for each reason, and returns them.
-fn refuse(what: &str, refused: &Refused) -> String {
+fn refuse(what: &str, refused: &impl std::error::Error) -> String {
     let text = refused.to_string();
     for line in text.lines() {
         warn!("{what} refused, the last good one stays in force: {line}");

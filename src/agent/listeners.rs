@@ -5,19 +5,22 @@
 //! bridges find the master alone.
 
 use std::io;
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::daemon::StartError;
+use crate::config::{Listen, Transport};
 use crate::switch::{self, Report};
+use crate::tls::Credentials;
 
 /// See the module.
 pub(super) struct Listeners {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Listen>,
+    credentials: Option<Arc<Credentials>>,
     reports: mpsc::Sender<Report>,
     /// A task each for the first of `addresses`.
     tasks: JoinSet<()>,
@@ -27,16 +30,25 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Listens on nothing yet; what connections have to tell goes to `reports`.
-    pub(super) fn new(addresses: Vec<SocketAddr>, reports: mpsc::Sender<Report>) -> Self {
-        Self { addresses, reports, tasks: JoinSet::new(), series: 0 }
+    pub(super) fn new(
+        addresses: Vec<Listen>,
+        credentials: Option<Arc<Credentials>>,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        Self { addresses, credentials, reports, tasks: JoinSet::new(), series: 0 }
     }
 
     /// Listens on the addresses that it does not listen on yet, up to the first that cannot be had.
     pub(super) async fn open(&mut self) -> Result<(), StartError> {
-        for &address in self.addresses.iter().skip(self.tasks.len()) {
+        for &listen in self.addresses.iter().skip(self.tasks.len()) {
+            let Listen { transport, address } = listen;
             let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
-            info!(%address, "listening for bridges");
-            self.tasks.spawn(switch::serve(listener, self.series << 48, self.reports.clone()));
+            info!(%listen, "listening for bridges");
+            if listen.is_exposed() {
+                warn!(%listen, "anybody who reaches this address can be a bridge or listen to one: it has no TLS");
+            }
+            let credentials = self.credentials.clone().filter(|_| transport == Transport::Ssl);
+            self.tasks.spawn(switch::serve(listener, credentials, self.series << 48, self.reports.clone()));
             self.series += 1;
         }
         Ok(())

@@ -5,6 +5,7 @@
 mod announce;
 pub mod binder;
 pub mod bridges;
+mod certificates;
 pub mod counters;
 pub mod daemon;
 mod heap;

@@ -1,5 +1,7 @@
 //! What `heddle status` shows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::host::Host;
@@ -8,7 +10,7 @@ use crate::flow::Flow;
 use crate::flow::text::{Cookies, Numbers, Printer};
 use crate::ovsdb::Ofport;
 use crate::pipeline::Bridge;
-use crate::responder::learning::Counters;
+use crate::responder::learning;
 
 /// The role of a learning bridge.
 const LEARNING: &str = "learning";
@@ -37,6 +39,8 @@ pub struct Status {
     pub topology_problem: Option<String>,
     /// Why the host's own file is not what is in force, if it was refused.
     pub config_problem: Option<String>,
+    /// Why the files of `[tls]` are not what is in force, if they were refused.
+    pub tls_problem: Option<String>,
     /// The database's address.
     pub ovsdb: String,
     /// True while the database is connected.
@@ -53,6 +57,23 @@ pub struct Status {
     pub ports: Vec<PortStatus>,
     /// Interfaces on the integration bridge that are not served: what they send is dropped.
     pub unserved: Vec<UnservedStatus>,
+    /// How many connections were sent away since the start, by reason.
+    pub refused_connections: BTreeMap<String, u64>,
+}
+
+/// What the daemon knows beside its [`Host`].
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// How it stands with the database.
+    pub database: DatabaseState,
+    /// Why the topology file was refused.
+    pub topology_problem: Option<&'a str>,
+    /// Why the host's own file was refused.
+    pub config_problem: Option<&'a str>,
+    /// Why the files of `[tls]` were refused.
+    pub tls_problem: Option<&'a str>,
+    /// Connections that were sent away, by reason.
+    pub refused: &'a BTreeMap<&'static str, u64>,
 }
 
 /// One bridge.
@@ -79,35 +100,7 @@ pub struct BridgeStatus {
     /// Flows put right after somebody else changed them.
     pub repaired: u64,
     /// What a learning bridge has learnt since it connected.
-    pub learning: Option<LearningStatus>,
-}
-
-/// What a learning bridge has learnt since it connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct LearningStatus {
-    /// Addresses that are remembered.
-    pub addresses: usize,
-    /// Addresses that were forgotten for want of room.
-    pub evicted: u64,
-    /// Packets that were flooded.
-    pub flooded: u64,
-    /// Flows that were written.
-    pub flows: u64,
-    /// Stations that were heard on another port than before.
-    pub moves: u64,
-    /// Of these, moves within seconds of the last.
-    pub flaps: u64,
-    /// Copies of flooded packets that a loop brought back.
-    pub copies: u64,
-    /// Answers that the switch refused.
-    pub refused: u64,
-}
-
-impl From<Counters> for LearningStatus {
-    fn from(counters: Counters) -> Self {
-        let Counters { addresses, evicted, flooded, flows, moves, flaps, copies, refused } = counters;
-        Self { addresses, evicted, flooded, flows, moves, flaps, copies, refused }
-    }
+    pub learning: Option<learning::Counters>,
 }
 
 /// A flow that the switch refuses.
@@ -187,17 +180,14 @@ impl Status {
             && !self.standing_by
             && self.topology_problem.is_none()
             && self.config_problem.is_none()
+            && self.tls_problem.is_none()
             && self.problems.is_empty()
             && self.bridges.iter().all(|bridge| bridge.connected_from.is_some() && bridge.rejected.is_empty())
     }
 
     /// The status of a host.
-    pub fn of(
-        host: &Host,
-        database: DatabaseState,
-        topology_problem: Option<&str>,
-        config_problem: Option<&str>,
-    ) -> Self {
+    pub fn of(host: &Host, standing: Standing<'_>) -> Self {
+        let Standing { database, .. } = standing;
         let config = host.config();
         let uses_database = database != DatabaseState::Unused;
         let mut unserved: Vec<UnservedStatus> = host
@@ -218,8 +208,9 @@ impl Status {
         Self {
             node: config.node.to_string(),
             topology: uses_database.then(|| config.topology.display().to_string()),
-            topology_problem: topology_problem.map(str::to_owned),
-            config_problem: config_problem.map(str::to_owned),
+            topology_problem: standing.topology_problem.map(str::to_owned),
+            config_problem: standing.config_problem.map(str::to_owned),
+            tls_problem: standing.tls_problem.map(str::to_owned),
             ovsdb: config.ovsdb.remote.to_string(),
             ovsdb_connected: matches!(database, DatabaseState::StandingBy | DatabaseState::Connected),
             standing_by: database == DatabaseState::StandingBy,
@@ -228,6 +219,11 @@ impl Status {
             networks: networks(host),
             ports: ports(host),
             unserved,
+            refused_connections: standing
+                .refused
+                .iter()
+                .map(|(reason, count)| ((*reason).to_owned(), *count))
+                .collect(),
         }
     }
 }
@@ -282,7 +278,7 @@ fn bridges(host: &Host) -> impl Iterator<Item = BridgeStatus> {
         differences: state.differences,
         flow_mods: state.progress.flow_mods,
         repaired: state.progress.repaired,
-        learning: matches!(bridge, Bridge::Learning(_)).then(|| state.learning.into()),
+        learning: matches!(bridge, Bridge::Learning(_)).then(|| state.learning),
     });
     let mut status: Vec<BridgeStatus> = status.collect();
     for name in &host.config().learning.named {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Listen};
 use crate::openflow::PortNo;
 use crate::ovsdb::{Database, DesiredBridge, DesiredPort, Plan, PortKind, Role, Uuid, plan, tunnel_port_name};
 use crate::pipeline::{Bridge, PatchPorts};
@@ -182,13 +182,15 @@ fn number(database: &Database, bridge: &str, port: &str) -> Option<PortNo> {
 }
 
 /// How bridges of this host reach a listener of ours.
-fn controller_target(listen: &SocketAddr) -> String {
-    let address = match listen.ip() {
+fn controller_target(listen: &Listen) -> String {
+    let Listen { transport, address } = *listen;
+    let (port, address) = (address.port(), address.ip());
+    let address = match address {
         IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
         IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
         address => address,
     };
-    format!("tcp:{}", SocketAddr::new(address, listen.port()))
+    Listen { transport, address: SocketAddr::new(address, port) }.to_string()
 }
 
 #[cfg(test)]
@@ -197,6 +199,7 @@ mod tests {
 
     use super::super::testing::{bridge, config, topology, uuid};
     use super::*;
+    use crate::config::Transport;
     use crate::ovsdb::{Change, Interface, Ofport, Port};
 
     /// A port of ours with its interface, which has the port's number.
@@ -284,12 +287,12 @@ mod tests {
 
     #[test]
     fn bridges_reach_a_listener_on_any_address_through_loopback() {
-        for (listen, target) in [
-            ("127.0.0.1:6633", "tcp:127.0.0.1:6633"),
-            ("0.0.0.0:6653", "tcp:127.0.0.1:6653"),
-            ("[::]:6633", "tcp:[::1]:6633"),
+        for (transport, listen, target) in [
+            (Transport::Tcp, "127.0.0.1:6633", "tcp:127.0.0.1:6633"),
+            (Transport::Tcp, "0.0.0.0:6653", "tcp:127.0.0.1:6653"),
+            (Transport::Ssl, "[::]:6633", "ssl:[::1]:6633"),
         ] {
-            assert_eq!(controller_target(&listen.parse().unwrap()), target);
+            assert_eq!(controller_target(&Listen { transport, address: listen.parse().unwrap() }), target);
         }
     }
 }

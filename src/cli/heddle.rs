@@ -18,6 +18,7 @@ use crate::agent::{self, StartError, Status, socket};
 use crate::config::Config;
 use crate::flow::text::Cookies;
 use crate::openflow::DecodeError;
+use crate::tls::{Credentials, LoadError};
 use crate::topology::{Refused, Topology};
 
 /// Neutron-grade networking for any Open vSwitch host, without OpenStack.
@@ -57,7 +58,7 @@ const MANUAL: Manual = Manual {
 enum Command {
     /// Run the daemon: logs to stderr (set RUST_LOG to see more or less).
     Run(ConfigArgs),
-    /// Validate both files and stop.
+    /// Validate both files, and keys and certificates if heddle.toml names some, and stop.
     Check {
         #[command(flatten)]
         config: ConfigArgs,
@@ -129,6 +130,8 @@ enum Failure {
     Refused(#[from] Refused),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error("[tls]: {0}")]
+    Tls(#[from] LoadError),
     #[error(transparent)]
     Ask(#[from] AskError),
     #[error("the daemon's answer cannot be printed: {0}")]
@@ -190,13 +193,17 @@ fn run(config: &ConfigArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Both files are read as the daemon would; what is wrong goes to stderr.
+/// All files are read as the daemon would; what is wrong goes to stderr.
 fn check(config: &ConfigArgs, topology: Option<&Path>, out: &mut impl Write) -> Result<ExitCode, Failure> {
     // A topology alone can be held against nothing but itself when this host has no file of its own.
     let host = match (config.load(), topology) {
         (Ok(host), _) => host,
         (Err(refused), _) => return Err(refused.into()),
     };
+    if let Some(tls) = &host.tls {
+        Credentials::load(tls.clone())?;
+        writeln!(out, "{}: good, so are its key and its authorities", tls.certificate.display())?;
+    }
     let path = topology.unwrap_or(&host.topology);
     let read = Topology::load(path)?;
     let alone = topology.is_some() && config.config.is_none();

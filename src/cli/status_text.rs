@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::agent::status::{BridgeStatus, LearningStatus, NetworkStatus, PortState, PortStatus, Status};
+use crate::agent::status::{BridgeStatus, NetworkStatus, PortState, PortStatus, Status};
+use crate::responder::learning;
 
 /// Prints what is there, and first of all what is wrong.
 pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
@@ -19,7 +20,11 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
         }
         None => writeln!(out, "topology  none: only learning bridges are served")?,
     }
-    let refused = [("topology file", &status.topology_problem), ("file heddle.toml", &status.config_problem)];
+    let refused = [
+        ("topology file", &status.topology_problem),
+        ("file heddle.toml", &status.config_problem),
+        ("certificate or key of [tls]", &status.tls_problem),
+    ];
     for (file, problem) in refused {
         let Some(problem) = problem else { continue };
         writeln!(out, "\nThe {file} is refused; the last good one is in force:")?;
@@ -41,7 +46,7 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
     table(rows, out)?;
     for bridge in &status.bridges {
         if let Some(learning) = bridge.learning.filter(|learning| learning.flaps + learning.copies > 0) {
-            let LearningStatus { copies, flaps, .. } = learning;
+            let learning::Counters { copies, flaps, .. } = learning;
             writeln!(
                 out,
                 "  {}: {copies} frames came back through a loop, {flaps} times a station flapped",
@@ -65,6 +70,11 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
     if !status.unserved.is_empty() {
         writeln!(out, "\nNot served, dropped:")?;
         table(status.unserved.iter().map(|row| [row.interface.clone(), row.reason.clone()]), out)?;
+    }
+    if !status.refused_connections.is_empty() {
+        writeln!(out, "\nConnections that were refused, by reason (the log says whose):")?;
+        let rows = status.refused_connections.iter();
+        table(rows.map(|(reason, count)| [reason.replace('_', " "), count.to_string()]), out)?;
     }
     Ok(())
 }

@@ -96,6 +96,19 @@ const fn unknown_code(kind: u16) -> ErrorCode {
 }
 
 impl Instruction {
+    /// Its place among the instructions of a flow when they are carried out, from 0 (OpenFlow 1.3.5 §5.9).
+    pub const fn rank(&self) -> u8 {
+        match self {
+            Self::Meter(_) => 0,
+            Self::ApplyActions(_) => 1,
+            Self::ClearActions => 2,
+            Self::WriteActions(_) => 3,
+            Self::WriteMetadata { .. } => 4,
+            Self::GotoTable(_) => 5,
+            Self::Other { .. } => 6,
+        }
+    }
+
     /// Reads instructions to the end of `reader`, each type once. Errors carry `BIC_*` or, inside actions,
     /// `BAC_*`; as in Open vSwitch, those of the instructions come first.
     pub fn decode_list(reader: Reader<'_>) -> Result<Vec<Self>, DecodeError> {

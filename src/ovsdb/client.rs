@@ -14,6 +14,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -29,6 +30,7 @@ use super::model::RowError;
 use super::remote::Remote;
 use super::session::{News, Session, Transaction, TransactionResult};
 use super::transaction::{Operation, TransactError};
+use crate::tls::{Credentials, HandshakeError};
 
 /// How long a transaction may take before its caller gets an error.
 pub const TRANSACT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +42,8 @@ const COMMANDS: usize = 64;
 const EVENTS: usize = 16;
 /// Changes that wait in the outbox before we stop reading, and leave the server to wait, or to give us up.
 const OUTBOX: usize = 65_536;
+/// The content type of an alert (RFC 8446 §5.1), with which a TLS server answers JSON.
+const TLS_ALERT: u8 = 21;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -54,9 +58,20 @@ pub enum ConnectionError {
         /// What the system says.
         error: io::Error,
     },
+    /// The server, or we in its eyes, are not who we have to be.
+    #[error("no TLS session with {remote}: {error}")]
+    Handshake {
+        /// The server.
+        remote: Remote,
+        /// Why.
+        error: HandshakeError,
+    },
+    /// An `ssl:` server without keys to present to it.
+    #[error("{0} needs [tls] in heddle.toml")]
+    NoCredentials(Remote),
     /// The connection broke.
     #[error("the connection failed: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// The server closed it.
     #[error("the server closed the connection")]
     Closed,
@@ -116,12 +131,13 @@ impl Drop for Client {
 }
 
 impl Client {
-    /// Starts to connect. Must be called in a tokio runtime.
-    pub fn spawn(remote: Remote) -> (Self, mpsc::Receiver<Event>) {
+    /// Starts to connect. `credentials` are for an `ssl:` server. Must be called in a tokio runtime.
+    pub fn spawn(remote: Remote, credentials: Option<Arc<Credentials>>) -> (Self, mpsc::Receiver<Event>) {
         let (commands, command_receiver) = mpsc::channel(COMMANDS);
         let (event_sender, events) = mpsc::channel(EVENTS);
-        let driver = Driver { commands: command_receiver, events: event_sender, outbox: Outbox::default() };
-        (Self { commands, task: tokio::spawn(driver.run(remote)) }, events)
+        let server = Server { remote, credentials };
+        let driver = Driver { commands: command_receiver, events: event_sender, outbox: Outbox::default(), server };
+        (Self { commands, task: tokio::spawn(driver.run()) }, events)
     }
 
     /// Commits operations as one transaction. May be called again before it returns; the transactions are sent in
@@ -217,33 +233,83 @@ struct OwnerGone;
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn connect(remote: &Remote) -> Result<Box<dyn Stream>, ConnectionError> {
-    let attempt = async {
-        Ok::<Box<dyn Stream>, io::Error>(match remote {
-            Remote::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            Remote::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                Box::new(stream)
+/// Where to connect to, and as whom.
+#[derive(Clone)]
+struct Server {
+    remote: Remote,
+    credentials: Option<Arc<Credentials>>,
+}
+
+impl Server {
+    async fn connect(&self) -> Result<Box<dyn Stream>, ConnectionError> {
+        match &self.remote {
+            Remote::Unix(path) => Ok(Box::new(self.in_time(UnixStream::connect(path)).await?)),
+            Remote::Tcp { host, port } => Ok(Box::new(self.in_time(connect_tcp(host, *port)).await?)),
+            Remote::Ssl { host, port } => {
+                let Some(credentials) = &self.credentials else {
+                    return Err(ConnectionError::NoCredentials(self.remote.clone()));
+                };
+                let stream = self.in_time(connect_tcp(host, *port)).await?;
+                match credentials.connect(host, stream).await {
+                    Ok(stream) => Ok(Box::new(stream)),
+                    Err(error) => Err(self.refused(error)),
+                }
             }
-        })
-    };
-    let result = timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    result.map_err(|error| ConnectionError::Connect { remote: remote.clone(), error })
+        }
+    }
+
+    fn refused(&self, error: HandshakeError) -> ConnectionError {
+        ConnectionError::Handshake { remote: self.remote.clone(), error }
+    }
+
+    async fn in_time<T>(&self, attempt: impl Future<Output = io::Result<T>>) -> Result<T, ConnectionError> {
+        let result = timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        result.map_err(|error| ConnectionError::Connect { remote: self.remote.clone(), error })
+    }
+
+    /// Reading or writing failed.
+    fn broken(&self, error: io::Error) -> ConnectionError {
+        match HandshakeError::of_stream(&error) {
+            Some(error) => self.refused(error),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => ConnectionError::Closed,
+            None => ConnectionError::Io(error),
+        }
+    }
+}
+
+async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends some of `output`, or, if it is empty, what was held back. Returns how many bytes it took.
+async fn send(writer: &mut (impl AsyncWrite + Unpin), output: &[u8]) -> io::Result<usize> {
+    if output.is_empty() {
+        writer.flush().await?;
+        return Ok(0);
+    }
+    match writer.write(output).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        count => Ok(count),
+    }
 }
 
 struct Driver {
+    server: Server,
     commands: mpsc::Receiver<Transaction>,
     events: mpsc::Sender<Event>,
     outbox: Outbox,
 }
 
 impl Driver {
-    async fn run(mut self, remote: Remote) {
+    async fn run(mut self) {
         let mut backoff = Backoff(FIRST_BACKOFF);
-        let mut told = false;
+        let mut told = None;
         loop {
-            let connected = match self.until(connect(&remote)).await {
+            let server = self.server.clone();
+            let remote = &server.remote;
+            let connected = match self.until(server.connect()).await {
                 Ok(result) => result,
                 Err(OwnerGone) => return,
             };
@@ -263,10 +329,11 @@ impl Driver {
             }
             let delay = backoff.next();
             tracing::debug!(%remote, %reason, ?delay, "no connection to the database server");
-            // The owner learns of the loss, not of each attempt after it.
-            if had_news || !told {
+            // The owner learns of the loss and of each other reason after it, not of each attempt.
+            let text = reason.to_string();
+            if had_news || told.as_ref() != Some(&text) {
                 self.outbox.disconnect(reason);
-                told = true;
+                told = Some(text);
             }
             if self.until(sleep(delay)).await.is_err() {
                 return;
@@ -293,6 +360,9 @@ impl Driver {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let mut session = Session::new(Instant::now().into_std());
         let mut chunk = vec![0; 64 << 10];
+        // What was written may still be held back: TLS does so while the socket is full.
+        let mut unflushed = false;
+        let mut heard = false;
         loop {
             let listens = !self.outbox.is_full();
             // An owner that takes no events must not wait for its answers: then they come before the news.
@@ -313,6 +383,9 @@ impl Driver {
                 }
                 read = reader.read(&mut chunk), if listens => match read {
                     Ok(0) => Err(ConnectionError::Closed),
+                    Ok(_) if !mem::replace(&mut heard, true) && chunk.first() == Some(&TLS_ALERT) => {
+                        Err(self.server.refused(HandshakeError::NotPlain))
+                    }
                     Ok(count) => {
                         let bytes = chunk.get(..count).unwrap_or_default();
                         session.on_bytes(bytes, Instant::now().into_std()).map(|news| {
@@ -322,15 +395,15 @@ impl Driver {
                             }
                         })
                     }
-                    Err(error) => Err(error.into()),
+                    Err(error) => Err(self.server.broken(error)),
                 },
-                written = writer.write(session.output()), if !session.output().is_empty() => match written {
-                    Ok(0) => Err(ConnectionError::Closed),
+                sent = send(&mut writer, session.output()), if unflushed || !session.output().is_empty() => match sent {
                     Ok(count) => {
                         session.on_sent(count);
+                        unflushed = count > 0;
                         Ok(())
                     }
-                    Err(error) => Err(error.into()),
+                    Err(error) => Err(self.server.broken(error)),
                 },
                 () = sleep_until(session.deadline().into()), if listens => {
                     session.on_deadline(Instant::now().into_std())

@@ -1,4 +1,5 @@
-//! Where a database server listens, in the syntax of ovsdb(7): `unix:PATH`, `tcp:HOST:PORT`, `tcp:[IPv6]:PORT`.
+//! Where a database server listens, in the syntax of ovsdb(7): `unix:PATH`, `tcp:HOST:PORT`, `tcp:[IPv6]:PORT`, and
+//! the same with `ssl:`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,25 +17,45 @@ pub enum Remote {
         /// The port, never 0.
         port: u16,
     },
+    /// A TCP port with TLS.
+    Ssl {
+        /// As above.
+        host: String,
+        /// The port, never 0.
+        port: u16,
+    },
+}
+
+impl Remote {
+    /// True if what is said can be heard by others than this host: TCP beyond loopback, without TLS.
+    pub fn is_exposed(&self) -> bool {
+        match self {
+            Self::Tcp { host, .. } => {
+                let is_loopback = |address: std::net::IpAddr| address.to_canonical().is_loopback();
+                host != "localhost" && !host.parse().is_ok_and(is_loopback)
+            }
+            Self::Unix(_) | Self::Ssl { .. } => false,
+        }
+    }
 }
 
 /// Text that names no OVSDB server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseRemoteError {
-    /// Neither `unix:` nor `tcp:`.
-    #[error("found {0:?}, expected unix:PATH or tcp:HOST:PORT")]
+    /// Neither `unix:` nor `tcp:` nor `ssl:`.
+    #[error("found {0:?}, expected unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")]
     Scheme(String),
     /// `unix:` with nothing after it.
     #[error("unix: without a path")]
     NoPath,
-    /// `tcp:` with nothing, or with white space, before the port.
-    #[error("found {0:?}, expected a host between tcp: and the port")]
+    /// Nothing, or white space, before the port.
+    #[error("found {0:?}, expected a host before the port")]
     NoHost(String),
     /// No port, or not 1–65535.
-    #[error("found {0:?}, expected tcp:HOST:PORT with a port of 1 to 65535")]
+    #[error("found {0:?}, expected HOST:PORT with a port of 1 to 65535")]
     Port(String),
     /// An IPv6 address without brackets, or brackets around something else.
-    #[error("found {0:?}, expected an IPv6 address in brackets, as in tcp:[2001:db8::1]:6640")]
+    #[error("found {0:?}, expected an IPv6 address in brackets, as in [2001:db8::1]:6640")]
     Brackets(String),
 }
 
@@ -45,9 +66,8 @@ impl FromStr for Remote {
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.is_empty() { Err(ParseRemoteError::NoPath) } else { Ok(Self::Unix(path.into())) };
         }
-        let Some(address) = text.strip_prefix("tcp:") else {
-            return Err(ParseRemoteError::Scheme(text.to_owned()));
-        };
+        let scheme = ["tcp:", "ssl:"].into_iter().find_map(|scheme| Some((scheme, text.strip_prefix(scheme)?)));
+        let Some((scheme, address)) = scheme else { return Err(ParseRemoteError::Scheme(text.to_owned())) };
         let (host, port) = address.rsplit_once(':').ok_or_else(|| ParseRemoteError::Port(text.to_owned()))?;
         if host.is_empty() || host.contains(char::is_whitespace) {
             return Err(ParseRemoteError::NoHost(text.to_owned()));
@@ -58,6 +78,7 @@ impl FromStr for Remote {
             _ => return Err(ParseRemoteError::Brackets(text.to_owned())),
         };
         match port.parse() {
+            Ok(port) if port != 0 && scheme == "ssl:" => Ok(Self::Ssl { host: host.to_owned(), port }),
             Ok(port) if port != 0 => Ok(Self::Tcp { host: host.to_owned(), port }),
             _ => Err(ParseRemoteError::Port(text.to_owned())),
         }
@@ -66,11 +87,12 @@ impl FromStr for Remote {
 
 impl fmt::Display for Remote {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(out, "unix:{}", path.display()),
-            Self::Tcp { host, port } if host.contains(':') => write!(out, "tcp:[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(out, "tcp:{host}:{port}"),
-        }
+        let (scheme, host, port) = match self {
+            Self::Unix(path) => return write!(out, "unix:{}", path.display()),
+            Self::Tcp { host, port } => ("tcp", host, port),
+            Self::Ssl { host, port } => ("ssl", host, port),
+        };
+        if host.contains(':') { write!(out, "{scheme}:[{host}]:{port}") } else { write!(out, "{scheme}:{host}:{port}") }
     }
 }
 
@@ -80,10 +102,33 @@ mod tests {
 
     #[test]
     fn a_remote_reads_as_it_prints() {
-        for text in
-            ["unix:/var/run/openvswitch/db.sock", "tcp:127.0.0.1:6640", "tcp:db.example:1", "tcp:[2001:db8::1]:6640"]
-        {
+        for text in [
+            "unix:/var/run/openvswitch/db.sock",
+            "tcp:127.0.0.1:6640",
+            "tcp:db.example:1",
+            "tcp:[2001:db8::1]:6640",
+            "ssl:127.0.0.1:6640",
+            "ssl:[::1]:6640",
+        ] {
             assert_eq!(text.parse::<Remote>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn only_tcp_beyond_loopback_is_exposed() {
+        let exposed = |text: &str| text.parse::<Remote>().unwrap().is_exposed();
+        for text in ["tcp:192.0.2.1:6640", "tcp:db.example:1", "tcp:[2001:db8::1]:6640", "tcp:0.0.0.0:6640"] {
+            assert!(exposed(text), "{text}");
+        }
+        for text in [
+            "unix:/x",
+            "tcp:127.9.0.1:1",
+            "tcp:[::1]:1",
+            "tcp:[::ffff:127.0.0.1]:1",
+            "tcp:localhost:1",
+            "ssl:192.0.2.1:1",
+        ] {
+            assert!(!exposed(text), "{text}");
         }
     }
 
@@ -91,11 +136,11 @@ mod tests {
     fn text_that_names_no_server_is_refused_with_its_own_error() {
         use ParseRemoteError as E;
         let refused = |text: &str| text.parse::<Remote>().unwrap_err();
-        for text in ["", "ssl:127.0.0.1:6640", "/var/run/db.sock"] {
+        for text in ["", "pssl:127.0.0.1:6640", "/var/run/db.sock"] {
             assert_eq!(refused(text), E::Scheme(text.into()));
         }
         assert_eq!(refused("unix:"), E::NoPath);
-        for text in ["tcp::6640", "tcp:a host:6640"] {
+        for text in ["tcp::6640", "tcp:a host:6640", "ssl::6640"] {
             assert_eq!(refused(text), E::NoHost(text.into()));
         }
         for text in ["tcp:127.0.0.1", "tcp:127.0.0.1:", "tcp:127.0.0.1:0", "tcp:127.0.0.1:65536", "tcp:h:x"] {

@@ -190,13 +190,14 @@ pub struct Dhcpv6Option<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dhcpv6Options<'a>(Payload<'a>);
 
-impl<'a> Dhcpv6Options<'a> {
+impl<'a> Dhcpv6Option<'a> {
+    /// Takes one off.
     #[inline]
-    fn decode_next(&mut self) -> Result<Dhcpv6Option<'a>, PacketError> {
-        let [c0, c1, l0, l1] = { self.0 }.array("dhcpv6.option")?;
-        let mut data = self.0.take(usize::from(u16::from_be_bytes([l0, l1])) + 4, "dhcpv6.option")?;
+    fn decode(rest: &mut Payload<'a>) -> Result<Self, PacketError> {
+        let [c0, c1, l0, l1] = { *rest }.array("dhcpv6.option")?;
+        let mut data = rest.take(usize::from(u16::from_be_bytes([l0, l1])) + 4, "dhcpv6.option")?;
         data.take(4, "dhcpv6.option")?;
-        Ok(Dhcpv6Option { code: u16::from_be_bytes([c0, c1]), data })
+        Ok(Self { code: u16::from_be_bytes([c0, c1]), data })
     }
 }
 
@@ -205,14 +206,7 @@ impl<'a> Iterator for Dhcpv6Options<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let option = self.decode_next();
-        if option.is_err() {
-            self.0 = Payload::default();
-        }
-        Some(option)
+        self.0.next_of(Dhcpv6Option::decode)
     }
 }
 

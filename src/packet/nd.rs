@@ -288,17 +288,18 @@ impl Iterator for Ipv6Addrs<'_> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NdOptions<'a>(Payload<'a>);
 
-impl<'a> NdOptions<'a> {
+impl<'a> NdOption<'a> {
+    /// Takes one off.
     #[inline]
-    fn decode_next(&mut self) -> Result<NdOption<'a>, PacketError> {
-        let at = self.0;
-        let [option_type, length] = { self.0 }.array("nd_option")?;
+    fn decode(rest: &mut Payload<'a>) -> Result<Self, PacketError> {
+        let at = *rest;
+        let [option_type, length] = { *rest }.array("nd_option")?;
         if length == 0 {
             return Err(at.invalid("nd_option.length", 0, "1 at the least"));
         }
-        let mut data = self.0.take(usize::from(length) * 8, "nd_option")?;
+        let mut data = rest.take(usize::from(length) * 8, "nd_option")?;
         data.take(2, "nd_option")?;
-        Ok(NdOption { option_type, data })
+        Ok(Self { option_type, data })
     }
 }
 
@@ -307,14 +308,7 @@ impl<'a> Iterator for NdOptions<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let option = self.decode_next();
-        if option.is_err() {
-            self.0 = Payload::default();
-        }
-        Some(option)
+        self.0.next_of(NdOption::decode)
     }
 }
 

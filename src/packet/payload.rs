@@ -88,6 +88,22 @@ impl<'a> Payload<'a> {
         Ok(*head)
     }
 
+    /// The next of the things that these bytes are made of, each of which `decode` takes off. Nothing follows an error.
+    #[inline]
+    pub(super) fn next_of<T>(
+        &mut self,
+        decode: impl FnOnce(&mut Self) -> Result<T, PacketError>,
+    ) -> Option<Result<T, PacketError>> {
+        if self.is_empty() {
+            return None;
+        }
+        let next = decode(self);
+        if next.is_err() {
+            *self = Self::default();
+        }
+        Some(next)
+    }
+
     /// Takes the next byte off, if there is one.
     #[inline]
     pub const fn next_byte(&mut self) -> Option<u8> {

@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -38,6 +38,7 @@ use crate::openflow::header::VERSION;
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{Cookie, DatapathId, DecodeError, Message, MessageType, PortNo};
 use crate::responder::{Punts, Responder, Snapshot, learning};
+use crate::tls::{Credentials, HandshakeError};
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -99,6 +100,13 @@ pub enum News {
     Progress(Box<Progress>),
     /// What came up since the last time.
     Punts(Box<Punts>),
+    /// Who connected does not speak as it has to here, or is not who it has to be.
+    Refused {
+        /// Where it connects from.
+        peer: IpAddr,
+        /// Why.
+        error: HandshakeError,
+    },
     /// The connection ended.
     Closed,
 }
@@ -109,15 +117,23 @@ const MAX_CONNECTIONS: usize = 1024;
 /// How long a peer that is to be sent away may take to read why.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Accepts connections on `listener` until dropped.
-pub async fn serve(listener: TcpListener, first_id: u64, reports: mpsc::Sender<Report>) {
+/// The content type of a TLS handshake (RFC 8446 §5.1), where OpenFlow has its version.
+const TLS_HANDSHAKE: u8 = 22;
+
+/// Accepts connections on `listener` until dropped; with `credentials`, those that speak TLS.
+pub async fn serve(
+    listener: TcpListener,
+    credentials: Option<Arc<Credentials>>,
+    first_id: u64,
+    reports: mpsc::Sender<Report>,
+) {
     let mut connections = JoinSet::new();
     let mut next_id = first_id;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) if connections.len() < MAX_CONNECTIONS => {
-                    connections.spawn(run(stream, peer, ConnectionId(next_id), reports.clone()));
+                    connections.spawn(run(stream, peer, credentials.clone(), ConnectionId(next_id), reports.clone()));
                     next_id += 1;
                 }
                 Ok((_, peer)) => warn!(%peer, "refused a connection: {MAX_CONNECTIONS} are open already"),
@@ -131,21 +147,37 @@ pub async fn serve(listener: TcpListener, first_id: u64, reports: mpsc::Sender<R
     }
 }
 
-async fn run(stream: TcpStream, peer: SocketAddr, connection: ConnectionId, reports: mpsc::Sender<Report>) {
+/// A handshake takes its time in the connection's own task, within [`HANDSHAKE_WITHIN`](crate::tls::HANDSHAKE_WITHIN).
+async fn run(
+    stream: TcpStream,
+    peer: SocketAddr,
+    credentials: Option<Arc<Credentials>>,
+    connection: ConnectionId,
+    reports: mpsc::Sender<Report>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
-    drive(stream, peer.to_string(), connection, reports).await;
+    let ended = match credentials {
+        None => drive(stream, peer.to_string(), connection, reports.clone()).await,
+        Some(credentials) => match credentials.accept(stream).await {
+            Ok(stream) => drive(stream, peer.to_string(), connection, reports.clone()).await,
+            Err(error) => Err(error),
+        },
+    };
+    if let Err(error) = ended {
+        let _ = reports.send(Report { connection, news: News::Refused { peer: peer.ip(), error } }).await;
+    }
 }
 
 /// Speaks with the switch at the other end of `stream` until either ends the connection. Whoever connected
-/// does not matter: a bridge's management socket will do too.
+/// does not matter: a bridge's management socket will do too. Fails if what came in is TLS, which was to be taken off.
 pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     peer: String,
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
-) {
+) -> Result<(), HandshakeError> {
     let mut driver = Driver {
         peer,
         connection,
@@ -156,11 +188,19 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let ended = driver.drive(stream).await;
     let (peer, bridge) = (&driver.peer, driver.bridge());
-    match ended {
-        Ok(()) => debug!(%peer, bridge, "connection closed"),
-        Err(error) => warn!(%peer, bridge, "connection ended: {error}"),
-    }
+    let refused = match ended {
+        Ok(()) => {
+            debug!(%peer, bridge, "connection closed");
+            Ok(())
+        }
+        Err(DriveError::Handshake(error)) => Err(error),
+        Err(error) => {
+            warn!(%peer, bridge, "connection ended: {error}");
+            Ok(())
+        }
+    };
     let _ = driver.reports.send(Report { connection, news: News::Closed }).await;
+    refused
 }
 
 /// Why a connection ended, if not by the peer closing it.
@@ -169,11 +209,19 @@ enum DriveError {
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Handshake(HandshakeError),
+    #[error(transparent)]
+    Io(io::Error),
     #[error("the daemon stops")]
     Stopping,
     #[error("does not read what it asks for: {0} bytes of answers wait")]
     NotReading(usize),
+}
+
+impl From<io::Error> for DriveError {
+    fn from(error: io::Error) -> Self {
+        HandshakeError::of_stream(&error).map_or(Self::Io(error), Self::Handshake)
+    }
 }
 
 struct Driver {
@@ -196,6 +244,7 @@ impl Driver {
         let began = Instant::now();
         let mut input = FrameBuffer::new();
         let mut outbox = Outbox::default();
+        let mut heard = false;
         let mut session = Session::new(&mut outbox.session)?;
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -227,6 +276,9 @@ impl Driver {
                     }
                     Moved::Received(0) => return Ok(()),
                     Moved::Received(count) => {
+                        if !mem::replace(&mut heard, true) && input.spare().first() == Some(&TLS_HANDSHAKE) {
+                            return Err(DriveError::Handshake(HandshakeError::NotPlain));
+                        }
                         input.filled(count);
                         if let Err(error) = self.on_input(&mut input, &mut session, began.elapsed(), &mut outbox).await {
                             // The peer deserves the error that was written for it, but no patience.
@@ -392,9 +444,18 @@ fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
         outbox.sent(sent?);
         return Poll::Ready(Ok(Moved::Sent));
     }
+    if outbox.is_unflushed()
+        && let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(context)
+    {
+        flushed?;
+        outbox.flushed();
+    }
     let mut spare = ReadBuf::new(input.spare());
     match Pin::new(stream).poll_read(context, &mut spare) {
-        Poll::Ready(read) => Poll::Ready(read.map(|()| Moved::Received(spare.filled().len()))),
+        Poll::Ready(Ok(())) => Poll::Ready(Ok(Moved::Received(spare.filled().len()))),
+        // A peer that ends without a word of TLS. Every message says its length: none can be cut short by it.
+        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(Moved::Received(0))),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
         Poll::Pending => Poll::Pending,
     }
 }
@@ -403,7 +464,7 @@ async fn send_all<S: AsyncWrite + Unpin>(stream: &mut S, outbox: &mut Outbox) ->
     loop {
         let pending = outbox.pending();
         if pending.is_empty() {
-            return Ok(());
+            return stream.flush().await;
         }
         let sent = stream.write(pending).await?;
         outbox.sent(sent);

@@ -14,6 +14,8 @@ pub(super) struct Outbox {
     pub(super) answers: Writer,
     sending: Writer,
     sent: usize,
+    /// Bytes that were sent may still be held back: TLS does so while the socket is full.
+    unflushed: bool,
 }
 
 impl Outbox {
@@ -52,6 +54,17 @@ impl Outbox {
     /// So many bytes of [`pending`](Self::pending) have left.
     pub(super) fn sent(&mut self, count: usize) {
         self.sent += count;
+        self.unflushed = true;
+    }
+
+    /// Whether the stream has to be flushed.
+    pub(super) fn is_unflushed(&self) -> bool {
+        self.unflushed
+    }
+
+    /// Nothing is held back.
+    pub(super) fn flushed(&mut self) {
+        self.unflushed = false;
     }
 }
 

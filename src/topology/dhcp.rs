@@ -159,22 +159,8 @@ impl Dhcp {
         if self.domain_search.is_empty() { self.domain_name.as_slice() } else { &self.domain_search }
     }
 
-    /// The keys of a subnet that are read here.
-    pub(super) const KEYS: [&'static str; 10] = [
-        "enable_dhcp",
-        "dhcp_server_ip",
-        "dhcp_lease_time",
-        "dns_nameservers",
-        "ntp_servers",
-        "domain_name",
-        "domain_search",
-        "host_routes",
-        "tftp_server_name",
-        "bootfile_name",
-    ];
-
-    /// Reads one of [`Dhcp::KEYS`]. A value that is wrong is reported and leaves the default.
-    pub(super) fn read(&mut self, key: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
+    /// Reads a key of a subnet; false if it is none of DHCP. A value that is wrong is reported and leaves the default.
+    pub(super) fn read(&mut self, key: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> bool {
         match key {
             "enable_dhcp" => self.enable_dhcp = document::boolean(value, at, report).unwrap_or_default(),
             "dhcp_server_ip" => self.dhcp_server_ip = address(value, at, report),
@@ -187,8 +173,10 @@ impl Dhcp {
             "domain_name" => self.domain_name = domain(value, at, report),
             "domain_search" => self.domain_search = list((value, MAX_SEARCH), at, report, domain),
             "host_routes" => self.host_routes = list((value, MAX_ROUTES), at, report, route),
-            _ => self.boot.read(key, value, at, report),
+            key if Boot::KEYS.contains(&key) => self.boot.read(key, value, at, report),
+            _ => return false,
         }
+        true
     }
 }
 

@@ -295,15 +295,30 @@ pub enum Fault {
     NoFirewall,
 
     // heddle.toml.
-    #[error("found {0:?}, expected ADDRESS or ADDRESS:PORT such as \"127.0.0.1:6633\" or \"[::1]:6633\"")]
+    #[error(
+        "found {0:?}, expected ADDRESS or ADDRESS:PORT such as \"127.0.0.1:6633\" or \"[::1]:6633\", or ssl: and that"
+    )]
     BadListen(Box<str>),
+    #[error(
+        "found {0}, which others than this host reach, without TLS; expected \"ssl:{0}\" and [tls], or insecure = true in \
+         [openflow]"
+    )]
+    ExposedListen(std::net::SocketAddr),
+    #[error(
+        "found {0:?}, which is beyond this host, without TLS; expected ssl: and [tls], or insecure = true in [ovsdb]"
+    )]
+    ExposedRemote(Box<str>),
+    #[error("found none and ssl: above, expected private_key, certificate and ca_certificate")]
+    NoTls,
+    #[error("found an empty path, expected that of a file in PEM")]
+    NoPemFile,
     #[error("found {0:?}, expected ADDRESS or ADDRESS:PORT such as \"127.0.0.1:9633\", or \"\" for none")]
     BadMetricsListen(Box<str>),
     #[error("found an empty list, expected at least one address to listen on")]
     NoListen,
     #[error("found {0} again, expected each address once")]
     ListenTwice(std::net::SocketAddr),
-    #[error("found {0:?}, expected \"unix:PATH\", \"tcp:HOST:PORT\" or \"tcp:[IPV6]:PORT\"")]
+    #[error("found {0:?}, expected \"unix:PATH\", \"tcp:HOST:PORT\" or \"ssl:HOST:PORT\", an IPv6 address in brackets")]
     BadRemote(Box<str>),
     #[error("found {0:?}, expected \"system\" or \"netdev\"")]
     BadDatapathType(Box<str>),

@@ -25,7 +25,7 @@ pub(super) const CHUNK: usize = 1 << 16;
 /// The tables of the file.
 const KINDS: &[&str] = &["nodes", "networks", "ports", "security_groups", "address_groups", "mtu"];
 
-/// What a subnet may say: its own keys, [`Dhcp::KEYS`] and the modes of IPv6.
+/// What a subnet may say: its own keys, those of [`Dhcp`] and the modes of IPv6.
 const SUBNET_KEYS: &[&str] = &[
     "cidr",
     "gateway_ip",
@@ -439,7 +439,7 @@ fn subnet(name: &str, value: &Value<'_>, at: &At<'_>, report: &mut Report) -> Op
             "gateway_ip" => gateway_ip = Some(address(value, &at, report)),
             "ipv6_ra_mode" => ipv6_ra_mode = Ipv6Mode::read(value, &at, report),
             "ipv6_address_mode" => ipv6_address_mode = Ipv6Mode::read(value, &at, report),
-            key if Dhcp::KEYS.contains(&key) => dhcp.read(key, value, &at, report),
+            key if dhcp.read(key, value, &at, report) => {}
             _ => report.push(&at, Fault::UnknownKey { known: SUBNET_KEYS }),
         }
     }

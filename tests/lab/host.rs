@@ -153,7 +153,14 @@ impl Host {
     pub fn start_ovsdb(&self) {
         let remote = format!("--remote=punix:{}", self.dir.join("db.sock").display());
         let database = self.dir.join("conf.db");
-        self.spawn_daemon("ovsdb-server", &[&remote, &database.display().to_string()]);
+        // As `ovs-ctl` starts it: `set-manager` and `set-ssl` of ovs-vsctl take effect.
+        let more = [
+            "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
+            "--private-key=db:Open_vSwitch,SSL,private_key",
+            "--certificate=db:Open_vSwitch,SSL,certificate",
+            "--bootstrap-ca-cert=db:Open_vSwitch,SSL,ca_cert",
+        ];
+        self.spawn_daemon("ovsdb-server", &[&[&*remote], &more[..], &[&database.display().to_string()]].concat());
     }
 
     fn spawn_daemon(&self, program: &str, args: &[&str]) {

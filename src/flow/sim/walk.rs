@@ -447,17 +447,8 @@ fn hit(found: &Found<'_>) -> Option<Box<Hit>> {
 
 /// All that a flow does, in the order in which instructions are executed (OpenFlow 1.3.5 §5.9).
 fn operations(entry: &Entry) -> Vec<Operation<'_>> {
-    let order = |instruction: &Instruction| match instruction {
-        Instruction::Meter(_) => 0,
-        Instruction::ApplyActions(_) => 1,
-        Instruction::ClearActions => 2,
-        Instruction::WriteActions(_) => 3,
-        Instruction::WriteMetadata { .. } => 4,
-        Instruction::GotoTable(_) => 5,
-        Instruction::Other { .. } => 6,
-    };
     let mut instructions: Vec<&Instruction> = entry.instructions.iter().collect();
-    instructions.sort_by_key(|instruction| order(instruction));
+    instructions.sort_by_key(|instruction| instruction.rank());
     let parts = instructions.into_iter().map(|instruction| match instruction {
         Instruction::ApplyActions(actions) => actions.iter().map(Operation::Action).collect(),
         other => vec![Operation::Instruction(other)],

@@ -7,23 +7,10 @@ use super::put::{self, Out};
 use crate::openflow::oxm::FieldValue;
 use crate::openflow::{Action, DecodeError, Instruction, PortNo, Reader, Subfield};
 
-/// The order in which instructions print: that in which they are carried out.
-const fn rank(instruction: &Instruction) -> u8 {
-    match instruction {
-        Instruction::Meter(_) => 0,
-        Instruction::ApplyActions(_) => 1,
-        Instruction::ClearActions => 2,
-        Instruction::WriteActions(_) => 3,
-        Instruction::WriteMetadata { .. } => 4,
-        Instruction::GotoTable(_) => 5,
-        Instruction::Other { .. } => 6,
-    }
-}
-
 /// Prints instructions as `ovs-ofctl` shows them behind `actions=`.
 pub(super) fn instructions(out: &mut Out, names: &dyn Names, reader: Reader<'_>) -> Result<(), DecodeError> {
     let mut list = Instruction::decode_list(reader)?;
-    list.sort_by_key(rank);
+    list.sort_by_key(Instruction::rank);
     let start = out.len();
     for instruction in &list {
         let before = out.len();

@@ -15,6 +15,8 @@ mod mac_table;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::learnt_flow::XID;
 use self::learnt_flow::{LearntFlow, forget_address, forget_port};
 pub use self::mac_table::{AGEING, CAPACITY, LOCK};
@@ -33,7 +35,7 @@ use crate::pipeline::learning::{RESERVED, RESERVED_MASK};
 const RESPITE: Duration = Duration::from_secs(1);
 
 /// What a learning bridge has done since it connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Addresses that are remembered.
     pub addresses: usize,
