@@ -436,12 +436,15 @@ impl Agent {
             }
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
             News::Closed => {
-                if let Some(bridge) = self.bridge_name(connection) {
-                    warn!(bridge, "bridge disconnected; its flows stay");
-                }
+                let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {
+                    warn!(bridge = &**name, "bridge disconnected; its flows stay");
+                    bridge.clone()
+                });
                 self.senders.remove(&connection);
                 let effects = self.host.on_closed(connection);
-                self.counters.retain(|bridge| self.host.bridges().iter().any(|(_, known, _)| known == bridge));
+                if let Some(bridge) = bridge.filter(|bridge| !self.host.bridges().knows(bridge)) {
+                    self.counters.forget(&bridge);
+                }
                 self.perform(effects);
             }
         }
