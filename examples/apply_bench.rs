@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use heddle::flow::{Flow, FlowTable};
 use heddle::openflow::frame::Framing;
-use heddle::openflow::{FlowMod, FlowStats, Message, MessageType, Writer, Xid, message};
+use heddle::openflow::{FlowMod, Message, MessageType, Writer, Xid, message};
 use switch::Switch;
 
 const BRIDGE: &str = "br-bench";
@@ -60,21 +60,7 @@ fn read(mut bytes: &[u8]) -> FlowTable {
     flows.reserve(FLOWS);
     while let Framing::Frame(frame) = Framing::of(bytes) {
         let flow_mod = FlowMod::decode(Message::decode(frame).unwrap().body).unwrap();
-        flows.insert(Arc::new(Flow::from_stats(&FlowStats {
-            table: flow_mod.table,
-            duration_sec: 0,
-            duration_nsec: 0,
-            priority: flow_mod.priority,
-            idle_timeout: flow_mod.idle_timeout,
-            hard_timeout: flow_mod.hard_timeout,
-            flags: flow_mod.flags,
-            cookie: flow_mod.cookie,
-            packet_count: 0,
-            byte_count: 0,
-            match_tlvs: flow_mod.match_tlvs,
-            instructions: flow_mod.instructions,
-            instructions_offset: 0,
-        })));
+        flows.insert(Arc::new(Flow::from_stats(&flow_mod.to_stats())));
         bytes = &bytes[frame.len()..];
     }
     flows

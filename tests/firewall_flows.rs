@@ -5,14 +5,17 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use heddle::agent::preview::Preview;
 use heddle::config::Config;
-use heddle::flow::FlowTable;
-use heddle::flow::sim::{self, CtState, Destination, Network, Packet, Tables, trace};
+use heddle::flow::sim::{self, CtState, Destination, Hit, Network, Packet, Step, Tables, Trace, trace};
+use heddle::flow::{Flow, FlowTable};
 use heddle::openflow::{MacAddr, PortNo, oxm};
+use heddle::pipeline::cookie::{self, Kind};
+use heddle::pipeline::origin::{RuleFlow, rules_of_flow, rules_of_hit};
 use heddle::pipeline::{Bindings, Bridge, Desired, LocalVlan, View, all_flows};
-use heddle::topology::{Name, Port, Topology};
+use heddle::topology::{Name, Payload, Port, Role, Topology, Traffic};
 use proptest::prelude::*;
 use support::firewall::{Probe, Seen, What, receives, sends};
 use support::firewall_topology::{Model, PORTS, model};
@@ -79,20 +82,32 @@ fn state(seen: Seen) -> CtState {
 struct Node {
     topology: Topology,
     bindings: Bindings,
+    flows: Vec<Arc<Flow>>,
     network: Network,
 }
 
 impl Node {
     fn new(topology: Topology) -> Self {
         let preview = Preview::new(&topology, &Config::defaults("node0"));
-        let flows = all_flows(&preview.view(&topology)).remove(&Bridge::Integration).unwrap();
-        let tables = Tables::new(flows.sorted()).unwrap();
+        let flows = all_flows(&preview.view(&topology)).remove(&Bridge::Integration).unwrap().sorted();
+        let tables = Tables::new(flows.clone()).unwrap();
         let network = Network::new(vec![sim::Bridge { tables, ..sim::Bridge::default() }]);
-        Self { bindings: preview.bindings, topology, network }
+        Self { bindings: preview.bindings, topology, flows, network }
+    }
+
+    fn trace(&self, in_port: PortNo, packet: Packet, seen: Seen) -> Trace {
+        trace(&self.network, 0, packet.with(&oxm::IN_PORT, in_port.0.into()), &[state(seen); 4])
+    }
+
+    /// The port whose number a flow has in `reg5`.
+    fn port_of(&self, flow: &Flow) -> Option<&Port> {
+        let number = RuleFlow::new(flow).port_number()?;
+        let (name, _) = self.bindings.ports.iter().find(|(_, ofport)| ofport.0 == number)?;
+        self.topology.port(name).map(|port| &**port)
     }
 
     fn fate(&self, in_port: PortNo, packet: Packet, seen: Seen) -> Fate {
-        let trace = trace(&self.network, 0, packet.with(&oxm::IN_PORT, in_port.0.into()), &[state(seen); 4]);
+        let trace = self.trace(in_port, packet, seen);
         let deliveries: Vec<_> =
             trace.legs.iter().flat_map(|leg| &leg.deliveries).map(|delivery| &delivery.to).collect();
         match deliveries[..] {
@@ -270,6 +285,133 @@ proptest! {
             (before, bound) = (topology, bindings);
         }
     }
+}
+
+/// The same packet as `heddle why` looks at it.
+fn traffic(probe: &Probe) -> Traffic {
+    let ports = |protocol, source, destination| Payload::Ports { protocol, source, destination };
+    let payload = match probe.what {
+        What::Tcp { src, dst } => ports(6, src, dst),
+        What::Udp { src, dst } => ports(17, src, dst),
+        What::Icmp { icmp_type, code } => Payload::Icmp { icmp_type, icmp_code: code },
+        What::Other(protocol) => Payload::Protocol(protocol),
+    };
+    let (eth_src, eth_dst) = (Some(probe.eth_src), Some(probe.eth_dst));
+    Traffic { source: probe.src, destination: probe.dst, eth_src, eth_dst, payload }
+}
+
+/// What connection tracking says of the first packet of a connection. With ICMP other than questions none begins
+/// (`conntrack-icmp.c` of Open vSwitch).
+fn first(probe: &Probe) -> Seen {
+    match (probe.what, probe.src.is_ipv6()) {
+        (What::Icmp { icmp_type: 8 | 13 | 15, .. }, false) | (What::Icmp { icmp_type: 128, .. }, true) => Seen::New,
+        (What::Icmp { .. }, _) => Seen::Invalid,
+        _ => Seen::New,
+    }
+}
+
+/// All flows that a packet hits, in their order.
+fn hits(steps: &[Step]) -> Vec<&Hit> {
+    let one = |step| match step {
+        &Step::Table { hit: Some(ref hit), ref steps, .. } => [&**hit].into_iter().chain(hits(steps)).collect(),
+        step => hits(Step::inner(step, 0).1),
+    };
+    steps.iter().flat_map(one).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn why_says_what_the_rules_mean(model in model(), packets in prop::collection::vec(sent(), 60)) {
+        let topology = model.topology();
+        for sent in packets {
+            let (probe, seen) = (sent.probe(), first(&sent.probe()));
+            let packet = traffic(&probe);
+            for port in topology.ports() {
+                let expected = [sends(&topology, port, &probe, seen), receives(&topology, port, &probe, seen)];
+                let found = [topology.leaves(port, &packet, Role::First), topology.enters(port, &packet, Role::First)];
+                prop_assert_eq!(found.each_ref().map(Result::is_ok), expected, "{:?} at {:?}: {:?}", probe, port, found);
+                let (reply, packet) = (Seen::Reply, Role::Answer);
+                let expected = [sends(&topology, port, &probe, reply), receives(&topology, port, &probe, reply)];
+                let traffic = traffic(&probe);
+                let found = [topology.leaves(port, &traffic, packet), topology.enters(port, &traffic, packet)];
+                prop_assert_eq!(found.each_ref().map(Result::is_ok), expected, "answer {:?} at {:?}", probe, port);
+            }
+        }
+    }
+
+    #[test]
+    fn why_says_what_the_flows_do_with_a_packet_and_its_answer(
+        model in model(), packets in prop::collection::vec(sent(), 60),
+    ) {
+        let node = Node::new(model.topology());
+        let port = |id: u8| node.topology.port(&format!("port{id}")).filter(|port| &*port.node == "node0");
+        for sent in packets {
+            let probe = Sent { macs: (sent.macs.0, sent.macs.1 % PORTS), ..sent.clone() }.probe();
+            let (Some(from), Some(to)) = (port(sent.from), port(sent.macs.1 % PORTS)) else { continue };
+            // Router solicitations are for all routers: NORMAL takes them to the neighbours.
+            let solicitation = probe.src.is_ipv6() && matches!(probe.what, What::Icmp { icmp_type: 133, .. });
+            if from.network != to.network || from.name == to.name || solicitation {
+                continue;
+            }
+            let exchange = node.topology.exchange(Some(from), Some(to), &traffic(&probe));
+            let fate = node.fate(node.bindings.ports[&from.name], packet(&probe), first(&probe));
+            prop_assert_eq!(exchange.request.is_allowed(), fate != Fate::Dropped, "{:?}: {:?}", probe, exchange);
+            let Some(answer) = exchange.answer else { continue };
+            let probe = reversed(&probe);
+            prop_assert_eq!(traffic(&probe), answer.traffic);
+            let fate = node.fate(node.bindings.ports[&to.name], packet(&probe), Seen::Reply);
+            prop_assert_eq!(answer.is_allowed(), fate != Fate::Dropped, "answer {:?}: {:?}", probe, answer);
+        }
+    }
+
+    #[test]
+    fn a_flow_tells_its_rules_and_a_hit_only_such_as_allow_the_packet(
+        model in model(), packets in prop::collection::vec(sent(), 60),
+    ) {
+        let node = Node::new(model.topology());
+        for flow in node.flows.iter().filter(|flow| kind(flow) == Some(Kind::GroupRule)) {
+            let port = node.port_of(flow).expect("a rule is about a port");
+            prop_assert!(!rules_of_flow(&node.topology, port, flow).is_empty(), "{:?} of {:?}", flow, port);
+        }
+        for sent in packets {
+            let probe = sent.probe();
+            let Some(port) = node.topology.port(&format!("port{}", sent.from)).filter(|port| &*port.node == "node0") else {
+                continue;
+            };
+            let trace = node.trace(node.bindings.ports[&port.name], packet(&probe), first(&probe));
+            for hit in trace.legs.iter().flat_map(|leg| hits(&leg.steps)) {
+                if kind(&hit.flow) != Some(Kind::GroupRule) {
+                    continue;
+                }
+                let port = node.port_of(&hit.flow).expect("a rule is about a port");
+                let named = rules_of_hit(&node.topology, port, hit);
+                prop_assert!(!named.is_empty(), "{:?} is let through by nothing", probe);
+                for one in named {
+                    let misses = node.topology.mismatches(one.rule, &traffic(&probe));
+                    prop_assert!(misses.is_empty(), "{:?} is not for {}: {:?}", probe, one, misses);
+                }
+            }
+        }
+    }
+}
+
+fn kind(flow: &Flow) -> Option<Kind> {
+    cookie::decode(flow.cookie)?.0.ok()
+}
+
+/// The answer to a question.
+fn reversed(probe: &Probe) -> Probe {
+    let what = match probe.what {
+        What::Tcp { src, dst } => What::Tcp { src: dst, dst: src },
+        What::Udp { src, dst } => What::Udp { src: dst, dst: src },
+        What::Icmp { icmp_type: 128, .. } => What::Icmp { icmp_type: 129, code: 0 },
+        What::Icmp { icmp_type: 8, .. } => What::Icmp { icmp_type: 0, code: 0 },
+        What::Icmp { icmp_type, .. } => What::Icmp { icmp_type: icmp_type + 1, code: 0 },
+        other => other,
+    };
+    Probe { eth_src: probe.eth_dst, eth_dst: probe.eth_src, src: probe.dst, dst: probe.src, what }
 }
 
 fn texts(table: &FlowTable) -> BTreeSet<String> {

@@ -73,11 +73,13 @@ async fn a_peer_without_a_good_certificate_is_told_from_others() {
     let early = pki.certify_between("early", Authority::Switch, ("20980101000000Z", "20990101000000Z"));
     let unknown = strangers.certify("compute2", Authority::Switch);
     let swapped = pki.certify("other", Authority::Controller);
+    let version_1 = pki.certify_version_1("simple", Authority::Switch);
     for (pair, expected) in [
         (&expired, "its certificate expired "),
         (&early, "its certificate is not valid yet; are both clocks right?"),
         (&unknown, "its certificate was not signed by an authority in [tls] ca_certificate"),
         (&swapped, "its certificate was not signed by an authority in [tls] ca_certificate"),
+        (&version_1, "its certificate is refused: UnsupportedCertVersion"),
     ] {
         let port = openssl_server(&pki, pair, &[]);
         let stream = TcpStream::connect(port.address).await.unwrap();
@@ -177,6 +179,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_path() {
     let text = |path: &std::path::Path| path.display().to_string();
     let expired = pki.certify_expired("old", Authority::Controller);
     let other = pki.certify("other", Authority::Controller);
+    let version_1 = pki.certify_version_1("simple", Authority::Controller);
     let key = |path: &std::path::Path| Settings { private_key: path.to_owned(), ..good.clone() };
     let certificate = |path: &std::path::Path| Settings { certificate: path.to_owned(), ..good.clone() };
     let authority = |path: &std::path::Path| Settings { ca_certificate: path.to_owned(), ..good.clone() };
@@ -192,6 +195,11 @@ fn what_is_wrong_with_a_file_is_said_with_its_path() {
         (certificate(&absent), &absent, "cannot read it: entity not found"),
         (certificate(&nothing), &nothing, no_certificate),
         (certificate(&noise), &noise, "not PEM: "),
+        (
+            certificate(&version_1.certificate),
+            &version_1.certificate,
+            "the certificate cannot be used: UnsupportedCertVersion",
+        ),
         (authority(&absent), &absent, "cannot read it: entity not found"),
         (authority(&good.private_key), &good.private_key, no_certificate),
     ] {

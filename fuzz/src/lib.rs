@@ -9,7 +9,7 @@ use heddle::flow::parse::{self, NoNames};
 use heddle::flow::text::{Numbers, Printer};
 use heddle::openflow::frame::Framing;
 use heddle::openflow::packet::{NO_BUFFER, PacketOut};
-use heddle::openflow::{Action, AnyMessage, FlowMod, FlowStats, Instruction, Match, PortNo, Raw, Reader, Writer, Xid};
+use heddle::openflow::{Action, AnyMessage, FlowMod, Instruction, Match, PortNo, Raw, Reader, Writer, Xid};
 use heddle::packet::dhcpv6::{IaAddress, IdentityAssociation};
 use heddle::packet::key::Network;
 use heddle::packet::nd::NdValue;
@@ -202,23 +202,8 @@ fn loses_a_digit(printed: &str) -> bool {
 
 /// The text; none if it is a flow that a switch refuses, which `ovs-ofctl` takes as text all the same.
 fn print(flow: &FlowMod<'_>) -> Option<String> {
-    let entry = FlowStats {
-        table: flow.table,
-        duration_sec: 0,
-        duration_nsec: 0,
-        priority: flow.priority,
-        idle_timeout: flow.idle_timeout,
-        hard_timeout: flow.hard_timeout,
-        flags: flow.flags,
-        cookie: flow.cookie,
-        packet_count: 0,
-        byte_count: 0,
-        match_tlvs: flow.match_tlvs,
-        instructions: flow.instructions,
-        instructions_offset: 0,
-    };
     let mut text = Vec::new();
-    Printer::new(&Numbers).without_stats(&entry, &mut text).ok()?;
+    Printer::new(&Numbers).without_stats(&flow.to_stats(), &mut text).ok()?;
     Some(utf8(&text).to_owned())
 }
 

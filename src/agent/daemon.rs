@@ -31,8 +31,9 @@ use super::host::{Effects, Host};
 use super::http;
 use super::listeners::{Listeners, is_taken};
 use super::metrics::Metrics;
-use super::notify::notify_service_manager;
+use super::notify::{Watchdog, notify_service_manager};
 use super::punts::PuntsStatus;
+use super::security_log;
 use super::socket::{self, Request};
 use super::status::{DatabaseState, Standing, Status};
 use super::watch::WatchedFile;
@@ -244,6 +245,7 @@ impl Agent {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut watchdog = Watchdog::from_environment();
         let mut ticks = interval(Duration::from_secs(1));
         let mut watch = interval(WATCH_EVERY);
         for timer in [&mut ticks, &mut watch] {
@@ -257,6 +259,7 @@ impl Agent {
                 biased;
                 _ = terminate.recv() => break End::Stopped,
                 _ = interrupt.recv() => break End::Stopped,
+                () = watchdog.feed() => {}
                 Some(event) = next_event(&mut self.database) => {
                     if let Some(end) = self.on_database_event(event).await? {
                         break end;
@@ -343,6 +346,7 @@ impl Agent {
                     return Ok(Some(End::Relieved));
                 }
                 warn!("another heddle serves the database: standing by, to take over when it ends");
+                notify_service_manager("STATUS=standing by: another heddle serves the database");
                 self.database_state = DatabaseState::StandingBy;
                 self.stood_by = true;
                 if self.host.config().learning.is_empty() {
@@ -351,6 +355,7 @@ impl Agent {
             }
             ovsdb::Event::Snapshot(database) => {
                 info!(remote = %self.host.config().ovsdb.remote, "connected to the database");
+                notify_service_manager("STATUS=connected to the database");
                 let before = mem::replace(&mut self.database_state, DatabaseState::Connected);
                 if before == DatabaseState::StandingBy {
                     info!("the other heddle has ended: taking over");
@@ -370,6 +375,7 @@ impl Agent {
             }
             ovsdb::Event::Disconnected { reason } => {
                 warn!("database: {reason}; trying again");
+                notify_service_manager(&format!("STATUS=database: {reason}; trying again"));
                 self.database_state = DatabaseState::Disconnected;
                 self.host.on_database_lost();
             }
@@ -434,6 +440,7 @@ impl Agent {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
             }
+            News::SecurityLog(records) => records.iter().for_each(security_log::write),
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
             News::Closed => {
                 let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {

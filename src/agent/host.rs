@@ -378,10 +378,15 @@ impl Host {
             Bridge::Physical(_) => return None,
             Bridge::Learning(_) => return Some(Command::Respond(Box::new(Responder::learning()))),
         };
-        let limits = &self.config.limits;
+        let config = &self.config.limits;
         let rate = Rate::per_second;
-        let limits = Limits::new(rate(limits.packet_in_per_port), rate(limits.packet_in_per_bridge));
-        Some(Command::Respond(Box::new(Responder::new(role, self.answers.snapshot().clone(), limits))))
+        let limits = Limits::new(rate(config.packet_in_per_port), rate(config.packet_in_per_bridge));
+        let log_limits = Limits::new(rate(config.log_per_port), rate(config.log_per_bridge));
+        let responder = Responder::new(role, self.answers.snapshot().clone(), limits);
+        Some(Command::Respond(Box::new(match role {
+            Role::Integration => responder.with_security_log(log_limits),
+            _ => responder,
+        })))
     }
 
     /// Time passes; call it about once a second. Connections that no bridge of ours claims are refused.

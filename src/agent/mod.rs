@@ -17,6 +17,7 @@ mod notify;
 pub mod preview;
 pub mod punts;
 pub mod responders;
+pub mod security_log;
 pub mod socket;
 pub mod status;
 #[cfg(test)]

@@ -101,21 +101,7 @@ impl Flow {
 
     /// The flow as a switch reports it that has just got it: no time and no packets passed.
     pub fn to_stats(&self) -> FlowStats<'_> {
-        FlowStats {
-            table: self.table,
-            duration_sec: 0,
-            duration_nsec: 0,
-            priority: self.priority,
-            idle_timeout: self.idle_timeout,
-            hard_timeout: self.hard_timeout,
-            flags: self.flags,
-            cookie: self.cookie,
-            packet_count: 0,
-            byte_count: 0,
-            match_tlvs: self.match_tlvs(),
-            instructions: self.instructions(),
-            instructions_offset: 0,
-        }
+        self.to_add().to_stats()
     }
 
     /// Its identity.

@@ -117,6 +117,25 @@ impl<'a> FlowMod<'a> {
             instructions,
         })
     }
+
+    /// The flow that it adds, as a switch reports it that has just got it: no time and no packets passed.
+    pub const fn to_stats(&self) -> FlowStats<'a> {
+        FlowStats {
+            table: self.table,
+            duration_sec: 0,
+            duration_nsec: 0,
+            priority: self.priority,
+            idle_timeout: self.idle_timeout,
+            hard_timeout: self.hard_timeout,
+            flags: self.flags,
+            cookie: self.cookie,
+            packet_count: 0,
+            byte_count: 0,
+            match_tlvs: self.match_tlvs,
+            instructions: self.instructions,
+            instructions_offset: 0,
+        }
+    }
 }
 
 /// One entry of an OFPMP_FLOW reply, `ofp_flow_stats` (OpenFlow 1.3.5 §7.3.5.2).

@@ -4,6 +4,7 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::{PacketError, Payload};
+use crate::openflow::Writer;
 
 /// The longest label. What has one of the upper two bits set is no length but points to another name.
 const LONGEST_LABEL: u8 = 63;
@@ -28,6 +29,16 @@ impl<'a> DomainName<'a> {
     pub const fn bytes(&self) -> &'a [u8] {
         self.0
     }
+}
+
+/// Appends a name of these labels. What is longer than a label can be is cut.
+pub fn encode<'a>(labels: impl Iterator<Item = &'a str>, writer: &mut Writer) {
+    for label in labels {
+        let bytes = label.bytes().take(LONGEST_LABEL.into());
+        writer.u8(bytes.len() as u8);
+        bytes.for_each(|byte| writer.u8(byte));
+    }
+    writer.u8(0);
 }
 
 /// Labels with dots between them; what is no printable ASCII, and a dot or backslash within a label, as `\DDD`
@@ -121,6 +132,16 @@ mod tests {
     fn what_could_be_read_otherwise_is_printed_as_a_number() {
         let bytes = hex("05 612e5c20c3 00");
         assert_eq!(names(DomainNames::new(Payload::new(&bytes))).unwrap(), ["a\\046\\092\\032\\195"]);
+    }
+
+    #[test]
+    fn a_name_is_written_as_it_is_read() {
+        let mut writer = Writer::new();
+        encode("a.example.org".split('.'), &mut writer);
+        assert_eq!(writer.as_slice(), b"\x01a\x07example\x03org\x00");
+        let long = "x".repeat(64);
+        encode([long.as_str()].into_iter(), &mut writer);
+        assert_eq!(names(DomainNames::new(Payload::new(writer.as_slice()))).unwrap(), ["a.example.org", &long[1..]]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub mod payload;
 mod tests;
 pub mod transport;
 
-pub use arp::Arp;
+pub use arp::{Arp, ArpFrame, ArpPacket};
 pub use checksum::Checksum;
 pub use dhcpv4::{Dhcpv4, Dhcpv4Option, Dhcpv4Options};
 pub use dhcpv6::{Dhcpv6, Dhcpv6Option, Dhcpv6Options};

@@ -120,7 +120,9 @@ kinds! {
     PortDelivered = 0x55, Port, "accepted to {}: its connection is kept, and it goes there";
     PortFragment = 0x56, Port, "later fragments of connections of {}: they pass if the first one does";
     PairReached = 0x59, Network, "what is sent to a MAC address of an address pair of {} goes through the firewall of each port that has it";
-    GroupRule = 0x57, SecurityGroup, "a rule of security group {}";
+    PortInvalid = 0x5a, Port, "refuses packets of {} that belong to no connection as it is known";
+    PortBegins = 0x5b, Port, "what {} begins, or others begin with it, and a rule allows";
+    GroupRule = 0x57, SecurityGroup, "a rule of {}";
     RemoteAddress = 0x58, Bridge, "an address of a member of a security group, or of an address group: half of the rules that name it as their other side";
     ArpToHeddle = 0x2d, Network, "ARP requests of {}: Heddle answers for ports on other nodes, or sends them on";
     Learnt = 0x2f, Bridge, "learnt by the switch from a packet that came through a tunnel";

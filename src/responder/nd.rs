@@ -39,13 +39,13 @@ pub(super) fn answer(
     let detects_duplicates = ip.src.is_unspecified();
     match holder.place {
         // Its owner itself, which came here before the topology says so.
-        _ if holder.mac == query.ethernet.src => reply.pass_on(query, FLOOD_TO_TUN),
+        _ if holder.mac == query.src => reply.pass_on(query, FLOOD_TO_TUN),
         // Whoever else has it may be anywhere.
         Place::Here if detects_duplicates => reply.pass_on(query, FLOOD_TO_TUN),
         Place::Here => Verdict::Ignored("whoever has the address has heard it too"),
         Place::Elsewhere => {
             let to = if detects_duplicates { Audience::EVERYONE } else { Audience::of(query, ip) };
-            let frame = Frame { dst: to.mac, src: holder.mac, tags: query.ethernet.tags };
+            let frame = Frame { dst: to.mac, src: holder.mac, tags: query.tags };
             let header = Ipv6Header { src: target, dst: to.address, hop_limit: HOP_LIMIT };
             reply.send(Destination::InPort, |writer| {
                 frame.ipv6(writer);
@@ -73,7 +73,7 @@ impl Audience {
     /// Whoever asks.
     const fn of(query: &Query<'_>, ip: &Ipv6<'_>) -> Self {
         let flags = NeighborDiscovery::SOLICITED | NeighborDiscovery::OVERRIDE;
-        Self { mac: query.ethernet.src, address: ip.src, flags }
+        Self { mac: query.src, address: ip.src, flags }
     }
 }
 

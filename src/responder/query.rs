@@ -2,13 +2,16 @@
 
 use super::Role;
 use super::limits::Source;
-use crate::openflow::PortNo;
 use crate::openflow::numbers::{
     ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, IP_PROTO_UDP, NEIGHBOR_SOLICITATION,
     ROUTER_SOLICITATION,
 };
 use crate::openflow::packet::PacketIn;
-use crate::packet::{Ethernet, Fragment, Icmpv6, Ipv4, Ipv6, PacketError, Payload, Udp, dhcpv4, dhcpv6};
+use crate::openflow::{MacAddr, PortNo};
+use crate::packet::ethernet::MAX_TAGS;
+use crate::packet::{
+    ArpFrame, ArpPacket, Ethernet, Fragment, Icmpv6, Ipv4, Ipv6, PacketError, Payload, Udp, VlanTag, dhcpv4, dhcpv6,
+};
 
 /// Whose business a packet is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -23,6 +26,8 @@ pub enum Topic {
     Dhcpv6,
     /// Router solicitations.
     RouterSolicitation,
+    /// What the firewall tells of a packet, whatever it is.
+    SecurityLog,
     /// Anything on a learning bridge.
     Learning,
     /// Nobody's.
@@ -31,8 +36,16 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic, in the order of its number.
-    pub const ALL: [Self; 7] =
-        [Self::Arp, Self::Nd, Self::Dhcpv4, Self::Dhcpv6, Self::RouterSolicitation, Self::Learning, Self::Other];
+    pub const ALL: [Self; 8] = [
+        Self::Arp,
+        Self::Nd,
+        Self::Dhcpv4,
+        Self::Dhcpv6,
+        Self::RouterSolicitation,
+        Self::SecurityLog,
+        Self::Learning,
+        Self::Other,
+    ];
 
     /// As metrics and `heddle punts` name it.
     pub const fn name(self) -> &'static str {
@@ -42,6 +55,7 @@ impl Topic {
             Self::Dhcpv4 => "dhcpv4",
             Self::Dhcpv6 => "dhcpv6",
             Self::RouterSolicitation => "router_solicitation",
+            Self::SecurityLog => "security_log",
             Self::Learning => "learning",
             Self::Other => "other",
         }
@@ -51,16 +65,28 @@ impl Topic {
 /// The layer above Ethernet, decoded as far as the topic needs it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Body<'a> {
-    /// ARP, not decoded yet.
-    Arp(Payload<'a>),
-    /// A whole UDP datagram over IPv4.
+    /// ARP for IPv4 over Ethernet.
+    Arp(ArpPacket<'a>),
+    /// UDP over IPv4, no fragment; what it carries is its [`body`](Udp::body).
     Udp4(Ipv4<'a>, Udp<'a>),
-    /// A whole UDP datagram over IPv6.
+    /// UDP over IPv6, likewise.
     Udp6(Ipv6<'a>, Udp<'a>),
     /// A whole ICMPv6 message.
     Icmpv6(Ipv6<'a>, Icmpv6<'a>),
     /// Nothing that anybody answers, a fragment among others.
     Other,
+}
+
+impl<'a> Body<'a> {
+    #[inline]
+    fn of(ethernet: &Ethernet<'a>) -> Result<Self, PacketError> {
+        match ethernet.eth_type {
+            ETH_TYPE_ARP => ArpPacket::decode(ethernet.payload).map(Self::Arp),
+            ETH_TYPE_IPV4 => ipv4(ethernet.payload),
+            ETH_TYPE_IPV6 => ipv6(ethernet.payload),
+            _ => Ok(Self::Other),
+        }
+    }
 }
 
 /// A packet that came up.
@@ -72,8 +98,10 @@ pub struct Query<'a> {
     pub role: Role,
     /// Whose business it is.
     pub topic: Topic,
-    /// Addresses and tags. A tag on `br-tun` is the local VLAN.
-    pub ethernet: Ethernet<'a>,
+    /// The MAC address that it comes from.
+    pub src: MacAddr,
+    /// Its tags. The one on `br-tun` is the local VLAN.
+    pub tags: [Option<VlanTag>; MAX_TAGS],
     /// What is in it.
     pub body: Body<'a>,
     /// All of it.
@@ -85,29 +113,29 @@ impl<'a> Query<'a> {
     #[inline]
     pub fn of(packet_in: &PacketIn<'a>, role: Role) -> Result<Self, PacketError> {
         let frame = packet_in.data;
-        let ethernet = Ethernet::decode(Payload::new(frame))?;
-        let body = match ethernet.eth_type {
-            ETH_TYPE_ARP => Body::Arp(ethernet.payload),
-            ETH_TYPE_IPV4 => ipv4(ethernet.payload)?,
-            ETH_TYPE_IPV6 => ipv6(ethernet.payload)?,
-            _ => Body::Other,
+        let (src, tags, body) = match ArpFrame::of(frame) {
+            Some(arp) => (arp.src(), [arp.tag, None], Body::Arp(arp.packet)),
+            None => {
+                let ethernet = Ethernet::decode(Payload::new(frame))?;
+                (ethernet.src, ethernet.tags, Body::of(&ethernet)?)
+            }
         };
         let in_port = super::in_port(packet_in);
-        Ok(Self { in_port, role, topic: topic(&body), ethernet, body, frame })
+        Ok(Self { in_port, role, topic: topic(&body), src, tags, body, frame })
     }
 
     /// Who is to be held to a limit.
     pub(super) const fn source(&self) -> Source {
         match self.role {
             // All local ports share one patch port: their addresses tell them apart.
-            Role::Tunnel => Source::Address(self.ethernet.src, self.vid()),
+            Role::Tunnel => Source::Address(self.src, self.vid()),
             Role::Silent | Role::Integration => Source::Port(self.in_port),
         }
     }
 
     /// The VLAN id of the outer tag; 0 without one.
     pub const fn vid(&self) -> u16 {
-        match self.ethernet.tags {
+        match self.tags {
             [Some(tag), ..] => tag.vid(),
             _ => 0,
         }

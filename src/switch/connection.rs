@@ -37,6 +37,7 @@ use crate::openflow::frame::FrameBuffer;
 use crate::openflow::header::VERSION;
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{Cookie, DatapathId, DecodeError, Message, MessageType, PortNo};
+use crate::responder::security_log::Record;
 use crate::responder::{Punts, Responder, Snapshot, learning};
 use crate::tls::{Credentials, HandshakeError};
 
@@ -100,6 +101,8 @@ pub enum News {
     Progress(Box<Progress>),
     /// What came up since the last time.
     Punts(Box<Punts>),
+    /// What the firewall tells of packets.
+    SecurityLog(Vec<Record>),
     /// Who connected does not speak as it has to here, or is not who it has to be.
     Refused {
         /// Where it connects from.
@@ -264,6 +267,7 @@ impl Driver {
                         self.on_event(event, &mut session, began.elapsed(), &mut outbox).await?;
                     }
                     self.responder.on_tick(began.elapsed(), &mut outbox.answers);
+                    self.report_records();
                     self.report_punts();
                     self.tell_counters();
                 }
@@ -336,6 +340,7 @@ impl Driver {
             }
         }
         session.heard(now);
+        self.report_records();
         Ok(())
     }
 
@@ -390,6 +395,16 @@ impl Driver {
         let report = Report { connection: self.connection, news: News::Learning(counters) };
         if counters != self.told && self.reports.try_send(report).is_ok() {
             self.told = counters;
+        }
+    }
+
+    /// When the agent is behind, records wait for the next time, or find no place.
+    fn report_records(&mut self) {
+        if self.responder.has_records()
+            && let Ok(permit) = self.reports.try_reserve()
+        {
+            let records = self.responder.take_records();
+            permit.send(Report { connection: self.connection, news: News::SecurityLog(records) });
         }
     }
 

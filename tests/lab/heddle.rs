@@ -85,12 +85,25 @@ impl Drop for SecondHeddle<'_> {
     }
 }
 
+/// The files of one daemon.
+struct Run<'a> {
+    config: &'a str,
+    run_dir: &'a Path,
+    log: &'a str,
+}
+
 impl Host {
     /// Starts `heddle run`; what it logs is added to `heddle.log`.
     pub fn start_heddle(&self) {
+        self.start_heddle_by(&[&program("heddle").display().to_string()]);
+    }
+
+    /// [`Self::start_heddle`] by another command that ends in the program, for instance `setpriv`.
+    pub fn start_heddle_by(&self, words: &[&str]) {
         let mut daemon = self.daemon.lock().unwrap();
         assert!(daemon.is_none(), "heddle of {} runs already", self.name());
-        *daemon = Some(self.spawn_heddle(&self.config_path(), &self.run_dir(), "heddle.log"));
+        let (config, run_dir) = (self.config_path(), self.run_dir());
+        *daemon = Some(self.spawn_heddle(words, Run { config: &config, run_dir: &run_dir, log: "heddle.log" }));
     }
 
     /// Starts another one beside it.
@@ -99,13 +112,17 @@ impl Host {
         let text = fs::read_to_string(self.config_path()).expect("the host has its file");
         let text = format!("{text}\n[metrics]\nlisten = \"{}\"\n", SecondHeddle::METRICS);
         fs::write(&config, text).expect("the host's directory takes a file");
-        SecondHeddle { host: self, daemon: self.spawn_heddle(&config, &run_dir, "second.log") }
+        let words = [&*program("heddle").display().to_string()];
+        let run = Run { config: &config, run_dir: &run_dir, log: "second.log" };
+        SecondHeddle { host: self, daemon: self.spawn_heddle(&words, run) }
     }
 
-    fn spawn_heddle(&self, config: &str, run_dir: &Path, log: &str) -> Daemon {
+    fn spawn_heddle(&self, words: &[&str], run: Run<'_>) -> Daemon {
+        let Run { config, run_dir, log } = run;
         let log = OpenOptions::new().create(true).append(true).open(self.dir().join(log));
         let child = self
-            .command(&program("heddle").display().to_string())
+            .command(words[0])
+            .args(&words[1..])
             .args(["run", "-c", config])
             .env("HEDDLE_RUNDIR", run_dir)
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or("info,heddle=debug".into()))

@@ -19,8 +19,8 @@ use heddle::openflow::multipart::{Multipart, MultipartType};
 use heddle::openflow::oxm::{FieldValue, Tlvs};
 use heddle::openflow::port::Port;
 use heddle::openflow::{
-    Action, Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, FlowStats, Instruction, Match, Message,
-    MessageType, PortNo, Raw, RawMatch, Reader, Writer, Xid, empty_message, message,
+    Action, Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, Instruction, Match, Message, MessageType,
+    PortNo, Raw, RawMatch, Reader, Writer, Xid, empty_message, message,
 };
 
 /// Bits of a cookie by which the simulator knows a flow that it refuses as it arrives.
@@ -254,7 +254,7 @@ impl Simulator {
             return Err(code);
         }
         let flow_mod = FlowMod::decode(Message::decode(frame).unwrap().body).unwrap();
-        let flow = Arc::new(flow_of(&flow_mod));
+        let flow = Arc::new(Flow::from_stats(&flow_mod.to_stats()));
         match flow_mod.command {
             FlowModCommand::ADD => {
                 if self.flows.len() >= self.capacity && self.flows.get(&flow.key()).is_none() {
@@ -433,24 +433,6 @@ fn leads_to(flow: &Flow, port_no: PortNo) -> bool {
 
 fn xid_of(frame: &[u8]) -> Xid {
     Message::decode(frame).unwrap().header.xid
-}
-
-fn flow_of(flow_mod: &FlowMod<'_>) -> Flow {
-    Flow::from_stats(&FlowStats {
-        table: flow_mod.table,
-        duration_sec: 0,
-        duration_nsec: 0,
-        priority: flow_mod.priority,
-        idle_timeout: flow_mod.idle_timeout,
-        hard_timeout: flow_mod.hard_timeout,
-        flags: flow_mod.flags,
-        cookie: flow_mod.cookie,
-        packet_count: 0,
-        byte_count: 0,
-        match_tlvs: flow_mod.match_tlvs,
-        instructions: flow_mod.instructions,
-        instructions_offset: 0,
-    })
 }
 
 /// A FLOW_MOD in short: what it does, priority, and cookie.

@@ -5,7 +5,9 @@
 //! no rule allows any more. All of it as in Neutron; `docs/PIPELINE.md` has what differs and why.
 
 mod base;
+mod log;
 mod members;
+pub mod origin;
 mod port_range;
 mod rules;
 
@@ -23,7 +25,7 @@ use super::view::{Bridge, LocalVlan, View};
 use crate::openflow::action::{Conntrack, CtFlags, CtZone, Subfield};
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6};
 use crate::openflow::{Action, MacAddr, Match, PortNo, TableId, oxm};
-use crate::topology::{Ethertype, Network, Port, Topology};
+use crate::topology::{Ethertype, Network, Port};
 
 pub(super) use members::{Places, address};
 
@@ -81,23 +83,20 @@ fn ct(flags: CtFlags, recirc_table: TableId, actions: Vec<Action>) -> Action {
     Action::Ct(Box::new(Conntrack { flags, zone, recirc_table, alg: 0, actions }))
 }
 
-/// True if the connections of a port are followed. All of its groups want it, or none.
-fn is_stateful(bound: &Bound<'_>, topology: &Topology) -> bool {
-    topology.groups_of(bound.port).all(|group| group.stateful)
-}
-
 /// A port that is plugged in on this node.
 #[derive(Clone, Copy)]
 struct Bound<'a> {
     port: &'a Port,
     ofport: PortNo,
     local_vlan: LocalVlan,
+    told: log::Told,
 }
 
 impl<'a> Bound<'a> {
     fn of(port: &'a Port, view: &View<'_>) -> Option<Self> {
         let ofport = *view.bindings.ports.get(&port.name)?;
-        Some(Self { port, ofport, local_vlan: view.local_vlan(&port.network)? })
+        let local_vlan = view.local_vlan(&port.network)?;
+        Some(Self { port, ofport, local_vlan, told: log::Told::of(port, view.topology) })
     }
 
     /// What came from the port, or goes to it.
@@ -180,6 +179,7 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         base::egress(&bound, view, sink);
         base::ingress(&bound, view, sink);
         rules::of_port(&bound, view.topology, sink);
+        log::port(&bound, sink);
     } else {
         unfiltered(&bound, sink);
     }

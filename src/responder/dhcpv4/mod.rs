@@ -131,7 +131,7 @@ impl Server {
 
     /// Answers what came up from the port.
     pub(super) fn answer(&self, query: &Query<'_>, (ip, udp): (&Ipv4<'_>, &Udp<'_>), reply: &mut Reply<'_>) -> Verdict {
-        let read = Dhcpv4::decode(udp.payload).and_then(|message| Ok((message, Asked::decode(&message)?)));
+        let read = udp.body().and_then(Dhcpv4::decode).and_then(|message| Ok((message, Asked::decode(&message)?)));
         let (message, asked) = match read {
             Ok(read) => read,
             Err(error) => return Verdict::Malformed(error),
@@ -157,7 +157,7 @@ impl Server {
         if message.giaddr != Ipv4Addr::UNSPECIFIED {
             return Err("passed on by a relay agent");
         }
-        if (query.ethernet.src, message.chaddr) != (self.client, self.client) {
+        if (query.src, message.chaddr) != (self.client, self.client) {
             return Err("of an Ethernet address that is not the port's");
         }
         if ip.dst != Ipv4Addr::BROADCAST && ip.dst != self.server {

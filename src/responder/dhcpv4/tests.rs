@@ -283,7 +283,7 @@ fn a_request_list_says_what_is_told_and_in_which_order() {
 #[test]
 fn a_list_in_two_parts_is_one_list() {
     let mut bytes = discover().to_vec().unwrap();
-    assert_eq!(bytes.pop(), Some(option::END));
+    assert_eq!(bytes.pop(), Some(255));
     bytes.extend([55, 2, 42, 15, 12, 1, b'x', 55, 1, 6, 255]);
     let (_, sent) = ask(&full(), &frame(Envelope::default(), &bytes));
     assert_eq!(Told::of(&sent).codes(), [53, 54, 51, 58, 59, 1, 42, 15, 6]);
@@ -392,7 +392,7 @@ fn a_client_that_asks_for_broadcast_gets_it() {
 #[test]
 fn identifiers_come_back_as_they_were_said() {
     let mut bytes = discover().to_vec().unwrap();
-    assert_eq!(bytes.pop(), Some(option::END));
+    assert_eq!(bytes.pop(), Some(255));
     bytes.extend([82, 4, 1, 2, 0, 9, 61, 3, 1, 2, 3, 255]);
     let (_, sent) = ask(&full(), &frame(Envelope::default(), &bytes));
     let told = Told::of(&sent);
@@ -474,6 +474,25 @@ fn a_message_that_is_cut_off_is_malformed() {
         assert!(end >= HEADER || matches!(verdict, Verdict::Malformed(_)), "{end}");
     }
     assert_eq!(verdicts.len(), 2, "between two options it is only shorter");
+}
+
+#[test]
+fn what_stands_behind_the_length_of_the_datagram_is_not_read() {
+    let mut message = discover().to_vec().unwrap();
+    assert_eq!(message.pop(), Some(255));
+    let length = 8 + message.len() as u16;
+    // The beginning of a host name.
+    message.extend([12, 200, b'x']);
+    let server = full();
+    let ask_with_length = |length: u16| {
+        let mut frame = frame(Envelope::default(), &message);
+        frame[38..40].copy_from_slice(&length.to_be_bytes());
+        ask(&server, &frame).0
+    };
+    assert_eq!(ask_with_length(length), Verdict::Answered);
+    for wrong in [0, 7, length + 1, length + 3, length + 4] {
+        assert!(matches!(ask_with_length(wrong), Verdict::Malformed(_)), "{wrong}");
+    }
 }
 
 proptest! {

@@ -94,7 +94,7 @@ impl Server {
         if !ip.src.is_unicast_link_local() {
             return Verdict::Ignored("DHCPv6 that is not from a link-local address");
         }
-        let request = match read(udp.payload) {
+        let request = match udp.body().and_then(read) {
             Ok(Ok(request)) => request,
             Ok(Err(reason)) => return Verdict::Ignored(reason),
             Err(error) => return Verdict::Malformed(error),
@@ -103,7 +103,7 @@ impl Server {
             Ok(answer) => answer,
             Err(reason) => return Verdict::Ignored(reason),
         };
-        let frame = Frame { dst: query.ethernet.src, src: self.mac, tags: query.ethernet.tags };
+        let frame = Frame { dst: query.src, src: self.mac, tags: query.tags };
         let header = Ipv6Header { src: self.address, dst: ip.src, hop_limit: HOP_LIMIT };
         reply.send(Destination::InPort, |writer| {
             frame.ipv6(writer);

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use dhcproto::v6::{DhcpOption, NtpSuboption, OptionCode, UnknownOption};
 
 use super::encoded;
+use crate::openflow::Writer;
 use crate::packet::dhcpv6::option;
-use crate::responder::domain;
+use crate::packet::domain;
 use crate::topology::{DomainName, Network, Port, Subnet};
 
 /// Time servers that speak SNTP (RFC 4075).
@@ -83,15 +84,17 @@ fn first_addresses<'a>(addresses: impl Iterator<Item = &'a IpAddr>) -> Vec<Ipv6A
 /// The names that fit, each once.
 fn search_list<'a>(names: impl Iterator<Item = &'a DomainName>) -> Vec<u8> {
     let mut seen: Vec<&DomainName> = Vec::new();
-    let mut list = Vec::new();
+    let mut list = Writer::new();
     for name in names {
-        let bytes = domain::encoded(name);
-        if !seen.contains(&name) && list.len() + bytes.len() <= MAX_SEARCH {
+        let begin = list.begin();
+        domain::encode(name.labels(), &mut list);
+        if seen.contains(&name) || list.len() > MAX_SEARCH {
+            list.undo(begin);
+        } else {
             seen.push(name);
-            list.extend(bytes);
         }
     }
-    list
+    list.into_vec()
 }
 
 /// Where to boot from (RFC 5970 §3.1): the port's own file, or that of the first subnet that has one, if it is a URL. A

@@ -211,37 +211,19 @@ mod tests {
         }
     }
 
-    fn stats<'a>(flow_mod: &FlowMod<'a>) -> FlowStats<'a> {
-        FlowStats {
-            table: flow_mod.table,
-            duration_sec: 0,
-            duration_nsec: 0,
-            priority: flow_mod.priority,
-            idle_timeout: flow_mod.idle_timeout,
-            hard_timeout: flow_mod.hard_timeout,
-            flags: flow_mod.flags,
-            cookie: flow_mod.cookie,
-            packet_count: 0,
-            byte_count: 0,
-            match_tlvs: flow_mod.match_tlvs,
-            instructions: flow_mod.instructions,
-            instructions_offset: 0,
-        }
-    }
-
     #[test]
     fn a_flow_is_read_back_from_a_dump_and_no_other_is() {
         for flow in variants() {
             let bytes = encoded(&flow);
             let flow_mod = FlowMod::decode(Message::decode(&bytes).unwrap().body).unwrap();
-            assert_eq!(LearntFlow::of_stats(&stats(&flow_mod)), Some(flow));
+            assert_eq!(LearntFlow::of_stats(&flow_mod.to_stats()), Some(flow));
             let normal = [0, 4, 0, 24, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 9, 0, 1, 0, 0, 0, 0, 0, 0];
             for instructions in [&normal[..], &normal[..16], &[1, 2]] {
-                let other = FlowStats { instructions, ..stats(&flow_mod) };
+                let other = FlowStats { instructions, ..flow_mod.to_stats() };
                 assert_eq!(LearntFlow::of_stats(&other), None);
             }
             let matching = Match::new().in_port(PortNo(3));
-            let other = FlowStats { match_tlvs: matching.as_bytes(), ..stats(&flow_mod) };
+            let other = FlowStats { match_tlvs: matching.as_bytes(), ..flow_mod.to_stats() };
             assert_eq!(LearntFlow::of_stats(&other), None);
         }
     }

@@ -259,21 +259,7 @@ fn flow_from_b_to_a() -> Flow {
     bridge.hear(1, &frame(B, A, &[]), NOW);
     let answer = bridge.answer((2, &frame(A, B, &[])), NOW, |_| {});
     let flow_mod = FlowMod::decode(Message::decode(&answer[..112]).unwrap().body).unwrap();
-    Flow::from_stats(&FlowStats {
-        table: flow_mod.table,
-        duration_sec: 9,
-        duration_nsec: 0,
-        priority: flow_mod.priority,
-        idle_timeout: flow_mod.idle_timeout,
-        hard_timeout: flow_mod.hard_timeout,
-        flags: flow_mod.flags,
-        cookie: flow_mod.cookie,
-        packet_count: 4,
-        byte_count: 400,
-        match_tlvs: flow_mod.match_tlvs,
-        instructions: flow_mod.instructions,
-        instructions_offset: 0,
-    })
+    Flow::from_stats(&FlowStats { duration_sec: 9, packet_count: 4, byte_count: 400, ..flow_mod.to_stats() })
 }
 
 #[test]

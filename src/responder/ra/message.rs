@@ -16,10 +16,10 @@ use std::net::Ipv6Addr;
 
 use ipnetwork::Ipv6Network;
 
-use crate::openflow::MacAddr;
 use crate::openflow::numbers::ROUTER_ADVERTISEMENT;
+use crate::openflow::{MacAddr, Writer};
+use crate::packet::domain;
 use crate::packet::nd::{NdOption, PrefixInformation, RouterAdvertisement};
-use crate::responder::domain;
 use crate::topology::DomainName;
 
 /// How long a router may be used after its last word, in seconds: three of the longest intervals (RFC 4861 §6.2.1).
@@ -187,7 +187,10 @@ fn server_options(servers: &[Ipv6Addr], status: Status) -> impl Iterator<Item = 
 fn search_options(search: &[DomainName], status: Status) -> Vec<Vec<u8>> {
     let lifetime = status.lifetime(ROUTER_LIFETIME.into()).to_be_bytes();
     let mut lists = vec![Vec::new()];
-    for name in search.iter().map(domain::encoded) {
+    for name in search {
+        let mut writer = Writer::new();
+        domain::encode(name.labels(), &mut writer);
+        let name = writer.into_vec();
         match lists.last_mut() {
             Some(list) if list.len() + name.len() <= NAMES_PER_OPTION => list.extend(name),
             _ => lists.push(name),

@@ -97,7 +97,7 @@ impl Router {
     /// Answers a solicitation: the host alone if it has an address, else all nodes behind its port.
     pub(super) fn answer(&self, query: &Query<'_>, solicitation: Solicitation, reply: &mut Reply<'_>) -> Verdict {
         let listener = match solicitation {
-            Solicitation::From(address) => Listener { address, mac: query.ethernet.src },
+            Solicitation::From(address) => Listener { address, mac: query.src },
             Solicitation::FromNobody => Listener::ALL_NODES,
         };
         self.tell(listener, Destination::InPort, reply);
