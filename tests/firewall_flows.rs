@@ -78,6 +78,26 @@ fn state(seen: Seen) -> CtState {
     CtState::parse(words).unwrap()
 }
 
+impl Fate {
+    /// Whoever gets it now has got it before, and by the same way.
+    fn is_no_more_than(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Dropped, _) => true,
+            (Self::Delivered(now), Self::Delivered(before)) => now.iter().all(|name| before.contains(name)),
+            _ => self == before,
+        }
+    }
+}
+
+/// Takes away one of those whose absence is to open nothing, and returns it.
+fn take_one(flows: &mut Vec<Arc<Flow>>, which: prop::sample::Index) -> Option<Arc<Flow>> {
+    let kind = |flow: &Flow| cookie::decode(flow.cookie).and_then(|(kind, _)| kind.ok());
+    let guarded = |flow: &Arc<Flow>| kind(flow).is_some_and(|kind| kind.is_guard());
+    let candidates: Vec<usize> = (0..flows.len()).filter(|&at| !guarded(&flows[at])).collect();
+    let at = candidates.get(which.index(candidates.len().max(1)))?;
+    Some(flows.remove(*at))
+}
+
 /// `br-int` of the first node, everything plugged in.
 struct Node {
     topology: Topology,
@@ -88,8 +108,14 @@ struct Node {
 
 impl Node {
     fn new(topology: Topology) -> Self {
+        Self::with(topology, |_| {})
+    }
+
+    /// With flows that `change` changes.
+    fn with(topology: Topology, change: impl FnOnce(&mut Vec<Arc<Flow>>)) -> Self {
         let preview = Preview::new(&topology, &Config::defaults("node0"));
-        let flows = all_flows(&preview.view(&topology)).remove(&Bridge::Integration).unwrap().sorted();
+        let mut flows = all_flows(&preview.view(&topology)).remove(&Bridge::Integration).unwrap().sorted();
+        change(&mut flows);
         let tables = Tables::new(flows.clone()).unwrap();
         let network = Network::new(vec![sim::Bridge { tables, ..sim::Bridge::default() }]);
         Self { bindings: preview.bindings, topology, flows, network }
@@ -244,6 +270,27 @@ proptest! {
             let tagged = packet(&probe).with_vlan(Some(vlan));
             let found = node.fate(node.bindings.patch_tun.unwrap(), tagged, sent.seen);
             prop_assert_eq!(found, node.expected(None, &port.network, &probe, sent.seen), "{:?} from afar", sent);
+        }
+    }
+
+    #[test]
+    fn without_a_flow_that_is_no_guard_nothing_more_passes(
+        model in model(), missing in any::<prop::sample::Index>(), packets in prop::collection::vec(sent(), 60),
+    ) {
+        let whole = Node::new(model.topology());
+        let mut gone = None;
+        let node = Node::with(model.topology(), |flows| gone = take_one(flows, missing));
+        for sent in packets {
+            let packet = packet(&sent.probe());
+            let port = node.topology.port(&format!("port{}", sent.from)).filter(|port| &*port.node == "node0");
+            let Some(port) = port else { continue };
+            let vlan = node.bindings.local_vlans[&port.network].vid();
+            let near = (node.bindings.ports[&port.name], packet.clone());
+            let far = (node.bindings.patch_tun.unwrap(), packet.with_vlan(Some(vlan)));
+            for (in_port, packet) in [near, far] {
+                let (found, before) = (node.fate(in_port, packet.clone(), sent.seen), whole.fate(in_port, packet, sent.seen));
+                prop_assert!(found.is_no_more_than(&before), "{:?} after {:?} without {:?}: {:?}", found, before, gone, sent);
+            }
         }
     }
 

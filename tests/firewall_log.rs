@@ -3,7 +3,7 @@
 
 mod lab;
 
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use heddle::agent::preview::Preview;
@@ -15,7 +15,8 @@ use heddle::pipeline::cookie::Kind;
 use heddle::pipeline::{Bridge, Desired, Object, all_flows};
 use heddle::topology::Topology;
 use lab::frame::{self, EVERYONE};
-use lab::{Host, Lab, Vm, Vxlan, eventually, netns};
+use lab::sockets::send;
+use lab::{Host, Lab, Vxlan, eventually};
 use serde_json::Value;
 
 /// How long a packet may take that nothing stops.
@@ -223,23 +224,6 @@ fn lab(name: &str, config: &str) -> Lab {
         .start()
 }
 
-fn address(vm: &Vm<'_>, port: u16) -> SocketAddr {
-    SocketAddr::new(vm.ip().parse::<IpAddr>().unwrap(), port)
-}
-
-fn listen(vm: &Vm<'_>, port: u16) -> TcpListener {
-    netns::inside(&vm.namespace(), || TcpListener::bind(("0.0.0.0", port)).expect("a free port"))
-}
-
-fn connect(from: &Vm<'_>, to: &Vm<'_>, port: u16, within: Duration) -> Option<TcpStream> {
-    let address = address(to, port);
-    netns::inside(&from.namespace(), || TcpStream::connect_timeout(&address, within).ok())
-}
-
-fn udp(vm: &Vm<'_>, port: u16) -> UdpSocket {
-    netns::inside(&vm.namespace(), || UdpSocket::bind(("0.0.0.0", port)).expect("a free port"))
-}
-
 /// Lines of the security log with all of these words.
 fn lines(host: &Host, words: &[&str]) -> Vec<String> {
     let log = host.heddle_log();
@@ -273,11 +257,11 @@ fn punted(host: &Host, verdict: &str) -> u64 {
 fn an_accepted_connection_is_one_line_with_port_group_and_rule_and_a_dropped_packet_another() {
     let lab = lab("seclog", "");
     let (web, near, far, a) = (lab.vm("web"), lab.vm("near"), lab.vm("far"), lab.host("a"));
-    let listeners = [80, 90].map(|port| listen(&web, port));
+    let listeners = [80, 90].map(|port| web.listen(port));
     for client in [&near, &far] {
         let from = format!("src={}", client.ip());
         for (port, rule) in [(80, "rule=2"), (90, "rule=3")] {
-            let mut connection = connect(client, &web, port, SOON).expect("it is allowed");
+            let mut connection = client.connect(&web.ip(), port, SOON).expect("it is allowed");
             let to = format!("dst_port={port}");
             let line = await_line(a, &[&from, &to]);
             for word in [
@@ -293,11 +277,11 @@ fn an_accepted_connection_is_one_line_with_port_group_and_rule_and_a_dropped_pac
                 assert!(line.contains(word), "{word}: {line}");
             }
             // What follows in the connection is not told of: after all of it there is still one line.
-            std::io::Write::write_all(&mut connection, &[7; 50_000]).unwrap();
+            connection.write_all(&[7; 50_000]).unwrap();
             drop(connection);
         }
-        let socket = udp(client, 40000);
-        socket.send_to(b"unasked", address(&web, 5000)).unwrap();
+        let socket = client.udp(40000);
+        send(&socket, &web.ip(), 5000, b"unasked");
         let line = await_line(a, &[&from, "dst_port=5000"]);
         for word in ["action=\"drop\"", "port=\"web\"", "group=\"web\"", "no rule allows it", "protocol=\"udp\""] {
             assert!(line.contains(word), "{word}: {line}");
@@ -308,31 +292,25 @@ fn an_accepted_connection_is_one_line_with_port_group_and_rule_and_a_dropped_pac
         }
     }
     // On its way out, to a neighbour, and forged.
-    let question = udp(&web, 40001);
-    question.send_to(b"name?", address(&near, 53)).unwrap();
+    let question = web.udp(40001);
+    send(&question, &near.ip(), 53, b"name?");
     let line = await_line(a, &["direction=\"egress\"", "action=\"accept\"", "dst_port=53"]);
     assert!(line.contains("rule=4"), "{line}");
-    question.send_to(b"not a name", address(&near, 54)).unwrap();
+    send(&question, &near.ip(), 54, b"not a name");
     await_line(a, &["direction=\"egress\"", "action=\"drop\"", "dst_port=54", "no rule allows it"]);
     let stranger = "fa:16:3e:00:99:99";
     web.send(&frame::arp((stranger, EVERYONE), 1, (stranger, "172.18.0.99"), ("00:00:00:00:00:00", &near.ip())));
     await_line(a, &["protocol=\"arp\"", "src=172.18.0.99", "not from an address of the port"]);
     // What a rule allows no more is told of.
-    let mut held = connect(&near, &web, 81, IN_VAIN).map_or_else(
-        || {
-            let listener = listen(&web, 81);
-            let stream = connect(&near, &web, 81, SOON).expect("it is allowed");
-            (stream, listener)
-        },
-        |stream| (stream, listen(&web, 82)),
-    );
+    let held = web.listen(81);
+    let mut connection = near.connect(&web.ip(), 81, SOON).expect("it is allowed");
     lab.edit_topology(|topology| topology.security = GROUPS.replacen("80-83", "80", 1));
     a.wait_for_flow("br-int", "allows port 80 alone", |flow| flow.contains("tp_dst=80"));
-    std::io::Write::write_all(&mut held.0, b"gone").unwrap();
+    connection.write_all(b"gone").unwrap();
     await_line(a, &["dst_port=81", "no rule allows its connection any more"]);
     let kinds = [Kind::PortBegins, Kind::PortDelivered, Kind::PortNoRule, Kind::PortForged, Kind::PortRevoked];
     a.assert_hit("br-int", &kinds);
-    drop(listeners);
+    drop((listeners, held));
     // Of the port without a log nothing was told.
     assert_eq!(lines(a, &["port=\"near\""]), [""; 0]);
     eventually("heddle punts counts each line", SOON, || punted(a, "logged") == lines(a, &[]).len() as u64);
@@ -342,7 +320,7 @@ fn an_accepted_connection_is_one_line_with_port_group_and_rule_and_a_dropped_pac
 fn a_flood_is_logged_at_its_rate_and_harms_neither_others_nor_the_flows() {
     let lab = lab("seclog-flood", "[limits]\nlog_per_port = 20\nlog_per_bridge = 40\npacket_in_per_bridge = 2000");
     let (web, near, a) = (lab.vm("web"), lab.vm("near"), lab.host("a"));
-    let listener = listen(&web, 80);
+    let listener = web.listen(80);
     lab.unplug("near");
     let (stranger, ip) = ("fa:16:3e:00:99:99", web.ip());
     let forged = frame::udp((stranger, "fa:16:3e:00:99:98"), (&ip, "172.18.0.98"), (1, 2));
@@ -354,7 +332,7 @@ fn a_flood_is_logged_at_its_rate_and_harms_neither_others_nor_the_flows() {
         lab.edit_topology(|topology| topology.security = GROUPS.replacen("80-83", "80-84", 1));
         a.wait_for_flow("br-int", "allows port 84 during the flood", |flow| flow.contains("tp_dst=84"));
         for other in [&near, &lab.vm("far")] {
-            assert!(connect(other, &web, 80, SOON).is_some(), "others connect to it");
+            assert!(other.connect(&web.ip(), 80, SOON).is_some(), "others connect to it");
         }
     });
     assert!(sent > 10_000, "only {sent} packets in the flood");
@@ -382,18 +360,18 @@ fn a_flood_is_logged_at_its_rate_and_harms_neither_others_nor_the_flows() {
 fn without_a_log_nothing_comes_up_and_turning_it_on_takes_effect_at_once() {
     let lab = lab("seclog-off", "");
     let (web, near, a) = (lab.vm("web"), lab.vm("near"), lab.host("a"));
-    let listener = listen(&web, 80);
+    let listener = web.listen(80);
     lab.edit_topology(|topology| topology.security = GROUPS.replacen("log = \"all\"", "", 1));
     let tells = || a.flow_set("br-int").iter().any(|flow| flow.contains("controller("));
     eventually("the log is off", SOON, || !tells());
     let before = lines(a, &[]).len();
-    assert!(connect(&near, &web, 80, SOON).is_some());
-    assert!(connect(&near, &web, 84, IN_VAIN).is_none());
+    assert!(near.connect(&web.ip(), 80, SOON).is_some());
+    assert!(near.connect(&web.ip(), 84, IN_VAIN).is_none());
     lab.edit_topology(|topology| topology.security = GROUPS.replacen("\"all\"", "\"drop\"", 1));
     eventually("the log is on", SOON, tells);
     // Only what is dropped: the line about it comes after that of the connection would.
-    assert!(connect(&near, &web, 80, SOON).is_some());
-    assert!(connect(&near, &web, 84, IN_VAIN).is_none());
+    assert!(near.connect(&web.ip(), 80, SOON).is_some());
+    assert!(near.connect(&web.ip(), 84, IN_VAIN).is_none());
     await_line(a, &["dst_port=84"]);
     let told = lines(a, &[]);
     assert!(told[before..].iter().all(|line| line.contains("dst_port=84") && line.contains("drop")), "{told:#?}");

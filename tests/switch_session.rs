@@ -311,6 +311,7 @@ impl Host {
             tunnels: [("a".into(), PortNo(3)), ("b".into(), PortNo(4))].into(),
             ports: ports.map(|(&name, number)| (name.into(), PortNo(number))).collect(),
             local_vlans: names.iter().zip(vlans).map(|(&name, vlan)| (name.into(), vlan)).collect(),
+            ..Bindings::default()
         };
         Self { topology, layout, bindings }
     }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use heddle::ovsdb::{self, Remote};
 use heddle::switch::{News, Report, serve};
 use heddle::tls::{Credentials, HANDSHAKE_WITHIN, HandshakeError, Settings};
 use pki::{Authority, Pki};
@@ -304,6 +305,22 @@ async fn tls_where_plain_tcp_is_spoken_is_told_so() {
     assert_eq!(error, "it does not speak TLS; is its end tcp: or ptcp: where ours is ssl:?");
     let error = next_refusal(&mut reports).await.to_string();
     assert_eq!(error, "it speaks TLS; is its end ssl: or pssl: where ours is plain TCP?");
+}
+
+#[tokio::test]
+async fn a_tls_server_in_the_place_of_a_plain_database_is_told_so() {
+    let pki = Pki::new();
+    let (_, switch) = both(&pki);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let remote = Remote::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+    let (_client, mut events) = ovsdb::Client::spawn(remote, None);
+    let (stream, _) = listener.accept().await.unwrap();
+    let error = load(&switch).accept(stream).await.expect_err("no session");
+    assert!(matches!(error, HandshakeError::NotTls), "{error}");
+    let event = timeout(SOON, events.recv()).await.expect("it gives up");
+    let Some(ovsdb::Event::Disconnected { reason }) = event else { panic!("no loss: {event:?}") };
+    let expected = "it speaks TLS; is its end ssl: or pssl: where ours is plain TCP?";
+    assert!(reason.to_string().ends_with(expected), "{reason}");
 }
 
 /// `openssl s_server` that asks for a certificate, until dropped.

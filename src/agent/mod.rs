@@ -14,6 +14,7 @@ pub mod http;
 mod listeners;
 pub mod metrics;
 mod notify;
+pub mod port_flows;
 pub mod preview;
 pub mod punts;
 pub mod responders;

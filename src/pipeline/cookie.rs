@@ -138,6 +138,12 @@ kinds! {
 }
 
 impl Kind {
+    /// True for flows whose absence would open something: what they stop, or lead to its check, passes by other flows.
+    pub const fn is_guard(self) -> bool {
+        use Kind::{PairReached, PortAdvertisement, PortArp, PortReached, PortRevoked, PortServerOut};
+        matches!(self, PortArp | PortAdvertisement | PortReached | PairReached | PortServerOut | PortRevoked)
+    }
+
     /// True for flows that are there only where the firewall is on.
     pub const fn is_firewall(self) -> bool {
         matches!(self as u8, 0x40..=0x5f)

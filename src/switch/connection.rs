@@ -56,6 +56,8 @@ pub enum Command {
         /// What changed.
         changes: Changes,
     },
+    /// What refused guards were for is closed: what waited for that is to be sent.
+    Proceed,
     /// The packets that come up are this one's to answer.
     Respond(Box<Responder>),
     /// What they are answered from changed.
@@ -305,6 +307,7 @@ impl Driver {
         match command {
             Command::Adopt(wanted) => session.adopt(*wanted, now, &mut outbox.session)?,
             Command::Update { generation, changes } => session.update(generation, changes),
+            Command::Proceed => session.proceed(),
             Command::Respond(responder) => {
                 let before = mem::replace(&mut self.responder, *responder);
                 self.responder.inherit(before);

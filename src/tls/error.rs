@@ -35,7 +35,7 @@ pub enum HandshakeError {
     Incompatible(PeerIncompatible),
     #[error("it did not finish the TLS handshake within {0:?}")]
     TimedOut(Duration),
-    #[error("it closed the connection during the TLS handshake")]
+    #[error("it closed the connection during the TLS handshake; does it speak TLS?")]
     Closed,
     #[error("{0:?} is no host name and no address")]
     BadHost(String),

@@ -297,6 +297,11 @@ impl Vm<'_> {
         Capture::start(&self.namespace(), "eth0", &self.lab.dir())
     }
 
+    /// Captures on `eth0` the headers of packets, so that none is missed on a busy link.
+    pub fn capture_headers(&self) -> Capture {
+        Capture::start_with_length(&self.namespace(), "eth0", &self.lab.dir(), 128)
+    }
+
     /// Forgets what ARP and ND have told.
     pub fn flush_neighbors(&self) {
         must(self.command("ip").args(["neigh", "flush", "dev", "eth0"]));

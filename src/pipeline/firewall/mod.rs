@@ -22,9 +22,13 @@ use super::tables::{
     LOCAL_SWITCHING, PACKET_RATE_LIMIT, RULES_EGRESS, RULES_INGRESS, TRANSIENT,
 };
 use super::view::{Bridge, LocalVlan, View};
+use crate::flow::Flow;
 use crate::openflow::action::{Conntrack, CtFlags, CtZone, Subfield};
+use crate::openflow::match_fields::{Form, MatchFields, Strictness};
+use crate::openflow::matching::mac_number;
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6};
-use crate::openflow::{Action, MacAddr, Match, PortNo, TableId, oxm};
+use crate::openflow::oxm::Masked;
+use crate::openflow::{Action, MacAddr, Match, PortNo, Reader, TableId, oxm};
 use crate::topology::{Ethertype, Network, Port};
 
 pub(super) use members::{Places, address};
@@ -89,6 +93,8 @@ struct Bound<'a> {
     port: &'a Port,
     ofport: PortNo,
     local_vlan: LocalVlan,
+    /// What it sends may enter.
+    open: bool,
     told: log::Told,
 }
 
@@ -96,7 +102,8 @@ impl<'a> Bound<'a> {
     fn of(port: &'a Port, view: &View<'_>) -> Option<Self> {
         let ofport = *view.bindings.ports.get(&port.name)?;
         let local_vlan = view.local_vlan(&port.network)?;
-        Some(Self { port, ofport, local_vlan, told: log::Told::of(port, view.topology) })
+        let open = view.is_open(&port.name);
+        Some(Self { port, ofport, local_vlan, open, told: log::Told::of(port, view.topology) })
     }
 
     /// What came from the port, or goes to it.
@@ -185,8 +192,12 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
     }
 }
 
-/// Table 0 says at once who a packet comes from: what no later flow takes care of is then nobody's, and dropped.
+/// Table 0 says at once who a packet comes from: what no later flow takes care of is then nobody's, and dropped. So is
+/// all that a closed port sends.
 fn entry(bound: &Bound<'_>, kind: Kind, matching: Match, sink: &mut Sink<'_>) {
+    if !bound.open {
+        return;
+    }
     let registers = [bound.set_port(), bound.set_vlan()];
     sink.add(ON, Entry::new(LOCAL_SWITCHING, 9, kind, matching).apply(&registers).goto(PACKET_RATE_LIMIT));
 }
@@ -213,6 +224,12 @@ fn reach(mac: MacAddr, ports: &[Bound<'_>], kind: Kind, sink: &mut Sink<'_>) {
     let vlan = [Action::set_field(&oxm::REG6, local_vlan.vid().into()), Action::PopVlan];
     from_far.splice(1..1, vlan);
     sink.add(ON, Entry::new(TRANSIENT, 90, kind, far).apply(&from_far));
+}
+
+/// True if a flow is about what is sent to this Ethernet address.
+pub fn is_to(flow: &Flow, mac: MacAddr) -> bool {
+    let fields = MatchFields::decode(Reader::new(flow.match_tlvs()), Form::Oxm, Strictness::Strict);
+    fields.is_ok_and(|fields| fields.get(&oxm::ETH_DST) == Masked::exact(mac_number(mac), &oxm::ETH_DST))
 }
 
 /// The Ethernet addresses of address pairs: several ports may share one, and which of them uses it is theirs to agree on.
