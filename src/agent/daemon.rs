@@ -440,7 +440,9 @@ impl Agent {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
             }
-            News::SecurityLog(records) => records.iter().for_each(security_log::write),
+            News::SecurityLog(records) => {
+                records.iter().for_each(|record| security_log::write(record, self.host.topology()));
+            }
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
             News::Closed => {
                 let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {

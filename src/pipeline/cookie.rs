@@ -106,7 +106,7 @@ kinds! {
     PortNeighbourOut = 0x47, Port, "neighbour discovery that {} sends with an address that it owns";
     PortAdvertised = 0x48, Port, "half of an answer of {} to neighbour discovery: its target, or its sender, is an address that it owns";
     PortDhcpOut = 0x49, Port, "DHCP requests of {}";
-    PortServerOut = 0x4a, Port, "refuses answers of a DHCP server and advertisements of a router from {}";
+    PortServerOut = 0x4a, Port, "refuses answers of a DHCP server, advertisements of a router and of others' addresses from {}";
     PortSender = 0x4b, Port, "packets of {} from an address that it owns: to the rules of its security groups";
     PortForged = 0x4c, Port, "refuses everything else that {} sends: from addresses that it does not own";
     PortCut = 0x4d, Port, "refuses packets of connections of {} that no rule allows any more";

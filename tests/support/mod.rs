@@ -3,8 +3,13 @@
 
 pub mod broadcasts;
 pub mod database;
+pub mod dice;
 pub mod firewall;
+pub mod firewall_connections;
+pub mod firewall_network;
+pub mod firewall_packet;
 pub mod firewall_topology;
+pub mod firewall_traffic;
 pub mod flow_sim;
 pub mod model;
 pub mod one_host;

@@ -20,6 +20,9 @@ use crate::pipeline::tables::{
 };
 use crate::pipeline::view::View;
 
+/// `reg9` of a packet whose connection was just kept.
+const KEPT: u128 = 1;
+
 /// ICMPv6 types (RFC 2710 §3.1, RFC 4861 §4).
 const LISTENER_QUERY: u8 = 130;
 const ROUTER_SOLICITATION: u8 = 133;
@@ -50,8 +53,7 @@ pub(super) fn egress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
     }
     let drop = [vec![Action::CtClear], bound.told.drop()].concat();
     sink.add(ON, Entry::new(BASE_EGRESS, 10, Kind::PortForged, bound.from()).apply(&drop));
-    let kept = [Action::resubmit(ACCEPTED_EGRESS)];
-    accepted(bound, (ACCEPT_OR_INGRESS, Kind::PortAccepted), (&[], &kept), sink);
+    accepted(bound, (ACCEPT_OR_INGRESS, Kind::PortAccepted), (&[], ACCEPTED_EGRESS), sink);
     let out = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
     sink.add(ON, Entry::new(ACCEPT_OR_INGRESS, 80, Kind::PortAccepted, bound.about()).apply(&out));
 }
@@ -111,7 +113,7 @@ fn dhcp_client(bound: &Bound<'_>, v4: &[(MacAddr, IpNetwork)], v6: &[(MacAddr, I
     }
 }
 
-/// Answers of a DHCP server and advertisements of a router, which a port is not.
+/// Answers of a DHCP server and advertisements of a router, which a port is not, and of others' addresses.
 fn refused(bound: &Bound<'_>, sink: &mut Sink<'_>) {
     let drop = bound.told.drop();
     for (eth_type, client, server) in DHCP {
@@ -120,23 +122,30 @@ fn refused(bound: &Bound<'_>, sink: &mut Sink<'_>) {
     }
     let router = bound.from().icmpv6_type(ROUTER_ADVERTISEMENT);
     sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, router).apply(&drop));
+    // Those of its own addresses have passed before. Tracking knows none, but a stateless port has only its rules.
+    let neighbour = bound.from().icmpv6_type(NEIGHBOUR_ADVERTISEMENT);
+    sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, neighbour).apply(&drop));
 }
 
 /// Keeps new connections, of which somebody may be `told`, and takes the mark off those that a rule allows again.
+///
+/// Nothing stands behind `ct` in a list of actions: the userspace datapath keeps fragments whose others never come, and
+/// lets them go 15 seconds later with whatever it tracks then, into another port of another network. Looked up once more,
+/// they are invalid, and `next` does not take them.
 fn accepted(
     bound: &Bound<'_>,
     (table, kind): (TableId, Kind),
-    (told, then): (&[Action], &[Action]),
+    (told, next): (&[Action], TableId),
     sink: &mut Sink<'_>,
 ) {
+    let once = || Action::set_field(&oxm::REG9, KEPT);
     for family in FAMILIES {
-        let of_family = || bound.about().eth_type(family);
-        let keep = [told, &[commit()], then].concat();
+        let of_family = || bound.about().eth_type(family).field(&oxm::REG9, 0);
+        let keep = [told, &[once(), commit(next)]].concat();
         let new = ct_state(of_family(), state::NEW, state::EST);
         sink.add(ON, Entry::new(table, 90, kind, new).apply(&keep));
-        let forgive = [&[commit_marked(0)], then].concat();
         let revoked = ct_state(of_family(), state::EST, 0).field(&oxm::CT_MARK, REVOKED);
-        sink.add(ON, Entry::new(table, 90, kind, revoked).apply(&forgive));
+        sink.add(ON, Entry::new(table, 90, kind, revoked).apply(&[once(), commit_marked(0, next)]));
     }
 }
 
@@ -160,6 +169,7 @@ pub(super) fn ingress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
     }
     let tracked = ct_state(bound.about(), state::TRK, 0);
     sink.add(ON, Entry::new(BASE_INGRESS, 80, Kind::PortTracked, tracked).apply(&rules));
-    accepted(bound, (ACCEPTED_INGRESS, Kind::PortDelivered), (&bound.told.begun(), &deliver), sink);
-    sink.add(ON, Entry::new(ACCEPTED_INGRESS, 80, Kind::PortDelivered, bound.about()).apply(&deliver));
+    accepted(bound, (ACCEPTED_INGRESS, Kind::PortDelivered), (&bound.told.begun(), ACCEPTED_INGRESS), sink);
+    let valid = ct_state(bound.about(), 0, state::INV);
+    sink.add(ON, Entry::new(ACCEPTED_INGRESS, 80, Kind::PortDelivered, valid).apply(&deliver));
 }

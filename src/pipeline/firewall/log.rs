@@ -114,7 +114,7 @@ fn received_untracked(bound: &Bound<'_>, sink: &mut Sink<'_>) {
 /// Without connections, of TCP only the first packet says that it begins something: that one, the others, and all that
 /// is not TCP.
 fn untracked(bound: &Bound<'_>, family: u16) -> [Match; 3] {
-    let packet = || ct_state(bound.about().eth_type(family), 0, state::TRK);
+    let packet = || ct_state(bound.about().eth_type(family), 0, state::TRK | state::INV);
     let tcp = || packet().ip_proto(IP_PROTO_TCP);
     [tcp().field_masked(&oxm::TCP_FLAGS, SYN, SYN | ACK), tcp(), packet()]
 }

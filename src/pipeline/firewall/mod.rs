@@ -72,14 +72,14 @@ fn track(next: TableId) -> Action {
     ct(CtFlags(0), next, Vec::new())
 }
 
-/// `ct(commit,zone=NXM_NX_REG6[0..15])`.
-fn commit() -> Action {
-    ct(CtFlags::COMMIT, TableId::ALL, Vec::new())
+/// `ct(commit,table=NEXT,zone=NXM_NX_REG6[0..15])`.
+fn commit(next: TableId) -> Action {
+    ct(CtFlags::COMMIT, next, Vec::new())
 }
 
-/// `ct(commit,zone=NXM_NX_REG6[0..15],exec(set_field:MARK->ct_mark))`.
-fn commit_marked(mark: u128) -> Action {
-    ct(CtFlags::COMMIT, TableId::ALL, vec![Action::set_field(&oxm::CT_MARK, mark)])
+/// `ct(commit,table=NEXT,zone=NXM_NX_REG6[0..15],exec(set_field:MARK->ct_mark))`; with table 255 it ends there.
+fn commit_marked(mark: u128, next: TableId) -> Action {
+    ct(CtFlags::COMMIT, next, vec![Action::set_field(&oxm::CT_MARK, mark)])
 }
 
 fn ct(flags: CtFlags, recirc_table: TableId, actions: Vec<Action>) -> Action {
@@ -158,10 +158,21 @@ fn link_local(mac: MacAddr) -> IpNetwork {
     IpNetwork::from(std::net::IpAddr::from(mac.link_local_ipv6()))
 }
 
+/// The tables that drop what no flow of theirs takes.
+const MISSED: [TableId; 8] = [
+    BASE_EGRESS,
+    RULES_EGRESS,
+    ACCEPT_OR_INGRESS,
+    BASE_INGRESS,
+    RULES_INGRESS,
+    ACCEPTED_EGRESS,
+    ACCEPTED_INGRESS,
+    DROPPED,
+];
+
 /// Flows that do not depend on ports.
 pub(super) fn host(sink: &mut Sink<'_>) {
-    for table in [BASE_EGRESS, RULES_EGRESS, ACCEPT_OR_INGRESS, BASE_INGRESS, RULES_INGRESS, ACCEPTED_INGRESS, DROPPED]
-    {
+    for table in MISSED {
         sink.add(ON, Entry::new(table, 0, Kind::TableMiss, Match::new()));
     }
     let tracked = ct_state(Match::new(), state::TRK, 0);
@@ -173,7 +184,8 @@ pub(super) fn host(sink: &mut Sink<'_>) {
         sink.add(ON, Entry::new(table, 50, Kind::FirewallInvalid, invalid).apply(&drop));
     }
     let on = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
-    sink.add(ON, Entry::new(ACCEPTED_EGRESS, 1, Kind::FirewallAccepted, Match::new()).apply(&on));
+    let valid = ct_state(Match::new(), 0, state::INV);
+    sink.add(ON, Entry::new(ACCEPTED_EGRESS, 1, Kind::FirewallAccepted, valid).apply(&on));
     let normal = [Action::output(PortNo::NORMAL)];
     sink.add(ON, Entry::new(ACCEPTED_EGRESS_NORMAL, 1, Kind::Normal, Match::new()).apply(&normal));
 }

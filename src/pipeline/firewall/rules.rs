@@ -23,6 +23,8 @@ use crate::topology::{Direction, Ethertype, Name, Remote, RemoteUse, Rule, Servi
 pub(super) const CONJUNCTION: u16 = 73;
 /// The lowest priority of rules that are no conjunctions.
 const PLAIN: u16 = 74;
+/// `nw_frag=no`.
+const NO_FRAGMENT: u128 = 0;
 /// `nw_frag=first`.
 const FIRST_FRAGMENT: u128 = 1;
 /// `nw_frag=later`.
@@ -189,7 +191,7 @@ impl<'a> Rules<'a> {
         sink.add(ON, entry(50, Kind::PortAnswer, related).apply(&accept));
         let new = ct_state(bound.about(), 0, state::EST);
         sink.add(ON, entry(40, Kind::PortNoRule, new).apply(&drop));
-        let revoke = [bound.told.refused(), vec![commit_marked(REVOKED)]].concat();
+        let revoke = [bound.told.refused(), vec![commit_marked(REVOKED, TableId::ALL)]].concat();
         for family in FAMILIES {
             let known = ct_state(bound.about().eth_type(family), state::EST, 0);
             sink.add(ON, entry(40, Kind::PortRevoked, known).apply(&revoke));
@@ -223,6 +225,8 @@ fn services(bound: &Bound<'_>, rule: &Rule) -> Vec<Match> {
                 Ethertype::Ipv6 => (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE),
             };
             let messages = family.ip_proto(rule.ethertype.icmp()).field(type_field, icmp_type.into());
+            // To Open vSwitch every fragment has the type 0.
+            let messages = if icmp_type == 0 { messages.field(&oxm::IP_FRAG, NO_FRAGMENT) } else { messages };
             vec![match icmp_code {
                 Some(code) => messages.field(code_field, code.into()),
                 None => messages,
