@@ -19,9 +19,10 @@ use heddle::flow::text::{Cookies, Numbers, Printer};
 use heddle::openflow::{Action, Cookie, Match, PortNo, TableId};
 use heddle::pipeline::{Bridge, cookie};
 use support::broadcasts::{End, Segment, Wires, segment};
+use support::dice::Dice;
 use support::model;
 use support::one_host::{ALL, OneHost, Reuse};
-use support::scene::{Random, Scene};
+use support::scene::Scene;
 
 /// Seeds of a run without `HEDDLE_SEED` and `HEDDLE_SOAK_SECONDS`.
 const SEEDS: std::ops::Range<u64> = 0..10;
@@ -59,7 +60,7 @@ struct Seen {
 }
 
 struct Run {
-    random: Random,
+    dice: Dice,
     scene: Scene,
     one: OneHost,
     seen: BTreeMap<String, Seen>,
@@ -72,15 +73,15 @@ struct Run {
 
 impl Run {
     fn new(seed: u64) -> Self {
-        let mut random = Random(seed);
-        let scene = Scene::new(&mut random);
+        let mut dice = Dice::new(seed);
+        let scene = Scene::new(&mut dice);
         let mut config = Config::defaults(NODE);
         for number in 0..2 {
             config.bridges.physical.insert(format!("phys{number}").into(), format!("br-phys{number}").into());
         }
         let one = OneHost::new(config, scene.topology());
         let mut run = Self {
-            random,
+            dice,
             scene,
             one,
             seen: BTreeMap::new(),
@@ -120,31 +121,31 @@ impl Run {
 
     fn switch_name(&mut self) -> Option<String> {
         let names = self.one.names();
-        self.random.of(&names).cloned()
+        (!names.is_empty()).then(|| self.dice.pick(&names))
     }
 
     /// One thing happens.
     fn step(&mut self, round: usize) -> Result<(), String> {
-        let choice = self.random.below(100);
+        let choice = self.dice.below(100);
         let name = self.switch_name();
         match (choice, name) {
             (0..8, _) => _ = self.one.tell_news(),
             (8..12, _) => _ = self.one.write_database(),
             (12..18, _) => _ = self.one.commit(),
             (18..24, _) => {
-                let reuse = if self.random.below(2) == 0 { Reuse::Freed } else { Reuse::Never };
+                let reuse = if self.dice.below(2) == 0 { Reuse::Freed } else { Reuse::Never };
                 self.one.configure(reuse);
             }
             (24..80, Some(name)) => return self.move_messages(&name),
             (80..84, _) => {
-                let what = self.scene.edit(&mut self.random);
+                let what = self.scene.edit(&mut self.dice);
                 self.note(what);
                 self.one.set_topology(self.scene.topology());
                 self.remember_topology();
             }
             (84..90, _) => {
-                let port = format!("port{}", self.random.below(model::PORTS.into()));
-                if self.random.below(3) > 0 {
+                let port = format!("port{}", self.dice.below(model::PORTS.into()));
+                if self.dice.below(3) > 0 {
                     self.note(format!("{port} is plugged"));
                     self.one.plug(&port);
                 } else {
@@ -158,7 +159,7 @@ impl Run {
                 self.one.reconnect_database();
             }
             (93, _) if self.one.fail_transaction() => self.note("a transaction fails"),
-            (94 | 95, Some(name)) if self.random.below(2) == 0 => {
+            (94 | 95, Some(name)) if self.dice.below(2) == 0 => {
                 self.note(format!("all but {name} get on"));
                 self.one.settle(&[&name]);
             }
@@ -167,7 +168,7 @@ impl Run {
                 self.one.disconnect(&name);
             }
             (96..99, Some(name)) if round > 0 => self.disturb(&name),
-            (99, Some(name)) if self.random.below(4) == 0 => {
+            (99, Some(name)) if self.dice.below(4) == 0 => {
                 self.note(format!("{name} restarts"));
                 self.one.disconnect(&name);
                 self.one.switches.get_mut(&name).expect("it is there").simulator.restart();
@@ -179,16 +180,16 @@ impl Run {
 
     /// Messages come further, between the agent and one switch.
     fn move_messages(&mut self, name: &str) -> Result<(), String> {
-        match self.random.below(6) {
+        match self.dice.below(6) {
             0 => _ = self.one.connect(name),
             1 => _ = self.one.obey(name),
             2 => _ = self.one.send(name),
             3 => {
-                let messages = self.random.below(30);
+                let messages = self.dice.below(30);
                 self.one.hear(name, messages);
             }
             _ => {
-                for _ in 0..self.random.below(30) {
+                for _ in 0..self.dice.below(30) {
                     self.one.process(name);
                     self.check()?;
                 }
@@ -199,12 +200,12 @@ impl Run {
 
     /// Somebody or something stands in Heddle's way on one switch.
     fn disturb(&mut self, name: &str) {
-        let choice = self.random.below(7);
-        let Self { random, one, seen, events, .. } = self;
+        let choice = self.dice.below(7);
+        let Self { dice, one, seen, events, .. } = self;
         let seen = seen.entry(name.to_owned()).or_default();
         let simulator = &mut one.switches.get_mut(name).expect("it is there").simulator;
         let flows = simulator.flows.sorted();
-        let flow = random.of(&flows).cloned();
+        let flow = (!flows.is_empty()).then(|| dice.pick(&flows));
         match (choice, flow) {
             (0 | 1, Some(flow)) => {
                 events.push(format!("somebody deletes on {name}: {}", text(&flow)));
@@ -219,9 +220,9 @@ impl Run {
                 simulator.others_modify(&Arc::new(other));
             }
             (3, _) => {
-                let matching = Match::new().in_port(PortNo(4000 + random.below(9) as u32));
+                let matching = Match::new().in_port(PortNo(4000 + dice.below(9) as u32));
                 let actions = [Action::output(PortNo(1))];
-                let cookie = Cookie(random.next() & 7);
+                let cookie = Cookie(dice.below(8) as u64);
                 let flow = Flow::new(TableId(200), 5, &matching, cookie, &actions, None);
                 let flow = Arc::new(flow.expect("it can be written"));
                 events.push(format!("somebody adds on {name}: {}", text(&flow)));
@@ -232,12 +233,12 @@ impl Run {
                 events.push(format!("{name} refuses flows of priority {}", flow.priority));
                 simulator.refused.insert(flow.priority);
             }
-            (5, _) if random.below(3) == 0 => {
+            (5, _) if dice.below(3) == 0 => {
                 events.push(format!("{name} is full"));
-                simulator.capacity = simulator.flows.len() + random.below(5);
+                simulator.capacity = simulator.flows.len() + dice.below(5);
                 seen.disturbed = true;
             }
-            (6, _) if random.below(2) == 0 => {
+            (6, _) if dice.below(2) == 0 => {
                 events.push(format!("{name} pauses its monitor"));
                 simulator.pause();
             }
