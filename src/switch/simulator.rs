@@ -155,6 +155,10 @@ impl Simulator {
                 assert!(self.open.is_none());
                 self.open = Some((control.bundle_id, Vec::new()));
             }
+            BundleControlType::DISCARD_REQUEST => {
+                self.open = None;
+                self.log.push("discard".into());
+            }
             BundleControlType::COMMIT_REQUEST => {
                 let (_, messages) = self.open.take().unwrap();
                 let refused = messages.iter().find_map(|frame| Some((self.refusal(frame, true)?, xid_of(frame))));

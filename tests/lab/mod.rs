@@ -60,7 +60,7 @@ pub use host::Host;
 pub use openflow_log::OpenflowLog;
 pub use ping::{PingStream, Pings};
 pub use raw::RawMachines;
-pub use talk::{Connection, Conversation, Datagrams, socket_address};
+pub use talk::{Connection, Conversation, Datagrams};
 pub use topology::Kind::{self, Flat, Local, Vlan, Vxlan};
 pub use topology::{Network, Port, Topology};
 pub use vm::{Binding, Vm, VmSpec};
