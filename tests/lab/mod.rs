@@ -55,7 +55,7 @@ pub use capture::Capture;
 pub use command::{Output, eventually, eventually_some, logs};
 pub use flows::FlowLine;
 pub use frame::Frame;
-pub use heddle::program;
+pub use heddle::{SecondHeddle, program};
 pub use host::Host;
 pub use openflow_log::OpenflowLog;
 pub use ping::{PingStream, Pings};
