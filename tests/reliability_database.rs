@@ -25,7 +25,7 @@ fn a_restart_of_the_database_loses_nothing() {
     let host = lab.host("a");
     let (flows, sent, traffic) = (all_flows(host), host.record_openflow(), lab.traffic());
     let mut longest = Duration::ZERO;
-    for round in 0..scaled(2, 20) {
+    for _ in 0..scaled(1, 10) {
         let connects = host.log_count("connected to the database");
         host.stop_ovsdb();
         host.wait_status("that the database is away", |status| status["ovsdb_connected"] == false);
@@ -34,9 +34,9 @@ fn a_restart_of_the_database_loses_nothing() {
         eventually("heddle is connected again", SOON, || host.log_count("connected to the database") > connects);
         host.wait_settled();
         longest = longest.max(began.elapsed());
-        // Until ovs-vswitchd has its lock again. A database that goes away before that stops it: bridge_run() of Open
-        // vSwitch does nothing then, and the userspace datapath forwards nothing.
-        host.vsctl(&["set", "Open_vSwitch", ".", &format!("external_ids:round={round}")]);
+        // Without its lock in the database bridge_run() of Open vSwitch does nothing, and the userspace datapath keeps
+        // packets waiting: for a second if the last connection has lasted, and for up to eight if it has not.
+        std::thread::sleep(scaled(Duration::ZERO, Duration::from_secs(10)));
     }
     let losses = traffic.stop();
     report("OVSDB: restart", &losses, longest);
@@ -198,7 +198,12 @@ fn thousands_of_ports_at_once_are_served_and_go_again() {
     eventually("all are installed", MANY, || host.vsctl(&find).split_whitespace().count() == usize::from(count));
     let repaired = began.elapsed();
     host.transact(vec![of_br_int("delete", ports)]);
-    eventually("their flows are gone", MANY, || all_flows(host) == flows);
+    // The switch may be too busy with them to answer.
+    let left = format!("flow_count={}", flows[0].len());
+    eventually("their flows are gone", MANY, || {
+        host.try_ofctl(&["dump-aggregate", "br-int"]).stdout.trim_end().ends_with(&left)
+    });
+    assert_eq!(all_flows(host), flows);
     let losses = traffic.stop();
     report(&format!("OVSDB: {count} ports at once, until the last is installed; local traffic"), &losses, repaired);
     losses.assert_no_duplicate();

@@ -27,6 +27,8 @@
 mod builder;
 mod capture;
 mod command;
+#[path = "../support/dice.rs"]
+mod dice;
 mod faults;
 mod flows;
 pub mod frame;

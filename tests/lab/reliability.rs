@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::builder::LabBuilder;
 use super::command::{eventually, logs};
+use super::dice::Dice;
 use super::host::Host;
 use super::ping::{PingStream, Pings};
 use super::topology::Kind::{Flat, Local, Vlan, Vxlan};
@@ -156,8 +157,8 @@ impl Host {
     }
 }
 
-/// Random numbers that `HEDDLE_SEED` repeats (splitmix64).
-pub struct Random(u64);
+/// Random choices that `HEDDLE_SEED` repeats.
+pub struct Random(Dice);
 
 impl Random {
     /// Says its seed, so that a failure can be repeated.
@@ -165,19 +166,12 @@ impl Random {
         let given = std::env::var("HEDDLE_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         println!("HEDDLE_SEED={seed}");
-        Self(seed)
-    }
-
-    /// A number below `limit`.
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
+        Self(Dice::new(seed))
     }
 
     /// Lets a random part of `limit` pass: the fault comes at any moment.
     pub fn moment(&mut self, limit: Duration) {
-        std::thread::sleep(Duration::from_micros(self.below(limit.as_micros().max(1) as u64)));
+        let micros = usize::try_from(limit.as_micros()).expect("a test waits for seconds");
+        std::thread::sleep(Duration::from_micros(self.0.below(micros + 1) as u64));
     }
 }
