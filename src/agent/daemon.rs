@@ -381,6 +381,7 @@ impl Agent {
                 }
             }
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
+            News::Crowded => self.on_refused("too_many", format!("{} are open already", switch::MAX_CONNECTIONS)),
             News::Closed => {
                 if let Some(bridge) = self.bridge_name(connection) {
                     warn!(bridge, "bridge disconnected; its flows stay");
