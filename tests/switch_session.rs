@@ -70,7 +70,8 @@ impl Session {
                 News::Progress(progress) => self.progress = *progress,
                 News::Audited { differences, .. } => self.differences = Some(differences),
                 News::Closed => return None,
-                News::Identified { .. } | News::Punts(_) | News::Learning(_) | News::Refused { .. } => {}
+                News::Identified { .. } | News::Punts(_) | News::Learning(_) | News::Refused { .. } | News::Crowded => {
+                }
             }
         }
         Some(&self.progress)
