@@ -38,7 +38,7 @@ man: ## manual pages and shell completions, into target/man and target/completio
 	done
 	@ls $(TARGET)/man $(TARGET)/completions
 
-install: man ## programs, manual pages and completions, below PREFIX (/usr/local)
+install: man ## programs, manual pages, completions and the service, below PREFIX (/usr/local)
 	@set -e; for program in $(PROGRAMS); do \
 		install -D -t $(DESTDIR)$(PREFIX)/bin $(TARGET)/release/$$program; \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(TARGET)/man/$$program.1; \
@@ -49,6 +49,11 @@ install: man ## programs, manual pages and completions, below PREFIX (/usr/local
 		install -D -m 644 $(TARGET)/completions/$$program.fish \
 			$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$program.fish; \
 	done
+	@install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	@sed 's,@PREFIX@,$(PREFIX),' packaging/heddle.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/heddle.service
+	@install -D -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/heddle.conf
+	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/heddle packaging/heddle.toml packaging/topology.toml \
+		packaging/ovsdb-server.conf
 
 install-deps: ## Open vSwitch and small tools, from Debian, where they are missing
 	@scripts/install-deps.sh

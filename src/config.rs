@@ -115,13 +115,17 @@ pub struct Metrics {
     pub listen: Option<SocketAddr>,
 }
 
-/// How many packets a second may come up to be answered; 0 is no limit. What is above is dropped, and counted.
+/// How many packets a second may come up; 0 is no limit. What is above is dropped, and counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// From one port; on the tunnel bridge from one MAC address.
     pub packet_in_per_port: u32,
     /// From all ports of a bridge together.
     pub packet_in_per_bridge: u32,
+    /// Lines of the log of security groups about one port.
+    pub log_per_port: u32,
+    /// About all ports together.
+    pub log_per_bridge: u32,
 }
 
 impl Config {
@@ -147,7 +151,12 @@ impl Config {
             },
             tunnel: Tunnel { l2_population: true, arp_responder: ResponderMode::On, nd_responder: None },
             learning: Learning::default(),
-            limits: Limits { packet_in_per_port: 1_000, packet_in_per_bridge: 10_000 },
+            limits: Limits {
+                packet_in_per_port: 1_000,
+                packet_in_per_bridge: 10_000,
+                log_per_port: 100,
+                log_per_bridge: 1_000,
+            },
             metrics: Metrics { listen: Some(SocketAddr::from(([127, 0, 0, 1], DEFAULT_METRICS_PORT))) },
         }
     }
@@ -311,12 +320,14 @@ impl Bridges {
 
 impl Limits {
     fn read(&mut self, value: &Value<'_>, at: &At<'_>, report: &mut Report) {
-        const KNOWN: &[&str] = &["packet_in_per_port", "packet_in_per_bridge"];
+        const KNOWN: &[&str] = &["packet_in_per_port", "packet_in_per_bridge", "log_per_port", "log_per_bridge"];
         for (key, value) in document::table(value, at, report).into_iter().flatten() {
             let at = at.key(key.get_ref());
             let place = match &**key.get_ref() {
                 "packet_in_per_port" => &mut self.packet_in_per_port,
                 "packet_in_per_bridge" => &mut self.packet_in_per_bridge,
+                "log_per_port" => &mut self.log_per_port,
+                "log_per_bridge" => &mut self.log_per_bridge,
                 _ => {
                     report.push(&at, Fault::UnknownKey { known: KNOWN });
                     continue;

@@ -13,8 +13,8 @@ use heddle::pipeline::cookie::Kind;
 use support::scenario::{print, scenarios};
 use support::switch::Switch;
 
-/// Scenarios of what Neutron's agent leaves to others, routers for example.
-const OWN: [&str; 1] = ["ipv6"];
+/// Scenarios of what Neutron's agent leaves to others, routers for example, or to an extension that was not on.
+const OWN: [&str; 2] = ["ipv6", "secgroup-log"];
 const BRIDGES: [&str; 3] = ["br-int", "br-tun", "br-phys"];
 /// The cookie that stands in `learn()` in Neutron's files.
 const LEARN_COOKIE: &str = "cookie=0xc00c1e";

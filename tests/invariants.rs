@@ -52,7 +52,10 @@ fn no_layer_uses_one_above_it() {
         ("pipeline", &["flow", "topology", "packet", "openflow"]),
         ("responder", &["pipeline", "flow", "packet", "topology", "openflow"]),
         ("switch", &["responder", "pipeline", "flow", "openflow", "tls"]),
-        ("agent", &["switch", "responder", "pipeline", "config", "ovsdb", "topology", "flow", "openflow", "tls"]),
+        (
+            "agent",
+            &["switch", "responder", "pipeline", "config", "ovsdb", "topology", "flow", "packet", "openflow", "tls"],
+        ),
         (
             "cli",
             &[

@@ -77,8 +77,12 @@ fn apply(change: Change, model: &mut Model, bindings: &mut Bindings, touched: &m
         Change::Network(index, network) => model.networks[usize::from(index)] = network,
         Change::Bound(id, version) => {
             let port = name("port", id);
+            bindings.closed.remove(&port);
             match version {
-                Some(version) => drop(bindings.ports.insert(port.clone(), number(100, id, version))),
+                Some(version) => {
+                    bindings.ports.insert(port.clone(), number(100, id, version));
+                    bindings.closed.extend((version % 2 == 1).then(|| port.clone()));
+                }
                 None => drop(bindings.ports.remove(&port)),
             }
             touched.ports.insert(port);

@@ -70,8 +70,12 @@ impl Session {
                 News::Progress(progress) => self.progress = *progress,
                 News::Audited { differences, .. } => self.differences = Some(differences),
                 News::Closed => return None,
-                News::Identified { .. } | News::Punts(_) | News::Learning(_) | News::Refused { .. } | News::Crowded => {
-                }
+                News::Identified { .. }
+                | News::Punts(_)
+                | News::SecurityLog(_)
+                | News::Learning(_)
+                | News::Refused { .. }
+                | News::Crowded => {}
             }
         }
         Some(&self.progress)
@@ -308,6 +312,7 @@ impl Host {
             tunnels: [("a".into(), PortNo(3)), ("b".into(), PortNo(4))].into(),
             ports: ports.map(|(&name, number)| (name.into(), PortNo(number))).collect(),
             local_vlans: names.iter().zip(vlans).map(|(&name, vlan)| (name.into(), vlan)).collect(),
+            ..Bindings::default()
         };
         Self { topology, layout, bindings }
     }

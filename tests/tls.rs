@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use heddle::ovsdb::{self, Remote};
 use heddle::switch::{News, Report, serve};
 use heddle::tls::{Credentials, HANDSHAKE_WITHIN, HandshakeError, Settings};
 use pki::{Authority, Pki};
@@ -73,11 +74,13 @@ async fn a_peer_without_a_good_certificate_is_told_from_others() {
     let early = pki.certify_between("early", Authority::Switch, ("20980101000000Z", "20990101000000Z"));
     let unknown = strangers.certify("compute2", Authority::Switch);
     let swapped = pki.certify("other", Authority::Controller);
+    let version_1 = pki.certify_version_1("simple", Authority::Switch);
     for (pair, expected) in [
         (&expired, "its certificate expired "),
         (&early, "its certificate is not valid yet; are both clocks right?"),
         (&unknown, "its certificate was not signed by an authority in [tls] ca_certificate"),
         (&swapped, "its certificate was not signed by an authority in [tls] ca_certificate"),
+        (&version_1, "its certificate is refused: UnsupportedCertVersion"),
     ] {
         let port = openssl_server(&pki, pair, &[]);
         let stream = TcpStream::connect(port.address).await.unwrap();
@@ -177,6 +180,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_path() {
     let text = |path: &std::path::Path| path.display().to_string();
     let expired = pki.certify_expired("old", Authority::Controller);
     let other = pki.certify("other", Authority::Controller);
+    let version_1 = pki.certify_version_1("simple", Authority::Controller);
     let key = |path: &std::path::Path| Settings { private_key: path.to_owned(), ..good.clone() };
     let certificate = |path: &std::path::Path| Settings { certificate: path.to_owned(), ..good.clone() };
     let authority = |path: &std::path::Path| Settings { ca_certificate: path.to_owned(), ..good.clone() };
@@ -192,6 +196,11 @@ fn what_is_wrong_with_a_file_is_said_with_its_path() {
         (certificate(&absent), &absent, "cannot read it: entity not found"),
         (certificate(&nothing), &nothing, no_certificate),
         (certificate(&noise), &noise, "not PEM: "),
+        (
+            certificate(&version_1.certificate),
+            &version_1.certificate,
+            "the certificate cannot be used: UnsupportedCertVersion",
+        ),
         (authority(&absent), &absent, "cannot read it: entity not found"),
         (authority(&good.private_key), &good.private_key, no_certificate),
     ] {
@@ -296,6 +305,22 @@ async fn tls_where_plain_tcp_is_spoken_is_told_so() {
     assert_eq!(error, "it does not speak TLS; is its end tcp: or ptcp: where ours is ssl:?");
     let error = next_refusal(&mut reports).await.to_string();
     assert_eq!(error, "it speaks TLS; is its end ssl: or pssl: where ours is plain TCP?");
+}
+
+#[tokio::test]
+async fn a_tls_server_in_the_place_of_a_plain_database_is_told_so() {
+    let pki = Pki::new();
+    let (_, switch) = both(&pki);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let remote = Remote::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+    let (_client, mut events) = ovsdb::Client::spawn(remote, None);
+    let (stream, _) = listener.accept().await.unwrap();
+    let error = load(&switch).accept(stream).await.expect_err("no session");
+    assert!(matches!(error, HandshakeError::NotTls), "{error}");
+    let event = timeout(SOON, events.recv()).await.expect("it gives up");
+    let Some(ovsdb::Event::Disconnected { reason }) = event else { panic!("no loss: {event:?}") };
+    let expected = "it speaks TLS; is its end ssl: or pssl: where ours is plain TCP?";
+    assert!(reason.to_string().ends_with(expected), "{reason}");
 }
 
 /// `openssl s_server` that asks for a certificate, until dropped.

@@ -165,7 +165,7 @@ fn the_database_has_to_be_who_it_is_too() {
     host.start_heddle();
     host.wait_log_within("no TLS session with ssl:127.0.0.1:6640: its certificate expired ", BACK_WITHIN);
     host.vsctl(&["set-manager", "ptcp:6640:127.0.0.1"]);
-    host.wait_log_within("no TLS session with ssl:127.0.0.1:6640: it ", BACK_WITHIN);
+    host.wait_log_within("it closed the connection during the TLS handshake; does it speak TLS?", BACK_WITHIN);
     let good = pki.certify("compute1", Authority::Switch);
     // A database that knows another authority refuses us.
     let (key, certificate) = (good.private_key.display().to_string(), good.certificate.display().to_string());
@@ -178,6 +178,24 @@ fn the_database_has_to_be_who_it_is_too() {
     set_ssl(host, &pki, &good);
     plug(&lab);
     lab.vm("web1").assert_ping("web2");
+}
+
+#[test]
+fn a_database_that_speaks_tls_is_told_from_one_that_does_not() {
+    let pki = Pki::new();
+    let lab = Lab::new("tls-database-plain")
+        .network("blue", Local, &["172.18.0.0/24"])
+        .host("a")
+        .vm("a", "web1", "blue")
+        .config_all("[ovsdb]\nremote = \"tcp:127.0.0.1:6640\"")
+        .start_without_heddle();
+    let host = lab.host("a");
+    set_ssl(host, &pki, &pki.certify("compute1", Authority::Switch));
+    host.vsctl(&["set-manager", "pssl:6640:127.0.0.1"]);
+    host.start_heddle();
+    host.wait_log_within("before it said anything; is its end pssl: where ours is tcp:?", BACK_WITHIN);
+    host.vsctl(&["set-manager", "ptcp:6640:127.0.0.1"]);
+    plug(&lab);
 }
 
 #[test]

@@ -50,8 +50,19 @@ pub struct Binding {
     pub interface: Uuid,
     /// Its network.
     pub network: Name,
-    /// Its number, once the switch has given it one and its tag is right.
+    /// Its number, once the switch has given it one and it carries its network's local VLAN or the dead one.
     pub ofport: Option<PortNo>,
+    /// Which of the two it carries.
+    pub place: Place,
+}
+
+/// On which VLAN a port is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// On the dead one, or on none that Heddle gave it.
+    Closed,
+    /// On the local VLAN of its network.
+    Open,
 }
 
 /// What the binder looks at.
@@ -206,9 +217,12 @@ impl Binder {
                 self.starved.insert(port.clone());
                 return None;
             };
-            let numbered = self.rows.get(&row).filter(|row| row.tag == Some(vlan.vid()));
+            let tag = self.rows.get(&row).and_then(|row| row.tag);
+            let place = if tag == Some(vlan.vid()) { Place::Open } else { Place::Closed };
+            let placed = place == Place::Open || tag == Some(LocalVlan::DEAD);
+            let numbered = self.rows.get(&row).filter(|_| placed);
             let ofport = numbered.and_then(|row| row.ofport.port_no());
-            Some(Binding { row, interface, network, ofport })
+            Some(Binding { row, interface, network, ofport, place })
         });
         if before == after {
             return;

@@ -1,10 +1,9 @@
 //! Which connection is which bridge, and how far each bridge is.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use crate::config::Learning;
-use crate::flow::{Changes, Flow};
+use crate::flow::Changes;
 use crate::openflow::DatapathId;
 use crate::ovsdb::Database;
 use crate::pipeline::{Bridge, Desired, learning};
@@ -149,8 +148,10 @@ impl Bridges {
     }
 
     /// Flows that a bridge refuses.
-    pub fn rejected(&self) -> impl Iterator<Item = &Rejected> {
-        self.states.values().flat_map(|state| &state.progress.rejected)
+    pub fn rejected(&self) -> impl Iterator<Item = (&Bridge, &Rejected)> {
+        self.states
+            .iter()
+            .flat_map(|(bridge, state)| state.progress.rejected.iter().map(move |rejected| (bridge, rejected)))
     }
 
     /// The wanted flows of a bridge changed: what its connection has to be told.
@@ -159,6 +160,13 @@ impl Bridges {
         state.sent = generation;
         let connection = state.connected.as_ref()?.connection;
         Some((connection, Command::Update { generation, changes }))
+    }
+
+    /// A bridge that waits until what its refused guards were for is closed may go on.
+    pub fn proceed(&mut self, bridge: &Bridge) -> Option<(ConnectionId, Command)> {
+        let state = self.states.get_mut(bridge)?;
+        std::mem::take(&mut state.progress.held).then_some(())?;
+        Some((state.connected.as_ref()?.connection, Command::Proceed))
     }
 
     /// The complete wanted state of a bridge.
@@ -295,11 +303,6 @@ impl Bridges {
                 Some(Err(Stranger::Connected { bridge: name.to_owned(), datapath_id, peer }))
             }
         }
-    }
-
-    /// The flows that bridges refuse.
-    pub fn rejected_flows(&self) -> HashSet<Arc<Flow>> {
-        self.rejected().map(|rejected| rejected.flow.clone()).collect()
     }
 }
 

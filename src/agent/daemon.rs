@@ -31,8 +31,9 @@ use super::heap;
 use super::host::{Effects, Host};
 use super::http;
 use super::metrics::Metrics;
-use super::notify::notify_service_manager;
+use super::notify::{Watchdog, notify_service_manager};
 use super::punts::PuntsStatus;
+use super::security_log;
 use super::socket::{self, Request};
 use super::status::{Standing, Status};
 use super::watch::WatchedFile;
@@ -233,6 +234,7 @@ impl Agent {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut watchdog = Watchdog::from_environment();
         let mut ticks = interval(Duration::from_secs(1));
         let mut watch = interval(WATCH_EVERY);
         for timer in [&mut ticks, &mut watch] {
@@ -246,6 +248,7 @@ impl Agent {
                 biased;
                 _ = terminate.recv() => break End::Stopped,
                 _ = interrupt.recv() => break End::Stopped,
+                () = watchdog.feed() => {}
                 Some(event) = next_event(&mut self.database) => self.on_database_event(event),
                 result = finished(&mut self.transaction) => self.on_transaction(result),
                 Some(report) = reports.recv() => self.on_report(report),
@@ -318,6 +321,7 @@ impl Agent {
         match event {
             ovsdb::Event::Snapshot(database) => {
                 info!(remote = %self.host.config().ovsdb.remote, "connected to the database");
+                notify_service_manager("STATUS=connected to the database");
                 self.database_connected = true;
                 let effects = self.host.on_snapshot(*database);
                 self.perform(effects);
@@ -328,6 +332,7 @@ impl Agent {
             }
             ovsdb::Event::Disconnected { reason } => {
                 warn!("database: {reason}; trying again");
+                notify_service_manager(&format!("STATUS=database: {reason}; trying again"));
                 self.database_connected = false;
                 self.host.on_database_lost();
             }
@@ -380,6 +385,7 @@ impl Agent {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
             }
+            News::SecurityLog(records) => records.iter().for_each(security_log::write),
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
             News::Crowded => self.on_refused("too_many", format!("{} are open already", switch::MAX_CONNECTIONS)),
             News::Closed => {

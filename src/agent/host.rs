@@ -7,19 +7,19 @@ use std::mem;
 use std::sync::Arc;
 
 use super::announce;
-use super::binder::{Binder, Refreshed, Source};
+use super::binder::{Binder, Place, Refreshed, Source};
 use super::bridges::{Bridges, Stranger};
+use super::port_flows::{InEffect, PortFlows, Refusals, bridges_of};
 use super::preview::layout;
 use super::wiring::Wiring;
 use crate::config::Config;
-use crate::flow::Flow;
 use crate::openflow::Cookie;
 use crate::ovsdb::{self, Change, Database, Operation, Table, Uuid, marks, port_state};
-use crate::pipeline::{Bindings, Bridge, Desired, Layout, Object, View};
+use crate::pipeline::{Bindings, Bridge, Desired, Layout, LocalVlan, Object, View};
 use crate::responder::learning::Counters;
 use crate::responder::{Answers, Limits, Rate, Responder, Role};
 use crate::switch::{Command, ConnectionId, Identity, Progress};
-use crate::topology::{Name, NetworkKind, Topology};
+use crate::topology::{Name, Topology};
 
 /// What has to be done.
 #[derive(Default)]
@@ -28,27 +28,6 @@ pub struct Effects {
     pub commands: Vec<(ConnectionId, Command)>,
     /// Connections to send away, and why.
     pub refused: Vec<(ConnectionId, Stranger)>,
-}
-
-/// Whether a port's flows are in effect.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum InEffect {
-    /// Nobody has looked since Heddle started. What an earlier run told the database stays until then, so
-    /// that a restart writes nothing.
-    Unsure,
-    /// Some are not.
-    No,
-    /// All are.
-    Yes,
-}
-
-/// What is known of a local port's flows.
-#[derive(Clone, Debug)]
-struct PortFlows {
-    /// The generation that has to be in effect on each bridge that carries the port's traffic.
-    required: BTreeMap<Bridge, u64>,
-    /// Whether it was, last time we looked.
-    in_effect: InEffect,
 }
 
 /// See the module.
@@ -63,9 +42,7 @@ pub struct Host {
     desired: Desired,
     answers: Answers,
     bridges: Bridges,
-    ports: BTreeMap<Name, PortFlows>,
-    /// Those of `ports` that are not known to be in effect.
-    pending: BTreeSet<Name>,
+    ports: PortFlows,
     /// Those that came into effect since the last tick, and are announced once more then.
     announced: BTreeSet<Name>,
     generation: u64,
@@ -94,8 +71,7 @@ impl Host {
             desired: Desired::new(),
             answers: Answers::default(),
             bridges,
-            ports: BTreeMap::new(),
-            pending: BTreeSet::new(),
+            ports: PortFlows::default(),
             announced: BTreeSet::new(),
             generation: 0,
             dirty_rows: BTreeSet::new(),
@@ -204,18 +180,33 @@ impl Host {
         for port in &refreshed.ports {
             let binding = self.binder.bindings().get(port);
             self.dirty_rows.extend(binding.map(|binding| binding.row));
-            match binding.and_then(|binding| binding.ofport) {
+            let before = self.bindings.ports.get(port).copied();
+            let (ofport, place) = binding.map_or((None, Place::Closed), |binding| (binding.ofport, binding.place));
+            let recalled = self.generation == 0 && place == Place::Open;
+            if (ofport.is_none() || ofport != before) && !recalled && self.is_held_to_rules(port) {
+                self.ports.arrived(port);
+            }
+            self.bindings.closed.remove(port);
+            match ofport {
                 Some(ofport) => {
                     self.bindings.ports.insert(port.clone(), ofport);
+                    self.bindings.closed.extend((place == Place::Closed).then(|| port.clone()));
                 }
                 None => {
                     self.bindings.ports.remove(port);
-                    self.ports.remove(port);
-                    self.pending.remove(port);
+                    self.ports.left(port);
                 }
+            }
+            if binding.is_none() {
+                self.ports.forget(port);
             }
             dirty.extend(self.view().objects_of_binding(port));
         }
+    }
+
+    /// True if what reaches this port has to pass rules first.
+    fn is_held_to_rules(&self, port: &str) -> bool {
+        self.topology.firewall() && self.topology.port(port).is_some_and(|port| port.port_security)
     }
 
     /// The numbers of patch and tunnel ports.
@@ -277,9 +268,7 @@ impl Host {
         }
         for port in refreshed.ports.iter().filter(|port| self.bindings.ports.contains_key(*port)) {
             let required = self.required(port);
-            let in_effect = if first { InEffect::Unsure } else { InEffect::No };
-            self.ports.insert(port.clone(), PortFlows { required, in_effect });
-            self.pending.insert(port.clone());
+            self.ports.require(port, required, if first { InEffect::Unsure } else { InEffect::No });
         }
         self.confirm_ports(&mut effects);
         self.settle_identities(&mut effects);
@@ -288,53 +277,27 @@ impl Host {
 
     /// Which generation of which bridge carries all flows of a local port as it is now.
     fn required(&self, port: &str) -> BTreeMap<Bridge, u64> {
-        let network = self.topology.port(port).and_then(|port| self.topology.network(&port.network));
-        let other = network.and_then(|network| match &network.kind {
-            NetworkKind::Local => None,
-            NetworkKind::Vxlan { .. } => Some(Bridge::Tunnel),
-            NetworkKind::Flat { physical_network } | NetworkKind::Vlan { physical_network, .. } => {
-                Some(Bridge::Physical(physical_network.clone()))
-            }
-        });
-        let bridges = [Some(Bridge::Integration), other].into_iter().flatten();
+        let bridges = self.topology.port(port).into_iter().flat_map(|port| bridges_of(port, &self.topology));
         bridges.map(|bridge| (bridge.clone(), self.bridges.sent(&bridge))).collect()
     }
 
-    /// Looks which of the pending ports have all their flows in effect, and which ports lost one because
-    /// the switch refuses it.
+    /// Looks which ports have come into effect, and which may be opened or have to be closed.
     fn confirm_ports(&mut self, effects: &mut Effects) {
-        let rejected = self.bridges.rejected_flows();
-        let is_refused = |name: &Name, desired: &Desired| {
-            !rejected.is_empty()
-                && desired.of(&Object::Port(name.clone())).iter().any(|(_, flow)| rejected.contains(flow))
-        };
-        if !rejected.is_empty() {
-            let refused = self.ports.keys().filter(|name| is_refused(name, &self.desired));
-            self.pending.extend(refused.cloned());
+        let view = View { topology: &self.topology, layout: &self.layout, bindings: &self.bindings };
+        let confirmed = self.ports.confirm(&self.bridges, &self.desired, &view);
+        self.dirty_rows_of(&confirmed.changed);
+        effects.commands.extend(confirmed.arrived.iter().filter_map(|port| self.announcement(port)));
+        self.announced.extend(confirmed.arrived);
+        if confirmed.closed {
+            effects.commands.extend(self.bridges.proceed(&Bridge::Integration));
         }
-        let mut pending = mem::take(&mut self.pending);
-        let mut arrived = Vec::new();
-        pending.retain(|name| {
-            let Some(flows) = self.ports.get_mut(name) else { return false };
-            let reached =
-                flows.required.iter().all(|(bridge, generation)| self.bridges.confirmed(bridge) >= *generation);
-            let in_effect = match flows.in_effect {
-                _ if is_refused(name, &self.desired) => InEffect::No,
-                _ if reached => InEffect::Yes,
-                before => before,
-            };
-            if (flows.in_effect, in_effect) == (InEffect::No, InEffect::Yes) {
-                arrived.push(name.clone());
-            }
-            if flows.in_effect != in_effect {
-                flows.in_effect = in_effect;
-                self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
-            }
-            in_effect != InEffect::Yes
-        });
-        self.pending = pending;
-        effects.commands.extend(arrived.iter().filter_map(|port| self.announcement(port)));
-        self.announced.extend(arrived);
+    }
+
+    /// Something has to be told to the database about these ports.
+    fn dirty_rows_of<'a>(&mut self, ports: impl IntoIterator<Item = &'a Name>) {
+        let bindings = self.binder.bindings();
+        let rows = ports.into_iter().filter_map(|port| bindings.get(port));
+        self.dirty_rows.extend(rows.map(|binding| binding.row));
     }
 
     /// Tells the switch that a local port is where it is.
@@ -378,10 +341,15 @@ impl Host {
             Bridge::Physical(_) => return None,
             Bridge::Learning(_) => return Some(Command::Respond(Box::new(Responder::learning()))),
         };
-        let limits = &self.config.limits;
+        let config = &self.config.limits;
         let rate = Rate::per_second;
-        let limits = Limits::new(rate(limits.packet_in_per_port), rate(limits.packet_in_per_bridge));
-        Some(Command::Respond(Box::new(Responder::new(role, self.answers.snapshot().clone(), limits))))
+        let limits = Limits::new(rate(config.packet_in_per_port), rate(config.packet_in_per_bridge));
+        let log_limits = Limits::new(rate(config.log_per_port), rate(config.log_per_bridge));
+        let responder = Responder::new(role, self.answers.snapshot().clone(), limits);
+        Some(Command::Respond(Box::new(match role {
+            Role::Integration => responder.with_security_log(log_limits),
+            _ => responder,
+        })))
     }
 
     /// Time passes; call it about once a second. Connections that no bridge of ours claims are refused.
@@ -411,14 +379,8 @@ impl Host {
         if missing.is_empty() {
             return;
         }
-        for (name, flows) in &mut self.ports {
-            let lost = |(on, flow): &(Bridge, Arc<Flow>)| *on == bridge && missing.contains(&flow.cookie);
-            if flows.in_effect != InEffect::No && self.desired.of(&Object::Port(name.clone())).iter().any(lost) {
-                flows.in_effect = InEffect::No;
-                self.pending.insert(name.clone());
-                self.dirty_rows.extend(self.binder.bindings().get(name).map(|binding| binding.row));
-            }
-        }
+        let lost = self.ports.missed(&bridge, missing, &self.desired);
+        self.dirty_rows_of(&lost);
     }
 
     /// A learning bridge goes on learning.
@@ -477,7 +439,7 @@ impl Host {
         let rejected = self
             .bridges
             .rejected()
-            .any(|rejected| self.desired.of(&object).iter().any(|(_, flow)| *flow == rejected.flow));
+            .any(|(_, rejected)| self.desired.of(&object).iter().any(|(_, flow)| *flow == rejected.flow));
         both_known && !rejected && self.bridges.sent(&Bridge::Integration) > 0 && bridges.iter().all(in_effect)
     }
 
@@ -485,15 +447,16 @@ impl Host {
     fn row_operations(&self, uuid: Uuid, database: &Database) -> Vec<Operation> {
         let (Some(row), Some(port)) = (self.binder.row(uuid), database.port(uuid)) else { return Vec::new() };
         let served = self.binder.wanted_tag(uuid);
+        let name = row.claim.as_ref().ok().filter(|_| served.is_some());
+        let unguarded = name.is_some_and(|name| self.ports.is_unguarded(name));
         let mut operations = match &served {
+            Some((network, _)) if unguarded => port_state::bind_port(uuid, port, LocalVlan::DEAD, network),
             Some((network, vlan)) => port_state::bind_port(uuid, port, vlan.vid(), network),
             None => port_state::kill_port(uuid, port),
         };
         let interface = row.interface.and_then(|uuid| Some((uuid, database.interface(uuid)?)));
         if let Some((uuid, interface)) = interface {
-            let port = row.claim.as_ref().ok().filter(|_| served.is_some());
-            let in_effect = port.and_then(|port| self.ports.get(port)).map_or(InEffect::No, |flows| flows.in_effect);
-            operations.extend(match in_effect {
+            operations.extend(match name.map_or(InEffect::No, |name| self.ports.in_effect(name)) {
                 InEffect::Yes => port_state::mark_installed(uuid, interface),
                 InEffect::No => port_state::unmark_installed(uuid, interface),
                 InEffect::Unsure => Vec::new(),
@@ -544,12 +507,17 @@ impl Host {
 
     /// True if all flows of a local port are in effect.
     pub fn is_installed(&self, port: &str) -> bool {
-        self.ports.get(port).is_some_and(|flows| flows.in_effect == InEffect::Yes)
+        self.ports.in_effect(port) == InEffect::Yes
     }
 
-    /// The wanted flows of one port.
-    pub fn flows_of_port(&self, port: &Name) -> impl Iterator<Item = &Arc<Flow>> {
-        self.desired.of(&Object::Port(port.clone())).iter().map(|(_, flow)| flow)
+    /// The flows that switches refuse, port by port.
+    pub fn refusals(&self) -> Refusals<'_> {
+        Refusals::of(&self.bridges, &self.desired, &self.view())
+    }
+
+    /// True if a port is kept on the dead VLAN until the switch has the flows that guard it.
+    pub fn is_unguarded(&self, port: &str) -> bool {
+        self.ports.is_unguarded(port)
     }
 }
 

@@ -13,9 +13,11 @@ pub mod host;
 pub mod http;
 pub mod metrics;
 mod notify;
+pub mod port_flows;
 pub mod preview;
 pub mod punts;
 pub mod responders;
+pub mod security_log;
 pub mod socket;
 pub mod status;
 #[cfg(test)]

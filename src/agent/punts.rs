@@ -43,9 +43,9 @@ pub struct BridgePunts {
 /// Packets of one kind that met the same end.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KindPunts {
-    /// `arp`, `nd`, `dhcpv4`, `dhcpv6`, `router_solicitation`, `learning` or `other`.
+    /// `arp`, `nd`, `dhcpv4`, `dhcpv6`, `router_solicitation`, `security_log`, `learning` or `other`.
     pub kind: String,
-    /// `answered`, `passed_on`, `ignored`, `limited` or `malformed`.
+    /// `answered`, `passed_on`, `logged`, `ignored`, `limited` or `malformed`.
     pub verdict: String,
     /// How many.
     pub packets: u64,
@@ -139,7 +139,7 @@ fn talker_punts(key: &TalkerKey, sender: Sender, (verdict, packets): (Verdict, u
         reason: match verdict {
             Verdict::Ignored(reason) => Some(reason.to_owned()),
             Verdict::Malformed(error) => Some(error.to_string()),
-            Verdict::Answered | Verdict::PassedOn | Verdict::Limited => None,
+            Verdict::Answered | Verdict::PassedOn | Verdict::Logged | Verdict::Limited => None,
         },
         packets,
     }

@@ -1,7 +1,9 @@
 //! The socket on which the daemon answers `heddle status` and `heddle punts`: a word in a line, and as answer one line
 //! of JSON.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use super::status::Status;
 
 /// The run directory, unless `HEDDLE_RUNDIR` names another.
 const RUN_DIRECTORY: &str = "/run/heddle";
+/// Who may ask, beside the daemon's user and root.
+pub const GROUP: &str = "heddle";
 /// Connections to the socket that are served at once.
 const MAX_ASKING: usize = 16;
 /// A client that neither asks nor reads for so long is let go.
@@ -57,7 +61,8 @@ pub fn socket_path() -> PathBuf {
     directory.join("heddle.sock")
 }
 
-/// Makes the socket; takes the place of one that a dead daemon left.
+/// Makes the socket, for its owner and the group [`GROUP`] if there is one; takes the place of one that a dead daemon
+/// left.
 pub async fn bind(path: &Path) -> Result<UnixListener, StartError> {
     if UnixStream::connect(path).await.is_ok() {
         return Err(StartError::RunsAlready(path.to_owned()));
@@ -70,9 +75,33 @@ pub async fn bind(path: &Path) -> Result<UnixListener, StartError> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        UnixListener::bind(path)
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        share_with_group(path);
+        Ok(listener)
     };
     make().map_err(|error| StartError::StatusSocket { path: path.to_owned(), error })
+}
+
+/// The service makes it in its group; root, who starts a daemon by hand, gives it to the group.
+fn share_with_group(path: &Path) {
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let Some(group) = group_id(&groups, GROUP) else { return };
+    if std::fs::metadata(path).is_ok_and(|data| data.gid() == group) {
+        return;
+    }
+    if let Err(error) = chown(path, None, Some(group)) {
+        debug!(%error, socket = %path.display(), "cannot give the status socket to the group {GROUP}");
+    }
+}
+
+/// The number of a group, from the text of group(5).
+fn group_id(groups: &str, name: &str) -> Option<u32> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let is_it = fields.next() == Some(name);
+        fields.nth(1).filter(|_| is_it)?.parse().ok()
+    })
 }
 
 /// Answers everybody who connects.
@@ -123,4 +152,27 @@ fn json<T: Serialize>(answer: Option<T>) -> io::Result<Vec<u8>> {
         text.push(b'\n');
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_found_by_its_name() {
+        let groups = "root:x:0:\nheddle-x:x:7:\nheddle:x:998:alice,bob\nbroken\nodd:x:y:\n";
+        for (name, number) in [("root", Some(0)), ("heddle", Some(998)), ("bob", None), ("broken", None), ("odd", None)]
+        {
+            assert_eq!(group_id(groups, name), number, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_for_its_owner_and_group_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/heddle.sock");
+        let _listener = bind(&path).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o660);
+        assert!(matches!(bind(&path).await, Err(StartError::RunsAlready(_))));
+    }
 }

@@ -10,7 +10,10 @@ use crate::flow::Flow;
 use crate::flow::text::{Cookies, Numbers, Printer};
 use crate::ovsdb::Ofport;
 use crate::pipeline::Bridge;
+use crate::pipeline::cookie::{self, ObjectKind};
 use crate::responder::learning;
+use crate::switch::Rejected;
+use crate::topology::Port;
 
 /// The role of a learning bridge.
 const LEARNING: &str = "learning";
@@ -129,10 +132,29 @@ pub struct PortStatus {
     pub state: PortState,
     /// What it waits for, or why it is refused.
     pub reason: Option<String>,
+    /// True while it is kept on the dead VLAN, because the switch has not confirmed, or refuses, a flow that guards it.
+    pub closed: bool,
+    /// The flows that the switch refuses, and that it is without.
+    pub refused: Vec<PortRefusal>,
     /// The MTU of its interface, if the switch knows it.
     pub mtu: Option<i64>,
     /// What keeps no packet from being forwarded and yet is not as it should be.
     pub warning: Option<String>,
+}
+
+/// A flow that the switch refuses, and that a port is without.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PortRefusal {
+    /// The table.
+    pub table: u8,
+    /// What it would be there for.
+    pub purpose: String,
+    /// The flow in the syntax of ovs-ofctl.
+    pub flow: String,
+    /// The OpenFlow error.
+    pub error: String,
+    /// How often it was tried.
+    pub attempts: u32,
 }
 
 /// How far a port is.
@@ -281,20 +303,23 @@ fn flow_text(flow: &Flow) -> String {
 
 fn ports(host: &Host) -> Vec<PortStatus> {
     let binder = host.binder();
-    let rejected = host.bridges().rejected_flows();
+    let refusals = host.refusals();
     let mut ports: Vec<PortStatus> = host
         .topology()
         .local_ports(&host.config().node)
         .map(|port| {
             let binding = binder.bindings().get(&port.name);
             let row = binding.and_then(|binding| binder.row(binding.row));
-            let refused = || host.flows_of_port(&port.name).any(|flow| rejected.contains(flow));
+            let refused = refusals.of_port(&port.name);
+            let closed = binding.is_some() && host.is_unguarded(&port.name);
             let (state, reason) = match (binding, row) {
                 (Some(_), _) if host.is_installed(&port.name) => (PortState::Installed, None),
                 (Some(_), Some(row)) if row.ofport.port_no().is_none() => {
                     (PortState::Waiting, Some(no_number(row.ofport).to_owned()))
                 }
-                (Some(_), _) if refused() => (PortState::Refused, Some("the switch refuses a flow of it".to_owned())),
+                (Some(_), _) if !refused.is_empty() => {
+                    (PortState::Refused, Some(why_refused(closed, &refused, |flow| purpose(host, port, flow))))
+                }
                 (Some(_), _) => (PortState::Programming, None),
                 (None, _) if binder.is_starved(&port.name) => {
                     (PortState::Waiting, Some("all 4094 local VLANs of this node are in use".to_owned()))
@@ -319,11 +344,49 @@ fn ports(host: &Host) -> Vec<PortStatus> {
                 local_vlan: binding.and(binder.local_vlans().get(&port.network)).map(|vlan| vlan.vid()),
                 state,
                 reason,
+                closed,
+                refused: refused.into_iter().map(|rejected| port_refusal(host, port, rejected)).collect(),
             }
         })
         .collect();
     ports.sort_by(|a, b| a.name.cmp(&b.name));
     ports
+}
+
+fn port_refusal(host: &Host, port: &Port, rejected: &Rejected) -> PortRefusal {
+    PortRefusal {
+        table: rejected.flow.table.0,
+        purpose: purpose(host, port, &rejected.flow),
+        flow: flow_text(&rejected.flow),
+        error: rejected.code.to_string(),
+        attempts: rejected.attempts,
+    }
+}
+
+/// What a port is without, in one line: the first of its refused flows stands for all.
+fn why_refused(closed: bool, refused: &[&Rejected], purpose: impl Fn(&Flow) -> String) -> String {
+    let Some(first) = refused.first() else { return String::new() };
+    let closed = if closed { "closed: " } else { "" };
+    let others = match refused.len() - 1 {
+        0 => String::new(),
+        others => format!(", and {others} more"),
+    };
+    let (table, code) = (first.flow.table.0, first.code);
+    format!("{closed}the switch refuses its flow of table {table} with {code} ({}){others}", purpose(&first.flow))
+}
+
+/// What a flow that a port needs is for.
+fn purpose(host: &Host, port: &Port, flow: &Flow) -> String {
+    let Some((Ok(kind), number)) = cookie::decode(flow.cookie) else { return String::new() };
+    let name: &str = match kind.object_kind() {
+        ObjectKind::Network => &port.network,
+        ObjectKind::SecurityGroup => {
+            let mut groups = host.topology().groups_of(port);
+            groups.find(|group| cookie::object_number(&group.name) == number).map_or("", |group| &group.name)
+        }
+        _ => &port.name,
+    };
+    kind.words().replace("{}", name)
 }
 
 fn no_number(ofport: Ofport) -> &'static str {

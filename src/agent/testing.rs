@@ -42,11 +42,21 @@ physical_network = 'physnet'
 
 /// A topology of these ports: name, network, node.
 pub(super) fn topology(ports: &[(&str, &str, &str)]) -> Arc<Topology> {
+    Arc::new(Topology::parse(&text(ports), "topology.toml").unwrap())
+}
+
+fn text(ports: &[(&str, &str, &str)]) -> String {
     let mut text = BASE.to_owned();
     for (number, (name, network, node)) in ports.iter().enumerate() {
         let mac = format!("fa:16:3e:00:00:{number:02x}");
         text += &format!("[ports.{name}]\nnetwork = '{network}'\nnode = '{node}'\nmac_address = '{mac}'\n");
     }
+    text
+}
+
+/// The same with the firewall on.
+pub(super) fn secured(ports: &[(&str, &str, &str)]) -> Arc<Topology> {
+    let text = format!("{}[security_groups]\n", text(ports));
     Arc::new(Topology::parse(&text, "topology.toml").unwrap())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::agent::socket::socket_path;
+use crate::agent::socket::{GROUP, socket_path};
 
 /// How long the daemon may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum AskError {
     #[error("no daemon answers on {path}: {error}; is `heddle run` running?")]
     NoDaemon { path: PathBuf, error: io::Error },
+    #[error("{path} may be asked by root and by members of the group {GROUP}: permission denied")]
+    NotAllowed { path: PathBuf },
     #[error("the daemon's answer makes no sense: {0}; is it of another version?")]
     BadAnswer(#[from] serde_json::Error),
 }
@@ -24,7 +26,10 @@ pub(super) enum AskError {
 /// Puts a question, one of the words in [`crate::agent::socket`].
 pub(super) fn ask<T: DeserializeOwned>(question: &str) -> Result<T, AskError> {
     let path = socket_path();
-    let text = exchange(&path, question).map_err(|error| AskError::NoDaemon { path, error })?;
+    let text = exchange(&path, question).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => AskError::NotAllowed { path },
+        _ => AskError::NoDaemon { path, error },
+    })?;
     Ok(serde_json::from_str(&text)?)
 }
 

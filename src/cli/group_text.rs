@@ -1,14 +1,13 @@
 //! What security groups allow, in words.
 
-use std::fmt;
 use std::io::{self, Write};
 
-use crate::topology::{DEFAULT_GROUP, Direction, Log, Remote, Rule, SecurityGroup, Service, Topology, protocol_name};
+use crate::topology::{Count, DEFAULT_GROUP, Direction, Log, Port, RuleRef, SecurityGroup, Topology};
 
-/// Rules of one direction that are told; a group may have thousands.
+/// Rules of one direction, or blocks of one address group, that are told; there may be thousands.
 const SHOWN: usize = 40;
 
-/// Tells of each security group what it allows.
+/// Tells of each security group what it allows, and of ports that are in none.
 pub(super) fn print(topology: &Topology, out: &mut impl Write) -> io::Result<()> {
     if !topology.firewall() {
         return Ok(());
@@ -16,27 +15,54 @@ pub(super) fn print(topology: &Topology, out: &mut impl Write) -> io::Result<()>
     for group in topology.security_groups() {
         print_group(group, topology, out)?;
     }
-    let without = topology.ports().filter(|port| port.port_security && port.security_groups.is_none()).count();
-    if topology.security_group(DEFAULT_GROUP).is_none() && without > 0 {
-        writeln!(out, "{}: everything gets out, only answers get in", Ports(without, "name no security group"))?;
+    for group in topology.address_groups() {
+        let count = group.addresses.len();
+        let shown: Vec<String> = group.addresses.iter().take(SHOWN).map(ToString::to_string).collect();
+        let more = if count > SHOWN { format!(" and {} more", count - SHOWN) } else { String::new() };
+        let colon = if count > 0 { ": " } else { "" };
+        writeln!(out, "address group {}, {}{colon}{}{more}", group.name, Count(count, "block"), shown.join(", "))?;
+    }
+    print_others(topology, out)
+}
+
+/// The ports about which no group says anything.
+fn print_others(topology: &Topology, out: &mut impl Write) -> io::Result<()> {
+    let count = |wanted: &dyn Fn(&Port) -> bool| topology.ports().filter(|port| wanted(port)).count();
+    let has_default = topology.security_group(DEFAULT_GROUP).is_some();
+    let unnamed = count(&|port| port.port_security && port.security_groups.is_none());
+    let in_none =
+        count(&|port| port.port_security && port.security_groups.as_ref().is_some_and(|names| names.is_empty()));
+    let open = count(&|port| !port.port_security);
+    let by_default = match has_default {
+        true => "they are in security group default".to_owned(),
+        false => "everything gets out, only answers get in".to_owned(),
+    };
+    let lines = [
+        (unnamed, "without security_groups", by_default),
+        (in_none, "with security_groups = []", "nothing gets out or in but what every port needs".to_owned()),
+        (open, "with port_security = false", "everything gets out and in".to_owned()),
+    ];
+    for (count, which, fate) in lines.into_iter().filter(|(count, ..)| *count > 0) {
+        writeln!(out, "{} {which}: {fate}", Count(count, "port"))?;
     }
     Ok(())
 }
 
 fn print_group(group: &SecurityGroup, topology: &Topology, out: &mut impl Write) -> io::Result<()> {
-    write!(out, "security group {}, {}", group.name, Ports(topology.group_members(&group.name).count(), ""))?;
+    write!(out, "security group {}, {}", group.name, Count(topology.group_members(&group.name).count(), "port"))?;
+    let stateless = if group.stateful { "" } else { ", stateless: answers need a rule too" };
     let log = match group.log {
         None => "",
-        Some(Log::Drop) => ", what it drops is logged",
-        Some(Log::Accept) => ", what it accepts is logged",
-        Some(Log::All) => ", what it drops and accepts is logged",
+        Some(Log::Drop) => ", what its ports are refused is logged",
+        Some(Log::Accept) => ", what its ports begin or are allowed to receive is logged",
+        Some(Log::All) => ", what its ports are allowed to begin or receive and what they are refused is logged",
     };
-    writeln!(out, "{log}:")?;
+    writeln!(out, "{stateless}{log}:")?;
     let nothing = if group.stateful { "nothing but answers" } else { "nothing, not even answers" };
     for (direction, way) in [(Direction::Ingress, "in"), (Direction::Egress, "out")] {
-        let rules: Vec<&Rule> = group.rules.iter().filter(|rule| rule.direction == direction).collect();
-        for rule in rules.iter().take(SHOWN) {
-            writeln!(out, "  {way}: {}", Words { rule, topology })?;
+        let rules: Vec<RuleRef<'_>> = group.all_rules().filter(|one| one.rule.direction == direction).collect();
+        for one in rules.iter().take(SHOWN) {
+            writeln!(out, "  {way}, rule {}: {}", one.number(), topology.rule_words(one.rule))?;
         }
         match rules.len() {
             0 => writeln!(out, "  {way}: {nothing}")?,
@@ -45,75 +71,6 @@ fn print_group(group: &SecurityGroup, topology: &Topology, out: &mut impl Write)
         }
     }
     Ok(())
-}
-
-/// `1 port`, `3 ports`, with the verb in the right number.
-struct Ports(usize, &'static str);
-
-impl fmt::Display for Ports {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(count, verb) = self;
-        write!(out, "{count} {}", if *count == 1 { "port" } else { "ports" })?;
-        match (*verb, *count) {
-            ("", _) => Ok(()),
-            ("name no security group", 1) => write!(out, " names no security group"),
-            (verb, _) => write!(out, " {verb}"),
-        }
-    }
-}
-
-/// One rule.
-struct Words<'a> {
-    rule: &'a Rule,
-    topology: &'a Topology,
-}
-
-impl fmt::Display for Words<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rule = self.rule;
-        write!(out, "{} ", rule.ethertype.word())?;
-        match rule.service {
-            Service::Any => write!(out, "of every protocol")?,
-            Service::Protocol(number) => write!(out, "{}", Protocol(number))?,
-            Service::Ports { protocol, first, last } if first == last => {
-                write!(out, "{} to port {first}", Protocol(protocol))?;
-            }
-            Service::Ports { protocol, first, last } => {
-                write!(out, "{} to ports {first}-{last}", Protocol(protocol))?;
-            }
-            Service::Icmp { icmp_type, icmp_code } => {
-                write!(out, "{} of type {icmp_type}", Protocol(rule.ethertype.icmp()))?;
-                if let Some(code) = icmp_code {
-                    write!(out, " and code {code}")?;
-                }
-            }
-        }
-        let way = if rule.direction == Direction::Ingress { "from" } else { "to" };
-        match &rule.remote {
-            Remote::Any => write!(out, ", {way} anywhere"),
-            Remote::Prefix(prefix) => write!(out, ", {way} {prefix}"),
-            Remote::Group(name) => {
-                let members = Ports(self.topology.group_members(name).count(), "");
-                write!(out, ", {way} security group {name} ({members})")
-            }
-            Remote::AddressGroup(name) => {
-                let blocks = self.topology.address_group(name).map_or(0, |group| group.addresses.len());
-                write!(out, ", {way} address group {name} ({blocks} {})", if blocks == 1 { "block" } else { "blocks" })
-            }
-        }
-    }
-}
-
-/// Its name, or its number.
-struct Protocol(u8);
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match protocol_name(self.0) {
-            Some(name) => write!(out, "{name}"),
-            None => write!(out, "protocol {}", self.0),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -143,7 +100,7 @@ mod tests {
             [security_groups.plain]
             stateful = false
             [address_groups.office]
-            addresses = ['203.0.113.0/24']
+            addresses = ['203.0.113.0/24', '2001:db8::/32']
             [ports.p]
             network = 'net'
             node = 'n'
@@ -152,22 +109,35 @@ mod tests {
             [ports.q]
             network = 'net'
             node = 'n'
-            mac_address = 'fa:16:3e:00:00:02'",
+            mac_address = 'fa:16:3e:00:00:02'
+            [ports.r]
+            network = 'net'
+            node = 'n'
+            mac_address = 'fa:16:3e:00:00:03'
+            security_groups = []
+            [ports.s]
+            network = 'net'
+            node = 'n'
+            mac_address = 'fa:16:3e:00:00:04'
+            port_security = false",
         );
         let expected = "\
 security group closed, 0 ports:
   in: nothing but answers
   out: nothing but answers
-security group plain, 0 ports:
+security group plain, 0 ports, stateless: answers need a rule too:
   in: nothing, not even answers
   out: nothing, not even answers
-security group web, 1 port, what it drops is logged:
-  in: IPv4 tcp to port 80, from anywhere
-  in: IPv4 udp to ports 8000-8010, from security group web (1 port)
-  in: IPv6 icmpv6 of type 1 and code 4, from anywhere
-  in: IPv4 protocol 200, from address group office (1 block)
-  out: IPv4 of every protocol, to 192.0.2.0/24
-1 port names no security group: everything gets out, only answers get in
+security group web, 1 port, what its ports are refused is logged:
+  in, rule 1: IPv4 tcp to port 80, from anywhere
+  in, rule 2: IPv4 udp to ports 8000-8010, from security group web (1 port)
+  in, rule 3: IPv6 icmpv6 of type 1 (destination unreachable) and code 4, from anywhere
+  in, rule 4: IPv4 protocol 200, from address group office (1 block of IPv4)
+  out, rule 5: IPv4 of every protocol, to 192.0.2.0/24
+address group office, 2 blocks: 203.0.113.0/24, 2001:db8::/32
+1 port without security_groups: everything gets out, only answers get in
+1 port with security_groups = []: nothing gets out or in but what every port needs
+1 port with port_security = false: everything gets out and in
 ";
         assert_eq!(text, expected);
     }

@@ -12,7 +12,7 @@ use super::ask::{AskError, ask};
 use super::manual::{Manual, ManualArgs, exit};
 use super::punts::{self, Form};
 use super::status_text::print_status;
-use super::{group_text, underlay};
+use super::{group_text, underlay, why};
 use crate::agent::preview::{BridgeFlows, preview};
 use crate::agent::{self, StartError, Status, socket};
 use crate::config::Config;
@@ -37,19 +37,20 @@ const MANUAL: Manual = Manual {
         ("heddle check", "Validate both files; what is wrong is told with file, line and column."),
         ("heddle flows --topology topology.toml --node compute1", "What would be installed there; needs no switch."),
         ("heddle run", "The daemon, as a service of systemd runs it (Type=notify)."),
+        ("heddle why web1 db tcp/5432", "Whether that gets through, and by which rules, or which one is missing."),
         ("heddle status --json | jq .ports", "Ports and their state, for other programs."),
         ("heddle punts", "Live: who sends packets up to the daemon, and what becomes of them."),
     ],
     exit_status: &[
         ("0", "Success."),
-        ("1", "The daemon runs, and something is not as it should be."),
+        ("1", "The daemon runs, and something is not as it should be; heddle why: it is denied."),
         ("2", "Wrong usage, or something failed; the standard error says what."),
     ],
     environment: &[("RUST_LOG", "What is logged: error, warn, info (the default), debug or trace, also by module.")],
     files: &[
         ("/etc/heddle/heddle.toml", "The host's own file."),
         ("/etc/heddle/topology.toml", "Nodes, networks and ports; the same on every host."),
-        ("/run/heddle", "The socket that heddle status and heddle punts ask."),
+        ("/run/heddle", "The socket that heddle status, heddle punts and heddle why ask."),
     ],
     see_also: "ofctl-dump(1), ovs-vswitchd(8), ovs-vsctl(8)",
 };
@@ -92,6 +93,7 @@ enum Command {
     /// Ask the daemon of this host which packets come up to it: from whom, what became of them, how fast. On a
     /// terminal a screen, else a block of text for each reading. Exits 1 if --once finds that none ever came up.
     Punts(PuntsArgs),
+    Why(why::Args),
 }
 
 #[derive(Args)]
@@ -111,14 +113,14 @@ struct PuntsArgs {
 }
 
 #[derive(Args)]
-struct ConfigArgs {
+pub(super) struct ConfigArgs {
     /// The host's own file [default: /etc/heddle/heddle.toml, and defaults for all if that is absent].
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 impl ConfigArgs {
-    fn load(&self) -> Result<Config, Refused> {
+    pub(super) fn load(&self) -> Result<Config, Refused> {
         Config::load(self.config.as_deref())
     }
 }
@@ -134,6 +136,8 @@ enum Failure {
     Tls(#[from] LoadError),
     #[error(transparent)]
     Ask(#[from] AskError),
+    #[error(transparent)]
+    Why(why::Error),
     #[error("the daemon's answer cannot be printed: {0}")]
     Json(#[from] serde_json::Error),
     #[error("{bridge} is none of the bridges of this host: {}", bridges.join(", "))]
@@ -158,6 +162,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Status { config, json }) => status(&config, json, &mut out),
         Some(Command::Punts(arguments)) => show_punts(&arguments, &mut out),
+        Some(Command::Why(arguments)) => why(&arguments, &mut out),
         None => about(&arguments.about, &mut out),
     };
     match result.and_then(|code| Ok(out.flush().map(|()| code)?)) {
@@ -267,6 +272,15 @@ fn show_punts(arguments: &PuntsArgs, out: &mut impl Write) -> Result<ExitCode, F
         Err(punts::Error::Ask(error)) => Err(error.into()),
         Err(punts::Error::Json(error)) => Err(error.into()),
         Err(punts::Error::Output(error)) => Err(error.into()),
+    }
+}
+
+fn why(arguments: &why::Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    match why::run(arguments, out) {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::from(1)),
+        Err(why::Error::Output(error)) => Err(error.into()),
+        Err(error) => Err(Failure::Why(error)),
     }
 }
 

@@ -28,6 +28,7 @@ mod tables;
 pub mod trace;
 mod underlay;
 pub mod watch;
+mod why;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

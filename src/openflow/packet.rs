@@ -9,6 +9,8 @@ pub const NO_BUFFER: u32 = 0xffff_ffff;
 
 /// The first three bytes of the header of `OXM_OF_IN_PORT`: class, field 0, no mask.
 const IN_PORT_OXM: [u8; 3] = [0x80, 0, 0];
+/// The same of `NXM_NX_REG0` (`ovs-fields(7)`); the registers behind it are the fields behind it.
+const REG0_NXM: [u8; 3] = [0, 1, 0];
 
 /// `enum ofp_packet_in_reason` (OpenFlow 1.3.5 §7.4.1). Unknown reasons survive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,11 +87,24 @@ impl<'a> PacketIn<'a> {
     /// The port that the packet came in through, out of the match; `None` if that does not say.
     #[inline]
     pub fn in_port(&self) -> Option<PortNo> {
+        self.metadata(IN_PORT_OXM).map(PortNo)
+    }
+
+    /// A register of the packet, 0 to 15. The switch leaves out those that are 0.
+    pub fn register(&self, number: u8) -> u32 {
+        let [c0, c1, reg0] = REG0_NXM;
+        // The lowest bit says whether there is a mask.
+        self.metadata([c0, c1, reg0 | number << 1]).unwrap_or(0)
+    }
+
+    /// A field of 32 bits out of the match.
+    #[inline]
+    fn metadata(&self, header: [u8; 3]) -> Option<u32> {
         let mut fields = self.flow_match.oxm_fields();
         while let Ok([c0, c1, field, length]) = fields.array::<4>("oxm.header") {
             let value = fields.bytes(length.into(), "oxm.value").ok()?;
-            if [c0, c1, field] == IN_PORT_OXM {
-                return <[u8; 4]>::try_from(value).ok().map(|number| PortNo(u32::from_be_bytes(number)));
+            if [c0, c1, field] == header {
+                return <[u8; 4]>::try_from(value).ok().map(u32::from_be_bytes);
             }
         }
         None

@@ -75,6 +75,9 @@ pub enum ConnectionError {
     /// The server closed it.
     #[error("the server closed the connection")]
     Closed,
+    /// The server closed it before it said anything, as `pssl:` of Open vSwitch does to who does not speak TLS.
+    #[error("the server closed the connection before it said anything; is its end pssl: where ours is tcp:?")]
+    ClosedAtOnce,
     /// The server said nothing, not even to our echo request.
     #[error("the server was silent for {0:?}")]
     Silent(Duration),
@@ -369,6 +372,9 @@ impl Driver {
                     Ok(())
                 }
                 read = reader.read(&mut chunk), if listens => match read {
+                    Ok(0) if !heard && matches!(self.server.remote, Remote::Tcp { .. }) => {
+                        Err(ConnectionError::ClosedAtOnce)
+                    }
                     Ok(0) => Err(ConnectionError::Closed),
                     Ok(_) if !mem::replace(&mut heard, true) && chunk.first() == Some(&TLS_ALERT) => {
                         Err(self.server.refused(HandshakeError::NotPlain))

@@ -106,7 +106,7 @@ kinds! {
     PortNeighbourOut = 0x47, Port, "neighbour discovery that {} sends with an address that it owns";
     PortAdvertised = 0x48, Port, "half of an answer of {} to neighbour discovery: its target, or its sender, is an address that it owns";
     PortDhcpOut = 0x49, Port, "DHCP requests of {}";
-    PortServerOut = 0x4a, Port, "refuses answers of a DHCP server and advertisements of a router from {}";
+    PortServerOut = 0x4a, Port, "refuses answers of a DHCP server, advertisements of a router and of others' addresses from {}";
     PortSender = 0x4b, Port, "packets of {} from an address that it owns: to the rules of its security groups";
     PortForged = 0x4c, Port, "refuses everything else that {} sends: from addresses that it does not own";
     PortCut = 0x4d, Port, "refuses packets of connections of {} that no rule allows any more";
@@ -120,7 +120,9 @@ kinds! {
     PortDelivered = 0x55, Port, "accepted to {}: its connection is kept, and it goes there";
     PortFragment = 0x56, Port, "later fragments of connections of {}: they pass if the first one does";
     PairReached = 0x59, Network, "what is sent to a MAC address of an address pair of {} goes through the firewall of each port that has it";
-    GroupRule = 0x57, SecurityGroup, "a rule of security group {}";
+    PortInvalid = 0x5a, Port, "refuses packets of {} that belong to no connection as it is known";
+    PortBegins = 0x5b, Port, "what {} begins, or others begin with it, and a rule allows";
+    GroupRule = 0x57, SecurityGroup, "a rule of {}";
     RemoteAddress = 0x58, Bridge, "an address of a member of a security group, or of an address group: half of the rules that name it as their other side";
     ArpToHeddle = 0x2d, Network, "ARP requests of {}: Heddle answers for ports on other nodes, or sends them on";
     Learnt = 0x2f, Bridge, "learnt by the switch from a packet that came through a tunnel";
@@ -136,6 +138,12 @@ kinds! {
 }
 
 impl Kind {
+    /// True for flows whose absence would open something: what they stop, or lead to its check, passes by other flows.
+    pub const fn is_guard(self) -> bool {
+        use Kind::{PairReached, PortAdvertisement, PortArp, PortReached, PortRevoked, PortServerOut};
+        matches!(self, PortArp | PortAdvertisement | PortReached | PairReached | PortServerOut | PortRevoked)
+    }
+
     /// True for flows that are there only where the firewall is on.
     pub const fn is_firewall(self) -> bool {
         matches!(self as u8, 0x40..=0x5f)

@@ -90,7 +90,9 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
     let Some(&ofport) = view.bindings.ports.get(&port.name) else { return };
     let from_port = || Match::new().in_port(ofport);
     if !port.port_security {
-        sink.add(ON, Entry::new(LOCAL_SWITCHING, 9, Kind::PortOpen, from_port()).goto(PACKET_RATE_LIMIT));
+        if view.is_open(&port.name) {
+            sink.add(ON, Entry::new(LOCAL_SWITCHING, 9, Kind::PortOpen, from_port()).goto(PACKET_RATE_LIMIT));
+        }
         return;
     }
     let arp = || from_port().eth_type(ETH_TYPE_ARP);
@@ -107,7 +109,7 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         };
         sink.add(ON, entry.goto(MAC_SPOOF));
     }
-    for mac in allowed_macs(port) {
+    for mac in allowed_macs(port).into_iter().filter(|_| view.is_open(&port.name)) {
         let entry = Entry::new(MAC_SPOOF, 2, Kind::PortMacAllowed, from_port().eth_src(mac));
         sink.add(ON, entry.goto(PACKET_RATE_LIMIT));
     }

@@ -21,5 +21,6 @@ mod view;
 
 pub use arp_nd::{ipv4_addresses, ipv6_addresses, may_route};
 pub use desired::{Desired, all_flows};
+pub use firewall::{is_to, origin};
 pub use object::{Object, Unencodable};
 pub use view::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};

@@ -1,6 +1,6 @@
 //! What the pipeline looks at: topology, layout of this host, and what is bound on it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use crate::openflow::{DatapathId, PortNo};
@@ -158,8 +158,10 @@ pub struct Bindings {
     pub physical: BTreeMap<Name, PatchPorts>,
     /// The VXLAN port towards each node.
     pub tunnels: BTreeMap<Name, PortNo>,
-    /// Ports of the topology that are on `br-int`, have a number and carry their tag.
+    /// Ports of the topology that are on `br-int`, have a number, and carry their tag or that of the dead VLAN.
     pub ports: HashMap<Name, PortNo>,
+    /// Those of them on the dead VLAN: nothing that they send may enter.
+    pub closed: HashSet<Name>,
     /// Networks in use here.
     pub local_vlans: BTreeMap<Name, LocalVlan>,
 }
@@ -198,6 +200,11 @@ impl<'a> View<'a> {
     /// True if the port belongs on this node.
     pub fn is_local(&self, port: &Port) -> bool {
         port.node == self.layout.node
+    }
+
+    /// True if what a local port sends may enter: it is on its network's local VLAN, so that NORMAL keeps it there.
+    pub(super) fn is_open(&self, port: &str) -> bool {
+        !self.bindings.closed.contains(port)
     }
 
     /// The local VLAN of a network, if it is in use here.

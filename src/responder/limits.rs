@@ -55,9 +55,12 @@ impl Source {
         number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    fn place(self) -> usize {
+    /// Its place in a table of [`Source::PLACES`]; others may have the same.
+    pub(super) fn place(self) -> usize {
         (self.spread() >> (u64::BITS - PLACES_BITS)) as usize
     }
+
+    pub(super) const PLACES: usize = 1 << PLACES_BITS;
 }
 
 const PLACES_BITS: u32 = 12;
@@ -74,7 +77,7 @@ pub struct Limits {
 impl Limits {
     /// Each source and the whole bridge at these rates.
     pub fn new(per_source: Rate, per_bridge: Rate) -> Self {
-        let places = if per_source == Rate::UNLIMITED { 0 } else { 1 << PLACES_BITS };
+        let places = if per_source == Rate::UNLIMITED { 0 } else { Source::PLACES };
         Self { per_source, per_bridge, sources: vec![0; places].into_boxed_slice(), bridge: 0 }
     }
 

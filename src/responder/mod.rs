@@ -28,6 +28,7 @@ pub mod neighbors;
 pub mod query;
 pub mod ra;
 pub mod reply;
+pub mod security_log;
 pub mod snapshot;
 pub mod tally;
 
@@ -45,6 +46,7 @@ pub use tally::{Counts, Outcome, Punts, Talker, Tally};
 
 use self::query::Body;
 use self::ra::Schedule;
+use self::security_log::{Record, SecurityLog, Sight};
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{PortNo, Writer};
 use crate::packet::PacketError;
@@ -56,6 +58,8 @@ pub enum Verdict {
     Answered,
     /// It went on its way through the flows, as if it had not come up.
     PassedOn,
+    /// The firewall told of it, and the log will.
+    Logged,
     /// There is nothing to answer; why.
     Ignored(&'static str),
     /// It came above the limit of its port or bridge, or the switch does not read its answers.
@@ -93,6 +97,8 @@ pub struct Responder {
     limits: Limits,
     tally: Tally,
     advertisements: Schedule,
+    /// Of `br-int`, once somebody reads it.
+    security_log: Option<SecurityLog>,
     /// The snapshot has changed since the advertisements followed it.
     is_new: bool,
     /// On a learning bridge: it answers everything.
@@ -114,9 +120,15 @@ impl Responder {
             limits,
             tally: Tally::default(),
             advertisements: Schedule::default(),
+            security_log: None,
             is_new: true,
             learning: None,
         }
+    }
+
+    /// Makes records of what the firewall tells of packets, as many as these limits allow.
+    pub fn with_security_log(self, limits: Limits) -> Self {
+        Self { security_log: Some(SecurityLog::new(limits)), ..self }
     }
 
     /// Switches what comes up on a learning bridge.
@@ -169,6 +181,11 @@ impl Responder {
             let verdict = bridge.on_packet_in(packet_in, now, out);
             return self.tally.count(Source::Port(in_port(packet_in)), Topic::Learning, verdict, now);
         }
+        if self.role == Role::Integration
+            && let Some(sight) = Sight::of(packet_in)
+        {
+            return self.hear(sight, packet_in, now);
+        }
         let begin = out.begin();
         let (source, topic, verdict) = match Query::of(packet_in, self.role) {
             Ok(query) if !self.limits.admit(query.source(), now) => (query.source(), query.topic, Verdict::Limited),
@@ -184,6 +201,25 @@ impl Responder {
             out.undo(begin);
         }
         self.tally.count(source, topic, verdict, now);
+    }
+
+    /// What the firewall tells of a packet is no question to anybody.
+    fn hear(&mut self, sight: Sight, packet_in: &PacketIn<'_>, now: Duration) {
+        let (source, topic, verdict) = match &mut self.security_log {
+            Some(log) => log.hear(sight, packet_in, &self.snapshot, now),
+            None => (Source::Port(in_port(packet_in)), Topic::SecurityLog, Verdict::Ignored("nobody reads the log")),
+        };
+        self.tally.count(source, topic, verdict, now);
+    }
+
+    /// If records for the log of the firewall wait.
+    pub fn has_records(&self) -> bool {
+        self.security_log.as_ref().is_some_and(SecurityLog::is_waiting)
+    }
+
+    /// The records that wait, in the order of their packets.
+    pub fn take_records(&mut self) -> Vec<Record> {
+        self.security_log.as_mut().map(SecurityLog::take).unwrap_or_default()
     }
 
     /// One packet that there is no room to answer.
@@ -210,6 +246,9 @@ impl Responder {
     pub fn inherit(&mut self, before: Self) {
         self.tally = before.tally;
         self.advertisements = before.advertisements;
+        if let (Some(log), Some(before)) = (&mut self.security_log, before.security_log) {
+            log.inherit(before);
+        }
     }
 
     fn answer(&mut self, query: &Query<'_>, now: Duration, reply: &mut Reply<'_>) -> Verdict {

@@ -26,6 +26,8 @@ pub enum Topic {
     Dhcpv6,
     /// Router solicitations.
     RouterSolicitation,
+    /// What the firewall tells of a packet, whatever it is.
+    SecurityLog,
     /// Anything on a learning bridge.
     Learning,
     /// Nobody's.
@@ -34,8 +36,16 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic, in the order of its number.
-    pub const ALL: [Self; 7] =
-        [Self::Arp, Self::Nd, Self::Dhcpv4, Self::Dhcpv6, Self::RouterSolicitation, Self::Learning, Self::Other];
+    pub const ALL: [Self; 8] = [
+        Self::Arp,
+        Self::Nd,
+        Self::Dhcpv4,
+        Self::Dhcpv6,
+        Self::RouterSolicitation,
+        Self::SecurityLog,
+        Self::Learning,
+        Self::Other,
+    ];
 
     /// As metrics and `heddle punts` name it.
     pub const fn name(self) -> &'static str {
@@ -45,6 +55,7 @@ impl Topic {
             Self::Dhcpv4 => "dhcpv4",
             Self::Dhcpv6 => "dhcpv6",
             Self::RouterSolicitation => "router_solicitation",
+            Self::SecurityLog => "security_log",
             Self::Learning => "learning",
             Self::Other => "other",
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::neighbors::NetworkAnswers;
+use super::security_log::LoggedPort;
 use super::{dhcpv4, dhcpv6, ra};
 use crate::openflow::{MacAddr, PortNo};
 use crate::pipeline::View;
@@ -52,6 +53,8 @@ pub struct PortAnswers {
     pub dhcpv6: Option<dhcpv6::Server>,
     /// What it hears of routers, if Heddle speaks for them.
     pub router: Option<Arc<ra::Router>>,
+    /// What is to be known of it, if one of its security groups has a log.
+    pub log: Option<Arc<LoggedPort>>,
 }
 
 impl PortAnswers {
@@ -66,6 +69,7 @@ impl PortAnswers {
             dhcpv4: network.and_then(|network| dhcpv4::Server::of(port, network, topology.mtu_of(network))),
             dhcpv6: network.and_then(|network| dhcpv6::Server::of(port, network)),
             router: heard.and_then(|network| ra::Router::of(network, topology)).map(Arc::new),
+            log: LoggedPort::of(port, view).map(Arc::new),
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Outcome {
     Answered,
     /// [`Verdict::PassedOn`].
     PassedOn,
+    /// [`Verdict::Logged`].
+    Logged,
     /// [`Verdict::Ignored`].
     Ignored,
     /// [`Verdict::Limited`].
@@ -24,13 +26,15 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of its number.
-    pub const ALL: [Self; 5] = [Self::Answered, Self::PassedOn, Self::Ignored, Self::Limited, Self::Malformed];
+    pub const ALL: [Self; 6] =
+        [Self::Answered, Self::PassedOn, Self::Logged, Self::Ignored, Self::Limited, Self::Malformed];
 
     /// As metrics and `heddle punts` name it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Answered => "answered",
             Self::PassedOn => "passed_on",
+            Self::Logged => "logged",
             Self::Ignored => "ignored",
             Self::Limited => "limited",
             Self::Malformed => "malformed",
@@ -43,6 +47,7 @@ impl From<Verdict> for Outcome {
         match verdict {
             Verdict::Answered => Self::Answered,
             Verdict::PassedOn => Self::PassedOn,
+            Verdict::Logged => Self::Logged,
             Verdict::Ignored(_) => Self::Ignored,
             Verdict::Limited => Self::Limited,
             Verdict::Malformed(_) => Self::Malformed,

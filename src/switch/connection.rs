@@ -30,6 +30,7 @@ use crate::openflow::frame::FrameBuffer;
 use crate::openflow::header::VERSION;
 use crate::openflow::packet::PacketIn;
 use crate::openflow::{Cookie, DatapathId, DecodeError, Message, MessageType, PortNo};
+use crate::responder::security_log::Record;
 use crate::responder::{Punts, Responder, Snapshot, learning};
 use crate::tls::HandshakeError;
 
@@ -48,6 +49,8 @@ pub enum Command {
         /// What changed.
         changes: Changes,
     },
+    /// What refused guards were for is closed: what waited for that is to be sent.
+    Proceed,
     /// The packets that come up are this one's to answer.
     Respond(Box<Responder>),
     /// What they are answered from changed.
@@ -93,6 +96,8 @@ pub enum News {
     Progress(Box<Progress>),
     /// What came up since the last time.
     Punts(Box<Punts>),
+    /// What the firewall tells of packets.
+    SecurityLog(Vec<Record>),
     /// Who connected does not speak as it has to here, or is not who it has to be.
     Refused {
         /// Where it connects from.
@@ -206,6 +211,7 @@ impl Driver {
                         self.on_event(event, &mut session, began.elapsed(), &mut outbox).await?;
                     }
                     self.responder.on_tick(began.elapsed(), &mut outbox.answers);
+                    self.report_records();
                     self.report_punts();
                     self.tell_counters();
                 }
@@ -243,6 +249,7 @@ impl Driver {
         match command {
             Command::Adopt(wanted) => session.adopt(*wanted, now, &mut outbox.session)?,
             Command::Update { generation, changes } => session.update(generation, changes),
+            Command::Proceed => session.proceed(),
             Command::Respond(responder) => {
                 let before = mem::replace(&mut self.responder, *responder);
                 self.responder.inherit(before);
@@ -279,6 +286,7 @@ impl Driver {
         }
         self.answer(&mut packets, now, outbox);
         session.heard(now);
+        self.report_records();
         Ok(())
     }
 
@@ -348,6 +356,16 @@ impl Driver {
         let report = Report { connection: self.connection, news: News::Learning(counters) };
         if counters != self.told && self.reports.try_send(report).is_ok() {
             self.told = counters;
+        }
+    }
+
+    /// When the agent is behind, records wait for the next time, or find no place.
+    fn report_records(&mut self) {
+        if self.responder.has_records()
+            && let Ok(permit) = self.reports.try_reserve()
+        {
+            let records = self.responder.take_records();
+            permit.send(Report { connection: self.connection, news: News::SecurityLog(records) });
         }
     }
 

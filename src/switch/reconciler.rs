@@ -5,6 +5,9 @@
 //! or by the flow monitor, or committed. What differs goes out in one batch at a time, as one bundle:
 //! adds first, then deletes. A flow that the switch refuses is *rejected*: left out of the batch, shown,
 //! and tried again later.
+//!
+//! If it is a guard ([`Kind::is_guard`](cookie::Kind::is_guard)), what was to come into effect with it would open something.
+//! Nothing more is sent then until the agent has closed what the guard was for.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -74,6 +77,8 @@ pub struct Progress {
     pub flow_mods: u64,
     /// Flows that somebody else changed or removed and that were put right.
     pub repaired: u64,
+    /// A guard was refused: nothing is sent until the agent says so.
+    pub held: bool,
 }
 
 /// The numbers of a [`Progress`], at no cost.
@@ -84,11 +89,16 @@ pub struct Counts {
     rejected: usize,
     flow_mods: u64,
     repaired: u64,
+    /// A guard was refused: nothing is sent until the agent says so.
+    pub held: bool,
 }
 
 /// First wait before a rejected flow is tried again; doubles up to [`RETRY_LIMIT`].
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LIMIT: Duration = Duration::from_secs(300);
+
+/// How long the agent may take to close what a refused guard was for. Others wait for their flows too.
+const HELD_AT_MOST: Duration = Duration::from_secs(5);
 
 /// A commit names one refused flow at a time. After so many failed ones in a row the changes go between
 /// barriers once, where every refused flow is named and holds no other back.
@@ -107,6 +117,8 @@ pub struct Reconciler {
     fresh: bool,
     in_flight: Option<Batch>,
     rejected: HashMap<Arc<Flow>, Refusal>,
+    /// A guard was refused: nothing is sent before then, unless the agent says so.
+    held_until: Option<Duration>,
     /// False once the switch has refused a bundle as such.
     bundles: bool,
     /// Commits that failed in a row.
@@ -133,6 +145,7 @@ impl Reconciler {
             fresh: false,
             in_flight: None,
             rejected: HashMap::new(),
+            held_until: None,
             bundles: true,
             failed_commits: 0,
             audited: false,
@@ -291,6 +304,9 @@ impl Reconciler {
 
     /// Puts rejected flows whose time has come back into the queue.
     pub fn on_tick(&mut self, now: Duration) {
+        if self.held_until.is_some_and(|held_until| held_until <= now) {
+            self.proceed();
+        }
         if !self.audited {
             return;
         }
@@ -303,20 +319,54 @@ impl Reconciler {
         }
     }
 
+    /// What refused guards were for is closed.
+    pub fn proceed(&mut self) {
+        self.held_until = None;
+    }
+
     /// Writes what is to be sent next, as long as `out` is short; begins a batch if none is on its way.
     /// Messages get the xids from `next_xid` on.
     pub fn write(&mut self, next_xid: &mut Xid, out: &mut Writer) -> Result<(), EncodeError> {
-        if self.in_flight.is_none() && self.audited && !self.unsure && !self.queue.is_empty() {
+        let may_begin = self.in_flight.is_none() && self.audited && !self.unsure && self.held_until.is_none();
+        if may_begin && !self.queue.is_empty() {
             let operations = self.take_queue();
             if !operations.is_empty() {
-                self.flow_mods += operations.len() as u64;
-                let bundle = self.bundles && self.failed_commits < FAILED_COMMITS;
-                self.in_flight = Some(Batch::new(operations, self.wanted_generation, bundle, next_xid));
+                self.in_flight = Some(self.begin(operations, next_xid));
             }
         }
         match &mut self.in_flight {
             Some(batch) => batch.write(out),
             None => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, operations: Vec<Operation>, next_xid: &mut Xid) -> Batch {
+        let bundle = self.bundles && self.failed_commits < FAILED_COMMITS;
+        let (operations, generation) = match bundle {
+            true => (operations, self.wanted_generation),
+            false => self.guards_first(operations),
+        };
+        self.flow_mods += operations.len() as u64;
+        Batch::new(operations, generation, bundle, next_xid)
+    }
+
+    /// Between barriers each operation is in effect by itself: guards have to be before anything else is sent, and the
+    /// others wait.
+    fn guards_first(&mut self, operations: Vec<Operation>) -> (Vec<Operation>, u64) {
+        let is_guard = |operation: &Operation| matches!(operation, Operation::Add(flow) if is_guard(flow));
+        let (guards, others): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_guard);
+        if guards.is_empty() || others.is_empty() {
+            return ([guards, others].concat(), self.wanted_generation);
+        }
+        others.into_iter().for_each(|operation| self.requeue(operation));
+        (guards, self.confirmed_generation)
+    }
+
+    fn requeue(&mut self, operation: Operation) {
+        match operation {
+            Operation::Add(flow) => self.queue.add.push(flow),
+            Operation::Delete(flow) => self.queue.delete.push(flow),
+            Operation::Forget(scope) => self.queue.forget.push(scope),
         }
     }
 
@@ -393,9 +443,7 @@ impl Reconciler {
                 // It stands where it stood, and the next audit finds it.
                 (Some(_), Operation::Delete(_) | Operation::Forget(_)) => {}
                 (None, operation) if outcome == Outcome::Done => self.install(operation),
-                (None, Operation::Add(flow)) => self.queue.add.push(flow),
-                (None, Operation::Delete(flow)) => self.queue.delete.push(flow),
-                (None, Operation::Forget(scope)) => self.queue.forget.push(scope),
+                (None, operation) => self.requeue(operation),
             }
         }
         if outcome == Outcome::Done && !self.unsure {
@@ -420,6 +468,9 @@ impl Reconciler {
         if self.wanted.get(&flow.key()) != Some(&flow) {
             return;
         }
+        if is_guard(&flow) && !self.rejected.contains_key(&flow) {
+            self.held_until = Some(now + HELD_AT_MOST);
+        }
         let refusal = self.rejected.entry(flow).or_insert(Refusal { code, attempts: 0, retry_at: None });
         let wait = RETRY_FIRST.saturating_mul(1 << refusal.attempts.min(16)).min(RETRY_LIMIT);
         *refusal = Refusal { code, attempts: refusal.attempts + 1, retry_at: Some(now + wait) };
@@ -436,12 +487,13 @@ impl Reconciler {
             self.confirmed_generation = self.wanted_generation;
         }
         let (generation, rejected) = (self.confirmed_generation, self.rejected.len());
-        Counts { generation, rejected, flow_mods: self.flow_mods, repaired: self.repaired }
+        let held = self.held_until.is_some();
+        Counts { generation, rejected, flow_mods: self.flow_mods, repaired: self.repaired, held }
     }
 
     /// How far it is. Once it is quiet, all that is wanted is in effect but for what is rejected.
     pub fn progress(&mut self) -> Progress {
-        let Counts { generation, flow_mods, repaired, .. } = self.counts();
+        let Counts { generation, flow_mods, repaired, held, .. } = self.counts();
         let refused = self.rejected.iter();
         let mut rejected: Vec<_> = refused
             .map(|(flow, refusal)| Rejected { flow: flow.clone(), code: refusal.code, attempts: refusal.attempts })
@@ -449,13 +501,18 @@ impl Reconciler {
         rejected.sort_unstable_by(|a, b| a.flow.key().cmp(&b.flow.key()));
         let wanted = self.wanted.len();
         let installed = if self.is_quiet() { wanted.saturating_sub(rejected.len()) } else { self.installed.len() };
-        Progress { generation, wanted, installed, rejected, flow_mods, repaired }
+        Progress { generation, wanted, installed, rejected, flow_mods, repaired, held }
     }
 
     /// The switch does without bundles.
     pub fn without_bundles(&self) -> bool {
         !self.bundles
     }
+}
+
+/// True for a flow whose absence would open something.
+fn is_guard(flow: &Flow) -> bool {
+    matches!(cookie::decode(flow.cookie), Some((Ok(kind), _)) if kind.is_guard())
 }
 
 /// True if a flow was refused and its time has not come.

@@ -292,6 +292,13 @@ impl Session {
         }
     }
 
+    /// What refused guards were for is closed: what waited for that is sent.
+    pub fn proceed(&mut self) {
+        if let Some(reconciler) = &mut self.reconciler {
+            reconciler.proceed();
+        }
+    }
+
     /// Sends a packet through the switch's NORMAL, as if it came from `in_port`.
     pub fn packet_out(&mut self, in_port: PortNo, frame: &[u8], out: &mut Writer) -> Result<(), SessionError> {
         let mut actions = Writer::new();
@@ -471,7 +478,8 @@ impl Session {
         let reconciler = self.reconciler.as_mut()?;
         let counts = reconciler.counts();
         let newer = counts.generation != self.reported.generation;
-        if !(newer || (reconciler.is_quiet() && counts != self.reported)) {
+        let rests = reconciler.is_quiet() || counts.held;
+        if !(newer || (rests && counts != self.reported)) {
             return None;
         }
         self.reported = counts;

@@ -30,6 +30,11 @@ pub(super) fn bad(priority: u16, how: u64) -> Arc<Flow> {
     with_cookie(priority, 1, cookie::cookie(Kind::Normal, "").0 | how)
 }
 
+/// A guard; the simulator refuses it as `how` says, 0: not at all.
+pub(super) fn guard(priority: u16, how: u64) -> Arc<Flow> {
+    with_cookie(priority, 1, cookie::cookie(Kind::PortReached, "").0 & cookie::KIND_MASK | how)
+}
+
 pub(super) fn wanted(flows: impl IntoIterator<Item = Arc<Flow>>) -> Wanted {
     Wanted { ownership: Ownership::All, flows: flows.into_iter().collect(), learnt: Vec::new(), generation: 1 }
 }

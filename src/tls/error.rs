@@ -21,7 +21,7 @@ pub enum HandshakeError {
     UnknownIssuer,
     #[error(transparent)]
     WrongName(WrongName),
-    #[error("its certificate is refused: {0}")]
+    #[error("its certificate is refused: {}", about_certificate(.0))]
     BadCertificate(CertificateError),
     #[error("it presents no certificate")]
     NoCertificate,
@@ -35,7 +35,7 @@ pub enum HandshakeError {
     Incompatible(PeerIncompatible),
     #[error("it did not finish the TLS handshake within {0:?}")]
     TimedOut(Duration),
-    #[error("it closed the connection during the TLS handshake")]
+    #[error("it closed the connection during the TLS handshake; does it speak TLS?")]
     Closed,
     #[error("{0:?} is no host name and no address")]
     BadHost(String),
@@ -109,6 +109,22 @@ impl HandshakeError {
     }
 }
 
+/// What rustls wraps is webpki's.
+pub(super) fn about_certificate(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Other(other) => other.0.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// [`about_certificate`], or what else is wrong.
+pub(super) fn about(error: &Error) -> String {
+    match error {
+        Error::InvalidCertificate(error) => about_certificate(error),
+        other => other.to_string(),
+    }
+}
+
 fn is_about_certificates(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -134,7 +150,7 @@ fn in_words(alert: AlertDescription) -> String {
     }
 }
 
-/// A length of time for people.
+/// A length of time for people, in days: what is said of a peer that tries again and again stays the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Span(Duration);
 
@@ -146,14 +162,11 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let (count, unit) = match seconds {
-            0..60 => (seconds, "second"),
-            60..3_600 => (seconds / 60, "minute"),
-            3_600..86_400 => (seconds / 3_600, "hour"),
-            _ => (seconds / 86_400, "day"),
-        };
-        write!(out, "{count} {unit}{}", if count == 1 { "" } else { "s" })
+        match self.0.as_secs() / 86_400 {
+            0 => out.write_str("less than a day"),
+            1 => out.write_str("a day"),
+            days => write!(out, "{days} days"),
+        }
     }
 }
 
@@ -162,14 +175,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_told_in_the_largest_unit() {
-        let since = |seconds| Span::between(UnixTime::since_unix_epoch(Duration::ZERO), at(seconds)).to_string();
-        fn at(seconds: u64) -> UnixTime {
-            UnixTime::since_unix_epoch(Duration::from_secs(seconds))
-        }
-        assert_eq!(
-            [1, 59, 60, 7_199, 86_400, 200_000].map(since),
-            ["1 second", "59 seconds", "1 minute", "1 hour", "1 day", "2 days"]
-        );
+    fn spans_are_told_in_days() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let since = |seconds| Span::between(at(0), at(seconds)).to_string();
+        assert_eq!([0, 86_399, 86_400, 200_000].map(since), ["less than a day", "less than a day", "a day", "2 days"]);
     }
 }

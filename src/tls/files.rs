@@ -15,7 +15,7 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, InconsistentKeys, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::error::Span;
+use super::error::{Span, about};
 use super::verify::{ClientVerifier, PeerNames, ServerVerifier};
 use super::{Configs, Settings};
 
@@ -48,11 +48,11 @@ pub enum FileProblem {
     NoCertificate,
     #[error("found no private key, expected \"-----BEGIN PRIVATE KEY-----\" (not encrypted)")]
     NoKey,
-    #[error("the private key cannot be used: {0}")]
+    #[error("the private key cannot be used: {}", about(.0))]
     BadKey(Error),
     #[error("the private key does not belong to the certificate in {}", .0.display())]
     NotItsKey(PathBuf),
-    #[error("the certificate cannot be used: {0}")]
+    #[error("the certificate cannot be used: {}", about(.0))]
     BadCertificate(Error),
     #[error("the certificate expired {0} ago")]
     Expired(Span),

@@ -256,22 +256,7 @@ impl Report {
             places.push((&problem.place, matches!(problem.fault, Fault::UnknownKey { .. })));
             places.extend(problem.other.iter().map(|(place, _)| (place, false)));
         }
-        // How many steps of each place were found, and where the last of them is.
-        let mut found = vec![(0, 0); places.len()];
-        for &chunk in chunks {
-            let Some(root) = parse_chunk(chunk) else { continue };
-            for ((place, is_key), best) in places.iter().zip(&mut found) {
-                let (depth, offset) = walk(&root, place, *is_key);
-                if depth > best.0 {
-                    *best = (depth, chunk.0 + offset);
-                }
-            }
-        }
-        let offsets: Vec<usize> = found.iter().map(|(_, offset)| *offset).collect();
-        // A value that is only a default stands in no line.
-        let written: Vec<bool> =
-            places.iter().zip(&found).map(|((place, _), (depth, _))| *depth == place.0.len()).collect();
-        let mut found = positions_in(text, &offsets).into_iter().zip(written);
+        let mut found = locate(text, chunks, &places).into_iter();
         for problem in &mut self.problems {
             let Some((mut here, written)) = found.next() else { break };
             if let Some((place, position)) = &mut problem.other {
@@ -302,6 +287,37 @@ impl Report {
         }
         Refused { problems: self.problems, more: self.more }
     }
+}
+
+/// Where each of these values stands in a text, or the last thing on the way to it that does; true if it stands there
+/// itself. A place may be that of a key.
+fn locate(text: &str, chunks: &[(usize, &str)], places: &[(&Place, bool)]) -> Vec<(Position, bool)> {
+    // How many steps of each place were found, and where the last of them is.
+    let mut found = vec![(0, 0); places.len()];
+    for &chunk in chunks {
+        let Some(root) = parse_chunk(chunk) else { continue };
+        for ((place, is_key), best) in places.iter().zip(&mut found) {
+            let (depth, offset) = walk(&root, place, *is_key);
+            if depth > best.0 {
+                *best = (depth, chunk.0 + offset);
+            }
+        }
+    }
+    let offsets: Vec<usize> = found.iter().map(|(_, offset)| *offset).collect();
+    // A value that is only a default stands in no line.
+    let written = places.iter().zip(&found).map(|((place, _), (depth, _))| *depth == place.0.len());
+    positions_in(text, &offsets).into_iter().zip(written).collect()
+}
+
+/// Where these values stand in a text that is a document; `None` for one that does not. `size` as for [`chunks`].
+pub(crate) fn positions_of(text: &str, size: usize, places: &[Place]) -> Vec<Option<Position>> {
+    let text = without_byte_order_mark(text);
+    let places: Vec<(&Place, bool)> = places.iter().map(|place| (place, false)).collect();
+    let mut found = locate(text, &chunks(text, size), &places);
+    if found.iter().any(|(_, written)| !written) {
+        found = locate(text, &[(0, text)], &places);
+    }
+    found.into_iter().map(|(position, written)| written.then_some(position)).collect()
 }
 
 /// Follows a place as far as it goes: the number of steps, and the offset of what is there.

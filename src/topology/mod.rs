@@ -33,8 +33,9 @@ pub use ipv6::{Dhcpv6, Ipv6Mode, Ipv6Router};
 pub use model::{AddressPair, Name, Network, NetworkKind, Node, Port, Subnet};
 pub use mtu::{Mtu, MtuLimit, Underlay};
 pub use security::{
-    AddressGroup, DEFAULT_GROUP, Direction, Ethertype, Log, Remote, RemoteAddress, RemoteUse, Rule, SecurityGroup,
-    Service, protocol_name,
+    AddressGroup, Count, DEFAULT_GROUP, Direction, Ethertype, Exchange, Log, Mismatch, NoWay, Pass, Passage, Payload,
+    Protocol, Remote, RemoteAddress, RemoteUse, Role, Rule, RuleRef, SecurityGroup, Service, Stop, Traffic, Verdict,
+    has_ports, protocol_name, protocol_number,
 };
 
 pub(crate) use check::{check_device, check_name};

@@ -94,7 +94,15 @@ impl LabBuilder {
             allowed_address_pairs: Vec::new(),
             security_groups: None,
         };
-        VmSpec { port, host: host.into(), binding: Binding::IfaceId, known: true, plugged: true, dad: false }
+        VmSpec {
+            port,
+            host: host.into(),
+            binding: Binding::IfaceId,
+            known: true,
+            plugged: true,
+            dad: false,
+            mute: false,
+        }
     }
 
     /// More of `heddle.toml` for one host; tables are merged with what the harness writes.

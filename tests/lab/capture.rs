@@ -15,6 +15,9 @@ use super::command::{eventually, must};
 use super::frame::Frame;
 use super::netns;
 
+/// As much of a frame as tcpdump takes by default.
+const WHOLE: u32 = 262_144;
+
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
 
@@ -30,12 +33,18 @@ pub struct Capture {
 impl Capture {
     /// Captures on `interface` of `namespace` into a new file in `dir`.
     pub(super) fn start(namespace: &str, interface: &str, dir: &Path) -> Self {
+        Self::start_with_length(namespace, interface, dir, WHOLE)
+    }
+
+    /// Likewise, up to `length` bytes of each frame: the kernel's buffer has room for the more of them.
+    pub(super) fn start_with_length(namespace: &str, interface: &str, dir: &Path, length: u32) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let file = dir.join(format!("{interface}-{number}.pcap"));
         let mut child = netns::command(namespace, "tcpdump")
             .args(["-i", interface, "-U", "--immediate-mode", "-n", "-Z", "root", "-w"])
             .arg(&file)
+            .args(["-s", &length.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

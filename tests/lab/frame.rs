@@ -156,6 +156,18 @@ pub fn udp((source, destination): (&str, &str), addresses: (&str, &str), ports: 
     [ethernet, ip, ports, hex("0008 0000"), vec![0; 18]].concat()
 }
 
+/// ICMP over IPv4 with an empty body: who sends it to whom (MAC), addresses, type and code.
+pub fn icmp((source, destination): (&str, &str), addresses: (&str, &str), message: (u8, u8)) -> Vec<u8> {
+    let addresses = [address(addresses.0), address(addresses.1)].concat();
+    let mut ip = [&hex("45 00 0024 0000 0000 40 01 0000")[..], &addresses].concat();
+    let sum = checksum(&ip);
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    let mut icmp = [&[message.0, message.1][..], &[0; 14]].concat();
+    let sum = checksum(&icmp);
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    [hex(destination), hex(source), IPV4.to_be_bytes().to_vec(), ip, icmp, vec![0; 10]].concat()
+}
+
 /// A UDP datagram over IPv6 without content, from a link-local address to all DHCPv6 servers: who sends it (MAC), ports.
 pub fn udp6(source: &str, ports: (u16, u16)) -> Vec<u8> {
     let addresses = [address6(&link_local(source)), address6("ff02::1:2")].concat();

@@ -48,11 +48,17 @@ pub(super) fn program_path(name: &str) -> PathBuf {
 impl Host {
     /// Starts `heddle run`; what it logs is added to `heddle.log`.
     pub fn start_heddle(&self) {
+        self.start_heddle_by(&[&program("heddle").display().to_string()]);
+    }
+
+    /// [`Self::start_heddle`] by another command that ends in the program, for instance `setpriv`.
+    pub fn start_heddle_by(&self, words: &[&str]) {
         let mut daemon = self.daemon.lock().unwrap();
         assert!(daemon.is_none(), "heddle of {} runs already", self.name());
         let log = OpenOptions::new().create(true).append(true).open(self.dir().join("heddle.log"));
         let child = self
-            .command(&program("heddle").display().to_string())
+            .command(words[0])
+            .args(&words[1..])
             .args(["run", "-c", &self.config_path()])
             .env("HEDDLE_RUNDIR", self.run_dir())
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or("info,heddle=debug".into()))

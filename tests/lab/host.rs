@@ -151,8 +151,13 @@ impl Host {
 
     /// Starts `ovsdb-server` on the database that is there.
     pub fn start_ovsdb(&self) {
+        self.start_ovsdb_by(&[]);
+    }
+
+    /// [`Self::start_ovsdb`] by another command that ends in the program.
+    pub fn start_ovsdb_by(&self, words: &[&str]) {
         let remote = format!("--remote=punix:{}", self.dir.join("db.sock").display());
-        let database = self.dir.join("conf.db");
+        let database = self.dir.join("conf.db").display().to_string();
         // As `ovs-ctl` starts it: `set-manager` and `set-ssl` of ovs-vsctl take effect.
         let more = [
             "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
@@ -160,14 +165,20 @@ impl Host {
             "--certificate=db:Open_vSwitch,SSL,certificate",
             "--bootstrap-ca-cert=db:Open_vSwitch,SSL,ca_cert",
         ];
-        self.spawn_daemon("ovsdb-server", &[&[&*remote], &more[..], &[&database.display().to_string()]].concat());
+        let args = [&[&*remote], &more[..], &[&*database]].concat();
+        self.spawn_daemon_by(words, "ovsdb-server", &args);
     }
 
     fn spawn_daemon(&self, program: &str, args: &[&str]) {
+        self.spawn_daemon_by(&[], program, args);
+    }
+
+    fn spawn_daemon_by(&self, words: &[&str], program: &str, args: &[&str]) {
         let file = |suffix: &str| self.dir.join(format!("{program}.{suffix}")).display().to_string();
         let (pidfile, log) = (format!("--pidfile={}", file("pid")), format!("--log-file={}", file("log")));
         let common = ["--detach", "--no-chdir", "-vconsole:off", "-vsyslog:off", &pidfile, &log];
-        must(self.command(program).args(common).args(args));
+        let words = [words, &[program]].concat();
+        must(self.command(words[0]).args(&words[1..]).args(common).args(args));
     }
 
     /// Ends `ovs-vswitchd`; flows and datapath are gone, the database stays.

@@ -75,7 +75,8 @@ pub fn flood_frame(namespace: &str, interface: &str, frame: &[u8], pause: Durati
     })
 }
 
-fn link_address(interface: &str) -> Option<LinkAddr> {
+/// The link of that name in the namespace of this thread.
+pub(super) fn link_address(interface: &str) -> Option<LinkAddr> {
     let addresses = getifaddrs().expect("the kernel lists its interfaces");
     addresses.filter(|a| a.interface_name == interface).find_map(|a| a.address?.as_link_addr().copied())
 }

@@ -40,6 +40,8 @@ pub struct VmSpec {
     pub plugged: bool,
     /// IPv6 duplicate address detection.
     pub dad: bool,
+    /// Its kernel has no addresses, so that it says nothing: the test speaks for it.
+    pub mute: bool,
 }
 
 impl VmSpec {
@@ -97,6 +99,12 @@ impl VmSpec {
         self
     }
 
+    /// It says nothing by itself; see [`super::RawMachines`].
+    pub fn mute(mut self) -> Self {
+        self.mute = true;
+        self
+    }
+
     /// The name of its interface on the host.
     pub fn interface(&self) -> String {
         let name = format!("tap-{}", self.port.name);
@@ -115,7 +123,8 @@ impl VmSpec {
             format!("link add eth0 address {mac} mtu {mtu} type veth peer name {tap} mtu {mtu} netns {host}"),
             "link set lo up".into(),
         ];
-        lines.extend(self.port.fixed_ips.iter().map(|ip| format!("addr add {} dev eth0", with_prefix(*ip, network))));
+        let ips = self.port.fixed_ips.iter().filter(|_| !self.mute);
+        lines.extend(ips.map(|ip| format!("addr add {} dev eth0", with_prefix(*ip, network))));
         lines.push("link set eth0 up".into());
         ip_batch(Some(namespace), &lines);
         ip_batch(Some(host), &[format!("link set {tap} up")]);
@@ -123,7 +132,7 @@ impl VmSpec {
     }
 
     fn set_ipv6(&self, namespace: &str) {
-        if self.port.fixed_ips.iter().all(IpAddr::is_ipv4) {
+        if self.mute || self.port.fixed_ips.iter().all(IpAddr::is_ipv4) {
             return netns::silence_ipv6(namespace);
         }
         let dad = if self.dad { "1" } else { "0" };
@@ -295,6 +304,11 @@ impl Vm<'_> {
     /// Captures on `eth0`.
     pub fn capture(&self) -> Capture {
         Capture::start(&self.namespace(), "eth0", &self.lab.dir())
+    }
+
+    /// Captures on `eth0` the headers of packets, so that none is missed on a busy link.
+    pub fn capture_headers(&self) -> Capture {
+        Capture::start_with_length(&self.namespace(), "eth0", &self.lab.dir(), 128)
     }
 
     /// Forgets what ARP and ND have told.

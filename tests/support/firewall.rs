@@ -1,45 +1,17 @@
 //! What security groups mean, read off the topology: no flows. The measure for those that do it by flows.
 //!
-//! [`sends`] and [`receives`] are the two questions: may this leave that port, may it enter. What is known of the
-//! packet's connection is [`Seen`]; who keeps connections over several packets, asks once for each.
+//! [`leaves`] and [`enters`] say what holds for a port whatever its groups say; [`by_rules`] what these say. What is
+//! known of the packet's connection is [`Seen`]; [`super::firewall_connections`] keeps connections over several packets.
 
 use std::net::IpAddr;
 
 use heddle::openflow::MacAddr;
 use heddle::topology::{Direction, Ethertype, Port, Remote, Rule, Service, Topology};
 
-/// An IP packet between two machines.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Probe {
-    pub eth_src: MacAddr,
-    pub eth_dst: MacAddr,
-    pub src: IpAddr,
-    pub dst: IpAddr,
-    pub what: What,
-}
-
-/// What it carries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
-    Tcp {
-        src: u16,
-        dst: u16,
-    },
-    Udp {
-        src: u16,
-        dst: u16,
-    },
-    /// ICMP or ICMPv6, by the family of the packet.
-    Icmp {
-        icmp_type: u8,
-        code: u8,
-    },
-    /// A protocol without ports.
-    Other(u8),
-}
+use super::firewall_packet::{About, Body, Ip, Load, Packet, Segment};
 
 /// What is known of the packet's connection where it is asked about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Seen {
     /// Nothing: it begins one.
     New,
@@ -53,64 +25,120 @@ pub enum Seen {
     RevokedReply,
     /// It is an ICMP error about one that was allowed.
     Related,
+    /// It is an ICMP error about one that was allowed once and then was not.
+    RevokedRelated,
     /// It does not fit to any.
     Invalid,
 }
 
-impl Probe {
-    fn ethertype(&self) -> Ethertype {
-        Ethertype::of(self.src.into())
-    }
+/// What holds for a packet before any rule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Base {
+    /// It goes no further, and why.
+    Refused(&'static str),
+    /// It leaves and enters whatever anybody's rules say.
+    Free,
+    /// It leaves or enters whatever this port's rules say.
+    Needed,
+    /// It is for the rules to say.
+    Rules,
+}
 
-    fn is_dhcp(&self, ports: [(u16, u16); 2]) -> bool {
-        let expected = ports[usize::from(self.ethertype() == Ethertype::Ipv6)];
-        matches!(self.what, What::Udp { src, dst } if (src, dst) == expected)
-    }
+/// What the rules of a port's groups say.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Ruling {
+    Allowed,
+    Refused,
+    /// Its connection was allowed, and is not any more: refused, and so is all that belongs to it.
+    Cut,
+}
 
-    /// From a client to a server.
-    fn is_dhcp_request(&self) -> bool {
-        self.is_dhcp([(68, 67), (546, 547)])
-    }
+/// ICMPv6 types (RFC 2710 §3.1, RFC 4861 §4).
+const LISTENER_QUERY: u8 = 130;
+const ROUTER_SOLICITATION: u8 = 133;
+const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
-    /// From a server to a client.
-    fn is_dhcp_answer(&self) -> bool {
-        self.is_dhcp([(67, 68), (547, 546)])
-    }
+/// Is it UDP from the first of these ports to the second, by its family?
+fn is_udp(ip: &Ip, ports: [(u16, u16); 2]) -> bool {
+    let expected = ports[usize::from(ip.src.is_ipv6())];
+    matches!(ip.load, Load::Udp { src, dst } if (src, dst) == expected)
+}
 
-    fn icmpv6_type(&self) -> Option<u8> {
-        match (self.what, self.ethertype()) {
-            (What::Icmp { icmp_type, .. }, Ethertype::Ipv6) => Some(icmp_type),
-            _ => None,
+/// From a DHCP client to a server.
+fn is_dhcp_request(ip: &Ip) -> bool {
+    is_udp(ip, [(68, 67), (546, 547)])
+}
+
+/// From a DHCP server to a client.
+fn is_dhcp_answer(ip: &Ip) -> bool {
+    is_udp(ip, [(67, 68), (547, 546)])
+}
+
+fn icmpv6_type(ip: &Ip) -> Option<u8> {
+    match ip.load {
+        Load::Icmp { icmp_type, .. } if ip.src.is_ipv6() => Some(icmp_type),
+        _ => None,
+    }
+}
+
+/// May the packet leave this port, before any rule?
+pub fn leaves(port: &Port, packet: &Packet) -> Base {
+    if !port.port_security {
+        return Base::Needed;
+    }
+    let ip = match &packet.body {
+        Body::Arp { sha, spa, .. } => {
+            let own = *sha == packet.eth_src && owns(port, *sha, (*spa).into());
+            return if own { Base::Free } else { Base::Refused("ARP in another's name") };
+        }
+        Body::Rarp(_) if macs(port).any(|mac| mac == packet.eth_src) => return Base::Free,
+        Body::Rarp(_) => return Base::Refused("RARP from another's MAC address"),
+        Body::Unknown => return Base::Refused("no protocol of ours"),
+        Body::Ip(ip) => ip,
+    };
+    let without_address =
+        is_dhcp_request(ip) && packet.eth_src == port.mac_address && ip.src == IpAddr::from([0, 0, 0, 0]);
+    if !owns(port, packet.eth_src, ip.src) && !without_address {
+        return Base::Refused("from an address that is not its own");
+    }
+    match icmpv6_type(ip) {
+        Some(ROUTER_ADVERTISEMENT) => return Base::Refused("a machine is no router"),
+        Some(LISTENER_QUERY | ROUTER_SOLICITATION | NEIGHBOUR_SOLICITATION) => return Base::Free,
+        Some(NEIGHBOUR_ADVERTISEMENT) => {
+            let own =
+                matches!(&ip.load, Load::Icmp { about: About::Address(target), .. } if may_advertise(port, *target));
+            return if own { Base::Free } else { Base::Refused("the advertisement of another's address") };
+        }
+        _ => {}
+    }
+    match ip {
+        ip if is_dhcp_answer(ip) => Base::Refused("a machine is no DHCP server"),
+        ip if is_dhcp_request(ip) => Base::Needed,
+        _ => Base::Rules,
+    }
+}
+
+/// May the packet enter this port, before any rule?
+pub fn enters(port: &Port, packet: &Packet) -> Base {
+    if !port.port_security {
+        return Base::Needed;
+    }
+    match &packet.body {
+        Body::Arp { .. } => Base::Needed,
+        Body::Rarp(_) | Body::Unknown => Base::Refused("no protocol of ours"),
+        Body::Ip(ip) => {
+            let discovery = [LISTENER_QUERY, ROUTER_ADVERTISEMENT, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT];
+            let needed = is_dhcp_answer(ip) || icmpv6_type(ip).is_some_and(|it| discovery.contains(&it));
+            if needed { Base::Needed } else { Base::Rules }
         }
     }
 }
 
-/// May the packet leave this port?
-pub fn sends(topology: &Topology, port: &Port, probe: &Probe, seen: Seen) -> bool {
-    if !port.port_security {
-        return true;
-    }
-    let dhcp_without_address =
-        probe.is_dhcp_request() && probe.eth_src == port.mac_address && probe.src == IpAddr::from([0, 0, 0, 0]);
-    if !owns(port, probe.eth_src, probe.src) && !dhcp_without_address {
-        return false;
-    }
-    match probe.icmpv6_type() {
-        // A machine is no router.
-        Some(134) => return false,
-        Some(130 | 133 | 135) => return true,
-        _ => {}
-    }
-    if probe.is_dhcp_answer() {
-        return false;
-    }
-    probe.is_dhcp_request() || by_rules(topology, port, Direction::Egress, probe, seen)
-}
-
-/// May the packet enter this port?
-pub fn receives(topology: &Topology, port: &Port, probe: &Probe, seen: Seen) -> bool {
-    let needed = probe.is_dhcp_answer() || matches!(probe.icmpv6_type(), Some(130 | 134 | 135 | 136));
-    !port.port_security || needed || by_rules(topology, port, Direction::Ingress, probe, seen)
+/// The MAC addresses that the port may use.
+pub fn macs(port: &Port) -> impl Iterator<Item = MacAddr> {
+    port.allowed_address_pairs.iter().map(|pair| pair.mac_address).chain([port.mac_address])
 }
 
 /// Is the pair of addresses the port's?
@@ -119,42 +147,63 @@ fn owns(port: &Port, mac: MacAddr, address: IpAddr) -> bool {
     let pair =
         port.allowed_address_pairs.iter().any(|pair| pair.mac_address == mac && pair.ip_address.contains(address));
     let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
-    let of_pair = port.allowed_address_pairs.iter().any(|pair| pair.mac_address == mac);
     let link_local = match mac == port.mac_address {
         true => is_link_local,
-        false => of_pair && address == IpAddr::from(mac.link_local_ipv6()),
+        false => macs(port).any(|own| own == mac) && address == IpAddr::from(mac.link_local_ipv6()),
     };
     fixed || pair || link_local
 }
 
-fn by_rules(topology: &Topology, port: &Port, direction: Direction, probe: &Probe, seen: Seen) -> bool {
-    let groups: Vec<_> = topology.groups_of(port).collect();
-    let rules = groups.iter().flat_map(|group| &group.rules);
-    let allowed = rules.filter(|rule| rule.direction == direction).any(|rule| allows(topology, rule, probe));
-    if groups.iter().any(|group| !group.stateful) {
-        return allowed;
-    }
+/// May the port say that the address is its own? Of link-local addresses, those of its MAC addresses only.
+fn may_advertise(port: &Port, target: std::net::Ipv6Addr) -> bool {
+    let own = IpAddr::from(target);
+    let pair = port.allowed_address_pairs.iter().any(|pair| pair.ip_address.contains(own));
+    port.fixed_ips.contains(&own) || pair || macs(port).any(|mac| mac.link_local_ipv6() == target)
+}
+
+/// Are connections of the port followed?
+pub fn is_stateful(topology: &Topology, port: &Port) -> bool {
+    topology.groups_of(port).all(|group| group.stateful)
+}
+
+/// What the rules of the port's groups say of an IP packet. Without connections each packet is on its own.
+pub fn by_rules(topology: &Topology, (port, direction): (&Port, Direction), packet: &Packet, seen: Seen) -> Ruling {
+    let Body::Ip(ip) = &packet.body else { return Ruling::Refused };
+    let stateful = is_stateful(topology, port);
+    let rules = topology.groups_of(port).flat_map(|group| &group.rules).filter(|rule| rule.direction == direction);
+    // Who does not put fragments together sees neither ports nor types.
+    let shows_ports = stateful || !ip.fragments;
+    let serves = |rule: &Rule| match rule.service {
+        Service::Ports { .. } | Service::Icmp { .. } => shows_ports && serves(rule, ip),
+        Service::Any | Service::Protocol(_) => serves(rule, ip),
+    };
+    let allows = |rule: &Rule| {
+        rule.ethertype == Ethertype::of(ip.src.into()) && serves(rule) && is_remote(topology, rule, packet, ip)
+    };
+    let allowed = if rules.into_iter().any(allows) { Ruling::Allowed } else { Ruling::Refused };
     match seen {
-        Seen::New | Seen::Forward | Seen::Revoked => allowed,
-        Seen::Reply | Seen::Related => true,
-        Seen::RevokedReply | Seen::Invalid => false,
+        _ if !stateful => allowed,
+        Seen::New | Seen::Revoked => allowed,
+        Seen::Forward if allowed == Ruling::Refused => Ruling::Cut,
+        Seen::Forward | Seen::Reply | Seen::Related => Ruling::Allowed,
+        Seen::RevokedReply | Seen::RevokedRelated | Seen::Invalid => Ruling::Refused,
     }
 }
 
-fn allows(topology: &Topology, rule: &Rule, probe: &Probe) -> bool {
-    let (other_mac, other) = match rule.direction {
-        Direction::Ingress => (probe.eth_src, probe.src),
-        Direction::Egress => (probe.eth_dst, probe.dst),
+/// Is the packet's other side that of the rule?
+fn is_remote(topology: &Topology, rule: &Rule, packet: &Packet, ip: &Ip) -> bool {
+    let (mac, address) = match rule.direction {
+        Direction::Ingress => (packet.eth_src, ip.src),
+        Direction::Egress => (packet.eth_dst, ip.dst),
     };
-    let remote = match &rule.remote {
+    match &rule.remote {
         Remote::Any => true,
-        Remote::Prefix(prefix) => prefix.contains(other),
+        Remote::Prefix(prefix) => prefix.contains(address),
         Remote::AddressGroup(name) => {
-            topology.address_group(name).unwrap().addresses.iter().any(|block| block.contains(other))
+            topology.address_group(name).unwrap().addresses.iter().any(|block| block.contains(address))
         }
-        Remote::Group(name) => topology.group_members(name).any(|member| is_of(member, other_mac, other)),
-    };
-    rule.ethertype == probe.ethertype() && remote && serves(rule, probe.what)
+        Remote::Group(name) => topology.group_members(name).any(|member| is_of(member, mac, address)),
+    }
 }
 
 /// Is it an address of this member? A pair of all addresses counts with its MAC address only.
@@ -165,21 +214,20 @@ fn is_of(member: &Port, mac: MacAddr, address: IpAddr) -> bool {
     member.fixed_ips.contains(&address) || member.allowed_address_pairs.iter().any(pair)
 }
 
-fn serves(rule: &Rule, what: What) -> bool {
-    let (protocol, port) = match what {
-        What::Tcp { dst, .. } => (6, Some(dst)),
-        What::Udp { dst, .. } => (17, Some(dst)),
-        What::Icmp { .. } => (rule.ethertype.icmp(), None),
-        What::Other(protocol) => (protocol, None),
+fn serves(rule: &Rule, ip: &Ip) -> bool {
+    let port = match ip.load {
+        Load::Tcp(Segment { dst, .. }) | Load::Udp { dst, .. } => Some(dst),
+        Load::Icmp { .. } | Load::Other(_) => None,
     };
     match rule.service {
         Service::Any => true,
-        Service::Protocol(wanted) => wanted == protocol,
+        Service::Protocol(wanted) => wanted == ip.protocol(),
         Service::Ports { protocol: wanted, first, last } => {
-            wanted == protocol && port.is_some_and(|port| (first..=last).contains(&port))
+            wanted == ip.protocol() && port.is_some_and(|port| (first..=last).contains(&port))
         }
         Service::Icmp { icmp_type: wanted, icmp_code } => {
-            matches!(what, What::Icmp { icmp_type, code } if icmp_type == wanted && icmp_code.is_none_or(|c| c == code))
+            matches!(ip.load, Load::Icmp { icmp_type, code, .. }
+                if icmp_type == wanted && icmp_code.is_none_or(|wanted| wanted == code))
         }
     }
 }

@@ -34,9 +34,8 @@ pub struct PortModel {
 
 fn rule() -> impl Strategy<Value = String> {
     let services = |ipv6: bool| {
-        prop::sample::select(vec![
-            "".to_owned(),
-            "protocol = 'tcp'".into(),
+        let all = prop::sample::select(vec![
+            "protocol = 'tcp'".to_owned(),
             "protocol = 'tcp', port_range = '80'".into(),
             "protocol = 'tcp', port_range = '79-82'".into(),
             "protocol = 'udp', port_range = '1-80'".into(),
@@ -44,16 +43,18 @@ fn rule() -> impl Strategy<Value = String> {
             "protocol = 47".into(),
             "protocol = 'icmp'".into(),
             format!("protocol = 'icmp', icmp_type = {}", if ipv6 { 128 } else { 8 }),
+            format!("protocol = 'icmp', icmp_type = {}", if ipv6 { 129 } else { 0 }),
             format!("protocol = 'icmp', icmp_type = {}, icmp_code = 1", if ipv6 { 1 } else { 3 }),
-        ])
+        ]);
+        prop_oneof![1 => Just(String::new()), 2 => all]
     };
     let remotes = |ipv6: bool| {
         let prefixes = if ipv6 { ["2001:db8::/126", "2001:db8::3/128"] } else { ["10.0.0.0/30", "10.0.0.3/32"] };
-        let mut remotes: Vec<String> = vec![String::new()];
+        let mut remotes: Vec<String> = Vec::new();
         remotes.extend(prefixes.map(|prefix| format!("remote_ip_prefix = '{prefix}'")));
         remotes.extend((0..GROUPS).map(|group| format!("remote_group = 'group{group}'")));
         remotes.extend((0..2).map(|office| format!("remote_address_group = 'office{office}'")));
-        prop::sample::select(remotes)
+        prop_oneof![1 => Just(String::new()), 1 => prop::sample::select(remotes)]
     };
     let directions = prop::sample::select(vec!["ingress", "egress"]);
     (directions, any::<bool>()).prop_flat_map(move |(direction, ipv6)| {
@@ -67,16 +68,16 @@ fn rule() -> impl Strategy<Value = String> {
 }
 
 fn rules() -> impl Strategy<Value = Vec<String>> {
-    prop::collection::vec(rule(), 0..5)
+    prop::collection::vec(rule(), 0..9)
 }
 
-fn port_model() -> impl Strategy<Value = PortModel> {
-    let stateful = prop::collection::btree_set(0..STATELESS, 0..3);
+pub fn port_model() -> impl Strategy<Value = PortModel> {
+    let stateful = prop::collection::btree_set(0..STATELESS, 0..4);
     let stateless = prop::collection::btree_set(STATELESS..GROUPS, 1..3);
     let groups = prop_oneof![
         1 => Just(None),
         4 => stateful.prop_map(|groups| Some(groups.into_iter().collect())),
-        2 => stateless.prop_map(|groups| Some(groups.into_iter().collect())),
+        1 => stateless.prop_map(|groups| Some(groups.into_iter().collect())),
     ];
     let pair = prop_oneof![
         3 => Just(None),
@@ -102,11 +103,55 @@ pub fn model() -> impl Strategy<Value = Model> {
     })
 }
 
+/// What of another model becomes this one's.
+#[derive(Clone, Debug)]
+pub enum ModelChange {
+    Group(u8),
+    Default,
+    Office(usize),
+    Port(u8),
+    Ports,
+    Everything,
+}
+
+pub fn model_change() -> impl Strategy<Value = ModelChange> {
+    prop_oneof![
+        (0..GROUPS).prop_map(ModelChange::Group),
+        Just(ModelChange::Default),
+        (0..2_usize).prop_map(ModelChange::Office),
+        (0..PORTS).prop_map(ModelChange::Port),
+        Just(ModelChange::Ports),
+        Just(ModelChange::Everything),
+    ]
+}
+
+impl ModelChange {
+    pub fn apply(self, model: &mut Model, mut other: Model) {
+        match self {
+            Self::Group(group) => drop(model.groups.insert(group, other.groups.remove(&group).unwrap_or_default())),
+            Self::Default => model.default = other.default,
+            Self::Office(office) => model.offices[office] = other.offices[office].clone(),
+            Self::Port(id) => match other.ports.remove(&id) {
+                Some(port) => drop(model.ports.insert(id, port)),
+                None => drop(model.ports.remove(&id)),
+            },
+            Self::Ports => model.ports = other.ports,
+            Self::Everything => *model = other,
+        }
+    }
+}
+
 impl Model {
     pub fn topology(&self) -> Topology {
+        let text = self.text();
+        Topology::parse(&text, "random").unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    /// `topology.toml`, a line for each thing.
+    pub fn text(&self) -> String {
         let mut text = String::new();
         for node in 0..2 {
-            writeln!(text, "nodes.node{node}.tunnel_ip = '192.0.2.{node}'").unwrap();
+            writeln!(text, "nodes.node{node}.tunnel_ip = '192.0.2.{}'", node + 1).unwrap();
         }
         for network in 0..2 {
             let subnets = "subnets = { v4 = { cidr = '10.0.0.0/24' }, v6 = { cidr = '2001:db8::/64' } }";
@@ -152,6 +197,6 @@ impl Model {
             )
             .unwrap();
         }
-        Topology::parse(&text, "random").unwrap_or_else(|error| panic!("{error}\n{text}"))
+        text
     }
 }

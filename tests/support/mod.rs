@@ -1,8 +1,13 @@
 //! What several test files share.
 #![allow(dead_code, unreachable_pub, reason = "every test file compiles this and uses its part")]
 
+pub mod dice;
 pub mod firewall;
+pub mod firewall_connections;
+pub mod firewall_network;
+pub mod firewall_packet;
 pub mod firewall_topology;
+pub mod firewall_traffic;
 pub mod flow_sim;
 pub mod model;
 pub mod ovs_trace;

@@ -103,6 +103,20 @@ impl Pki {
         self.certify_between(name, authority, ("20200101000000Z", "20210101000000Z"))
     }
 
+    /// A certificate of X.509 version 1: without extensions.
+    pub fn certify_version_1(&self, name: &str, authority: Authority) -> Pair {
+        self.ovs_pki(&["-u", "req", name]);
+        let ca = |file: &str| self.path().join(format!("pki/{}ca/{file}", authority.word()));
+        run(Command::new("openssl")
+            .current_dir(self.path())
+            .args(["x509", "-req", "-days", "10", "-set_serial", "4711", "-in", &format!("{name}-req.pem")])
+            .args(["-out", &format!("{name}-cert.pem"), "-CA"])
+            .arg(ca("cacert.pem"))
+            .arg("-CAkey")
+            .arg(ca("private/cakey.pem")));
+        self.pair(name)
+    }
+
     /// `[tls]` of one end: signed by `authority`, and knowing the other.
     pub fn settings(&self, pair: &Pair, authority: Authority) -> Settings {
         Settings {

@@ -3,16 +3,24 @@
 
 mod actions;
 mod conjunction;
+mod firewall;
 mod matching;
 mod objects;
 
 pub use objects::{Objects, TopologyError, bridge_role};
 
-use conjunction::Conjunctions;
+pub(in crate::cli) use firewall::{groups, rule_words};
 
+use conjunction::Conjunctions;
+use firewall::Firewall;
+
+use crate::flow::Flow;
+use crate::flow::sim::Hit;
 use crate::flow::table_names::{BridgeRole, table_name};
 use crate::flow::text::{Names, Printer};
 use crate::openflow::{Cookie, DecodeError, FlowStats, TableId};
+use crate::pipeline::cookie;
+use crate::topology::{Direction, Port, RuleRef};
 
 /// What is known of a bridge before its flows.
 #[derive(Clone, Copy)]
@@ -31,6 +39,7 @@ pub struct Explainer<'a> {
     printer: Printer<'a>,
     flows: Vec<Noted>,
     conjunctions: Conjunctions,
+    firewall: Firewall<'a>,
 }
 
 /// A flow that was taken in, as it prints with names.
@@ -39,6 +48,8 @@ struct Noted {
     cookie: Cookie,
     matching: String,
     actions: String,
+    /// What security groups have to do with it.
+    of_rules: Option<Flow>,
 }
 
 /// A flow that was taken in.
@@ -49,7 +60,8 @@ impl<'a> Explainer<'a> {
     /// Knows no flows yet.
     pub fn new(bridge: Bridge<'a>) -> Self {
         let printer = Printer::new(bridge.names);
-        Self { bridge, printer, flows: Vec::new(), conjunctions: Conjunctions::default() }
+        let firewall = Firewall::new(bridge.objects);
+        Self { bridge, printer, flows: Vec::new(), conjunctions: Conjunctions::default(), firewall }
     }
 
     /// Takes a flow in.
@@ -61,7 +73,8 @@ impl<'a> Explainer<'a> {
         let actions = part(text.get(range.end..).unwrap_or_default());
         let actions = actions.strip_prefix("actions=").unwrap_or_default().to_owned();
         self.conjunctions.note(flow.table, &matching, &actions);
-        self.flows.push(Noted { table: flow.table, cookie: flow.cookie, matching, actions });
+        let of_rules = self.firewall.note(flow, self.bridge.objects);
+        self.flows.push(Noted { table: flow.table, cookie: flow.cookie, matching, actions, of_rules });
         Ok(NotedFlow(self.flows.len() - 1))
     }
 
@@ -89,8 +102,23 @@ impl<'a> Explainer<'a> {
         out.extend_from_slice(format!("     # {words}\n").as_bytes());
     }
 
+    /// The port whose security groups a packet has met at this flow, and the rules by which it got past them.
+    pub fn passed(&self, hit: &Hit) -> Option<(&'a Port, Vec<RuleRef<'a>>)> {
+        self.firewall.passed(hit)
+    }
+
+    /// The port, and the direction, of which no rule let a packet through that hit this flow.
+    pub fn refused(&self, hit: &Hit) -> Option<(&'a Port, Direction)> {
+        self.firewall.refused(hit)
+    }
+
     fn sentence(&self, flow: &Noted) -> String {
-        self.bridge.objects.purpose(flow.cookie).unwrap_or_else(|| self.by_content(flow))
+        let of_rules = flow.of_rules.as_ref().and_then(|flow| self.firewall.words(flow));
+        let by_cookie = || self.bridge.objects.purpose(flow.cookie);
+        let Some(purpose) = of_rules.or_else(by_cookie) else { return self.by_content(flow) };
+        let is_firewall = matches!(cookie::decode(flow.cookie), Some((Ok(kind), _)) if kind.is_firewall());
+        let told = is_firewall && flow.actions.contains("controller(");
+        purpose + if told { "; Heddle hears of it, for the log of security groups" } else { "" }
     }
 
     fn by_content(&self, flow: &Noted) -> String {

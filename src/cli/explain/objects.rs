@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::flow::table_names::BridgeRole;
 use crate::openflow::Cookie;
 use crate::pipeline::cookie::{self, ObjectKind};
-use crate::topology::DEFAULT_GROUP;
+use crate::topology::{DEFAULT_GROUP, Topology};
 
-/// Which objects the numbers in cookies stand for: the names that stand in a topology file. Nothing else of
-/// it is looked at, so that a file which does not validate still explains. The default knows none.
+/// Which objects the numbers in cookies stand for: the names that stand in a topology file, also in one that does not
+/// validate, and if it does, what it says of them. The default knows none.
 #[derive(Debug, Default)]
 pub struct Objects {
     names: BTreeMap<(&'static str, u32), Vec<String>>,
+    topology: Option<Topology>,
 }
 
 /// A topology file that cannot be read.
@@ -58,6 +59,11 @@ impl Objects {
         self.names.get(&(kind_word(kind), number)).map_or(&[], Vec::as_slice)
     }
 
+    /// The topology, if the file validates.
+    pub fn topology(&self) -> Option<&Topology> {
+        self.topology.as_ref()
+    }
+
     /// What a flow of ours is for; `None`: it is another's.
     pub fn purpose(&self, cookie: Cookie) -> Option<String> {
         Some(match cookie::decode(cookie)? {
@@ -74,10 +80,34 @@ impl Objects {
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        let topology: toml::Table = text.parse()?;
-        let mut objects = Self::default();
+        let mut objects = match Topology::parse(text, "topology") {
+            Ok(topology) => Self::of(topology),
+            Err(_) => Self::of_names(&text.parse()?),
+        };
         // The group of ports that name none may stand in no file.
         objects.add(ObjectKind::SecurityGroup, DEFAULT_GROUP);
+        Ok(objects)
+    }
+
+    /// All that a topology has.
+    fn of(topology: Topology) -> Self {
+        let mut objects = Self::default();
+        for network in topology.networks() {
+            objects.add(ObjectKind::Network, &network.name);
+            if let Some(physical_network) = network.kind.physical_network() {
+                objects.add(ObjectKind::PhysicalNetwork, physical_network);
+            }
+        }
+        topology.ports().for_each(|port| objects.add(ObjectKind::Port, &port.name));
+        topology.nodes().for_each(|node| objects.add(ObjectKind::Node, &node.name));
+        topology.security_groups().for_each(|group| objects.add(ObjectKind::SecurityGroup, &group.name));
+        objects.topology = Some(topology);
+        objects
+    }
+
+    /// The names in a file that does not validate.
+    fn of_names(topology: &toml::Table) -> Self {
+        let mut objects = Self::default();
         for (section, kind) in [
             ("networks", ObjectKind::Network),
             ("ports", ObjectKind::Port),
@@ -91,7 +121,7 @@ impl Objects {
                 }
             }
         }
-        Ok(objects)
+        objects
     }
 
     fn add(&mut self, kind: ObjectKind, name: &str) {

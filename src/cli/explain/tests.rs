@@ -58,6 +58,22 @@ fn a_flow_is_explained_by_name_if_the_topology_has_one() {
 }
 
 #[test]
+fn a_flow_that_tells_for_the_log_says_so() {
+    let objects = Objects::parse("[ports.web1]\n").unwrap();
+    let cookie = cookie::cookie(Kind::PortNoRule, "web1").0;
+    let flow =
+        |actions: &str| format!("cookie={cookie:#x},table=82,priority=40,ct_state=-est,reg5=0x3,actions={actions}");
+    let (silent, told) = (flow("resubmit(,93)"), flow("controller(reason=no_match,max_len=128),resubmit(,93)"));
+    assert_eq!(
+        reasons(bridge(None, &objects), &[&silent, &told]),
+        [
+            "refuses what no rule of port web1 allows",
+            "refuses what no rule of port web1 allows; Heddle hears of it, for the log of security groups",
+        ]
+    );
+}
+
+#[test]
 fn a_table_is_named_where_the_bridge_is_known() {
     let heading = |role, first| {
         let mut out = Vec::new();

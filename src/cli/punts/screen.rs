@@ -81,7 +81,7 @@ impl Screen {
 }
 
 fn is_served(row: &Row) -> bool {
-    matches!(row.talker.verdict.as_str(), "answered" | "passed_on")
+    matches!(row.talker.verdict.as_str(), "answered" | "passed_on" | "logged")
 }
 
 fn style(row: &Row) -> Style {

@@ -6,7 +6,7 @@ use super::rates::{Refresh, Row};
 use crate::cli::watch::text::rate;
 
 /// The verdicts in the order in which a heading names them.
-const VERDICTS: [&str; 5] = ["answered", "passed_on", "ignored", "limited", "malformed"];
+const VERDICTS: [&str; 6] = ["answered", "passed_on", "logged", "ignored", "limited", "malformed"];
 
 /// `compute1: 12.0 packets/s: 11.0 answered, 1.0 limited; answers take 20 us, 99 of 100 at most 50 us`.
 pub(super) fn heading(refresh: &Refresh) -> String {

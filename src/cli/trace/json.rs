@@ -18,7 +18,7 @@ pub(super) fn write(trace: &Trace, words: &Words<'_>, out: &mut impl Write) -> i
 
 fn leg_value(leg: &Leg, words: &Words<'_>) -> Value {
     let outputs: Vec<Value> = leg.deliveries.iter().map(|delivery| output(delivery, &leg.first, words)).collect();
-    let mut steps = Steps { words, list: Vec::new() };
+    let mut steps = Steps { words, packet: &leg.first, list: Vec::new() };
     steps.add(leg.bridge, &leg.steps, 0);
     json!({
         "bridge": words.bridge_name(leg.bridge),
@@ -44,6 +44,7 @@ fn output(delivery: &Delivery, first: &Packet, words: &Words<'_>) -> Value {
 /// The steps of a leg, one behind the other.
 struct Steps<'a> {
     words: &'a Words<'a>,
+    packet: &'a Packet,
     list: Vec<Value>,
 }
 
@@ -71,7 +72,7 @@ impl Steps<'_> {
                 part("step", "table".into()),
                 part("table", table.0.into()),
                 part("table_name", words.table(bridge, *table).into()),
-                part("hit", hit.as_ref().map(|hit| hit_value(bridge, *table, hit, words)).into()),
+                part("hit", hit.as_ref().map(|hit| self.hit(bridge, *table, hit)).into()),
             ],
             Step::Drop => vec![part("step", "action".into()), part("text", "drop".into())],
             Step::Action(action) => {
@@ -90,6 +91,21 @@ impl Steps<'_> {
             ],
         }
     }
+
+    fn hit(&self, bridge: BridgeId, table: TableId, hit: &Hit) -> Value {
+        let words = self.words;
+        let rules = words.rules(bridge, hit).into_iter();
+        let rules = rules.map(|one| json!({ "group": &*one.group.name, "rule": one.number() }));
+        json!({
+            "priority": hit.flow.priority,
+            "cookie": format!("{:#x}", hit.flow.cookie.0),
+            "match": words.match_text(bridge, &hit.flow),
+            "actions": words.instructions(bridge, &hit.flow),
+            "reason": words.reason(bridge, &hit.flow),
+            "rules": rules.collect::<Vec<_>>(),
+            "remarks": words.remarks(bridge, (table, hit), self.packet),
+        })
+    }
 }
 
 const fn weight(weight: Weight) -> &'static str {
@@ -99,15 +115,4 @@ const fn weight(weight: Weight) -> &'static str {
         Weight::Unknown => "unknown",
         Weight::Error => "error",
     }
-}
-
-fn hit_value(bridge: BridgeId, table: TableId, hit: &Hit, words: &Words<'_>) -> Value {
-    json!({
-        "priority": hit.flow.priority,
-        "cookie": format!("{:#x}", hit.flow.cookie.0),
-        "match": words.match_text(bridge, &hit.flow),
-        "actions": words.instructions(bridge, &hit.flow),
-        "reason": words.reason(bridge, &hit.flow),
-        "remarks": words.remarks(bridge, table, hit),
-    })
 }

@@ -6,6 +6,7 @@ mod frame;
 mod json;
 mod notes;
 mod purpose;
+mod rules;
 mod text;
 mod words;
 

@@ -33,4 +33,9 @@ impl<'a> Purposes<'a> {
         let identity = (flow.table, flow.priority, flow.match_tlvs().to_vec());
         self.flows.get(&identity).map(|noted| self.explainer.words(*noted))
     }
+
+    /// What is known of all flows together.
+    pub(super) const fn explainer(&self) -> &Explainer<'a> {
+        &self.explainer
+    }
 }

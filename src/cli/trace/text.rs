@@ -25,7 +25,7 @@ pub(super) fn write(trace: &Trace, words: &Words<'_>, out: &mut impl Write) -> i
 
 fn write_leg(leg: &Leg, words: &Words<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "Flow: {}", words.packet(leg.bridge, &leg.first))?;
-    let mut tree = Tree { words, out };
+    let mut tree = Tree { words, packet: &leg.first, out };
     tree.steps(leg.bridge, &leg.steps, 0)?;
     let last = words.packet(leg.bridge, &leg.last);
     let unchanged = leg.first == leg.last;
@@ -61,6 +61,8 @@ fn sentence(delivery: &Delivery, first: &Packet, words: &Words<'_>) -> String {
 /// ends in a resubmit would otherwise run out of the page.
 struct Tree<'a, W> {
     words: &'a Words<'a>,
+    /// As it was at first: what rules look at stays.
+    packet: &'a Packet,
     out: &'a mut W,
 }
 
@@ -72,7 +74,7 @@ impl<W: Write> Tree<'_, W> {
             let more = usize::from(at + 1 < steps.len() || indented);
             self.step(bridge, step, level + more)?;
             if let Step::Table { table, hit: Some(hit), .. } = step {
-                for remark in self.words.remarks(bridge, *table, hit) {
+                for remark in self.words.remarks(bridge, (*table, hit), self.packet) {
                     self.line(level + more + more + 1, &format!("# {remark}"))?;
                 }
             }

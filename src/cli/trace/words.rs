@@ -2,19 +2,21 @@
 
 use super::bridges::Bridges;
 use super::purpose::Purposes;
-use crate::cli::explain::{self, Objects, bridge_role};
+use crate::cli::explain::{self, Explainer, Objects, bridge_role};
 use crate::cli::ofctl_dump::dump::Dump;
 use crate::flow::Flow;
 use crate::flow::sim::{Bridge, BridgeId, Delivery, Destination, Hit, Leg, Network, Packet, Start};
 use crate::flow::table_names::{BridgeRole, table_name};
 use crate::flow::text::{Names, Numbers, Printer};
 use crate::openflow::{Action, Instruction, PortNo, Reader, TableId, Writer, oxm};
+use crate::topology::Topology;
 
 /// The words of a trace: names where they are wanted, and what flows are for.
 pub(super) struct Words<'a> {
     network: &'a Network,
     dumps: &'a [Dump],
     purposes: Vec<Purposes<'a>>,
+    topology: Option<&'a Topology>,
     by_name: bool,
 }
 
@@ -25,7 +27,17 @@ impl<'a> Words<'a> {
             let known = explain::Bridge { role: role(bridge), objects, names: &dump.names };
             Purposes::new(known, dump)
         });
-        Self { network, dumps, purposes: purposes.collect(), by_name }
+        Self { network, dumps, purposes: purposes.collect(), topology: objects.topology(), by_name }
+    }
+
+    /// What stands in the topology file, if it validates.
+    pub(super) const fn topology(&self) -> Option<&'a Topology> {
+        self.topology
+    }
+
+    /// What is known of the flows of a bridge.
+    pub(super) fn explainer(&self, id: BridgeId) -> Option<&Explainer<'a>> {
+        self.purposes.get(id).map(Purposes::explainer)
     }
 
     fn bridge(&self, id: BridgeId) -> Option<&'a Bridge> {
@@ -137,8 +149,9 @@ impl<'a> Words<'a> {
         self.purposes.get(id)?.of(flow)
     }
 
-    /// The lines that say more of a flow that is hit: what it is for, and why it is this one.
-    pub(super) fn remarks(&self, id: BridgeId, table: TableId, hit: &Hit) -> Vec<String> {
+    /// The lines that say more of a flow that a packet hits: what it is for, why it is this one, and which rule of a
+    /// security group lets the packet through there, or is missing.
+    pub(super) fn remarks(&self, id: BridgeId, (table, hit): (TableId, &Hit), packet: &Packet) -> Vec<String> {
         let reason = match (self.table(id, table), self.reason(id, &hit.flow)) {
             (Some(table), Some(reason)) => Some(format!("{table}: {reason}")),
             (None, Some(reason)) => Some(reason),
@@ -156,7 +169,7 @@ impl<'a> Words<'a> {
                 self.instructions(id, rival)
             )
         });
-        reason.into_iter().chain(clauses).chain(rival).collect()
+        reason.into_iter().chain(clauses).chain(rival).chain(self.verdict(id, hit, packet)).collect()
     }
 
     /// Why a leg begins.

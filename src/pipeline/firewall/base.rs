@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use ipnetwork::IpNetwork;
 
 use super::{
-    Bound, FAMILIES, ON, REVOKED, any_link_local, commit, commit_marked, ct_state, eth_type_of, is_stateful,
-    link_local, state, track,
+    Bound, FAMILIES, ON, REVOKED, any_link_local, commit, commit_marked, ct_state, eth_type_of, link_local, state,
+    track,
 };
 use crate::openflow::matching::{ETH_TYPE_ARP, mac_number};
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_RARP, IP_PROTO_UDP};
@@ -15,10 +15,13 @@ use crate::openflow::{Action, MacAddr, Match, TableId, oxm};
 use crate::pipeline::cookie::Kind;
 use crate::pipeline::object::{Entry, Sink};
 use crate::pipeline::tables::{
-    ACCEPT_OR_INGRESS, ACCEPTED_EGRESS, ACCEPTED_EGRESS_NORMAL, ACCEPTED_INGRESS, BASE_EGRESS, BASE_INGRESS, DROPPED,
+    ACCEPT_OR_INGRESS, ACCEPTED_EGRESS, ACCEPTED_EGRESS_NORMAL, ACCEPTED_INGRESS, BASE_EGRESS, BASE_INGRESS,
     RULES_EGRESS, RULES_INGRESS,
 };
 use crate::pipeline::view::View;
+
+/// `reg9` of a packet whose connection was just kept.
+const KEPT: u128 = 1;
 
 /// ICMPv6 types (RFC 2710 §3.1, RFC 4861 §4).
 const LISTENER_QUERY: u8 = 130;
@@ -43,14 +46,14 @@ pub(super) fn egress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
     neighbour_discovery(bound, &v6, sink);
     dhcp_client(bound, &v4, &v6, sink);
     refused(bound, sink);
-    let next = if is_stateful(bound, view.topology) { track(RULES_EGRESS) } else { Action::resubmit(RULES_EGRESS) };
+    let next = if view.topology.is_stateful(bound.port) { track(RULES_EGRESS) } else { Action::resubmit(RULES_EGRESS) };
     for &(mac, block) in v4.iter().chain(&v6) {
         let own = bound.from().eth_src(mac).eth_type(eth_type_of(block)).ip_src(block);
         sink.add(ON, Entry::new(BASE_EGRESS, 65, Kind::PortSender, own).apply(std::slice::from_ref(&next)));
     }
-    let drop = [Action::CtClear, Action::resubmit(DROPPED)];
+    let drop = [vec![Action::CtClear], bound.told.drop()].concat();
     sink.add(ON, Entry::new(BASE_EGRESS, 10, Kind::PortForged, bound.from()).apply(&drop));
-    accepted(bound, (ACCEPT_OR_INGRESS, Kind::PortAccepted), &[Action::resubmit(ACCEPTED_EGRESS)], sink);
+    accepted(bound, (ACCEPT_OR_INGRESS, Kind::PortAccepted), (&[], ACCEPTED_EGRESS), sink);
     let out = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
     sink.add(ON, Entry::new(ACCEPT_OR_INGRESS, 80, Kind::PortAccepted, bound.about()).apply(&out));
 }
@@ -98,7 +101,7 @@ fn neighbour_discovery(bound: &Bound<'_>, v6: &[(MacAddr, IpNetwork)], sink: &mu
 
 /// Requests to a DHCP server, from an address that the port owns, or from none yet.
 fn dhcp_client(bound: &Bound<'_>, v4: &[(MacAddr, IpNetwork)], v6: &[(MacAddr, IpNetwork)], sink: &mut Sink<'_>) {
-    let pass = [Action::resubmit(ACCEPT_OR_INGRESS)];
+    let pass = bound.told.needless();
     let none_yet = (bound.port.mac_address, IpNetwork::from(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
     let any = |(mac, block): &(MacAddr, IpNetwork)| *mac == none_yet.0 && block.contains(none_yet.1.ip());
     let none_yet = [none_yet].into_iter().filter(|_| !v4.iter().any(any));
@@ -110,27 +113,39 @@ fn dhcp_client(bound: &Bound<'_>, v4: &[(MacAddr, IpNetwork)], v6: &[(MacAddr, I
     }
 }
 
-/// Answers of a DHCP server and advertisements of a router, which a port is not.
+/// Answers of a DHCP server and advertisements of a router, which a port is not, and of others' addresses.
 fn refused(bound: &Bound<'_>, sink: &mut Sink<'_>) {
-    let drop = [Action::resubmit(DROPPED)];
+    let drop = bound.told.drop();
     for (eth_type, client, server) in DHCP {
         let answer = udp(bound.from(), eth_type, (server, client));
         sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, answer).apply(&drop));
     }
     let router = bound.from().icmpv6_type(ROUTER_ADVERTISEMENT);
     sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, router).apply(&drop));
+    // Those of its own addresses have passed before. Tracking knows none, but a stateless port has only its rules.
+    let neighbour = bound.from().icmpv6_type(NEIGHBOUR_ADVERTISEMENT);
+    sink.add(ON, Entry::new(BASE_EGRESS, 70, Kind::PortServerOut, neighbour).apply(&drop));
 }
 
-/// Keeps new connections, and takes the mark off those that a rule allows again.
-fn accepted(bound: &Bound<'_>, (table, kind): (TableId, Kind), then: &[Action], sink: &mut Sink<'_>) {
+/// Keeps new connections, of which somebody may be `told`, and takes the mark off those that a rule allows again.
+///
+/// Nothing stands behind `ct` in a list of actions: the userspace datapath keeps fragments whose others never come, and
+/// lets them go 15 seconds later with whatever it tracks then, into another port of another network. Looked up once more,
+/// they are invalid, and `next` does not take them.
+fn accepted(
+    bound: &Bound<'_>,
+    (table, kind): (TableId, Kind),
+    (told, next): (&[Action], TableId),
+    sink: &mut Sink<'_>,
+) {
+    let once = || Action::set_field(&oxm::REG9, KEPT);
     for family in FAMILIES {
-        let of_family = || bound.about().eth_type(family);
-        let keep = [&[commit()], then].concat();
+        let of_family = || bound.about().eth_type(family).field(&oxm::REG9, 0);
+        let keep = [told, &[once(), commit(next)]].concat();
         let new = ct_state(of_family(), state::NEW, state::EST);
         sink.add(ON, Entry::new(table, 90, kind, new).apply(&keep));
-        let forgive = [&[commit_marked(0)], then].concat();
         let revoked = ct_state(of_family(), state::EST, 0).field(&oxm::CT_MARK, REVOKED);
-        sink.add(ON, Entry::new(table, 90, kind, revoked).apply(&forgive));
+        sink.add(ON, Entry::new(table, 90, kind, revoked).apply(&[once(), commit_marked(0, next)]));
     }
 }
 
@@ -147,13 +162,14 @@ pub(super) fn ingress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
         sink.add(ON, Entry::new(BASE_INGRESS, 95, Kind::PortDhcpIn, answer).apply(&deliver));
     }
     let rules = [Action::resubmit(RULES_INGRESS)];
-    let untracked = if is_stateful(bound, view.topology) { [track(RULES_INGRESS)] } else { rules.clone() };
+    let untracked = if view.topology.is_stateful(bound.port) { [track(RULES_INGRESS)] } else { rules.clone() };
     for family in FAMILIES {
         let matching = ct_state(bound.about().eth_type(family), 0, state::TRK);
         sink.add(ON, Entry::new(BASE_INGRESS, 90, Kind::PortTracked, matching).apply(&untracked));
     }
     let tracked = ct_state(bound.about(), state::TRK, 0);
     sink.add(ON, Entry::new(BASE_INGRESS, 80, Kind::PortTracked, tracked).apply(&rules));
-    accepted(bound, (ACCEPTED_INGRESS, Kind::PortDelivered), &deliver, sink);
-    sink.add(ON, Entry::new(ACCEPTED_INGRESS, 80, Kind::PortDelivered, bound.about()).apply(&deliver));
+    accepted(bound, (ACCEPTED_INGRESS, Kind::PortDelivered), (&bound.told.begun(), ACCEPTED_INGRESS), sink);
+    let valid = ct_state(bound.about(), 0, state::INV);
+    sink.add(ON, Entry::new(ACCEPTED_INGRESS, 80, Kind::PortDelivered, valid).apply(&deliver));
 }

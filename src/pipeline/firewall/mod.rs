@@ -5,7 +5,9 @@
 //! no rule allows any more. All of it as in Neutron; `docs/PIPELINE.md` has what differs and why.
 
 mod base;
+mod log;
 mod members;
+pub mod origin;
 mod port_range;
 mod rules;
 
@@ -20,10 +22,14 @@ use super::tables::{
     LOCAL_SWITCHING, PACKET_RATE_LIMIT, RULES_EGRESS, RULES_INGRESS, TRANSIENT,
 };
 use super::view::{Bridge, LocalVlan, View};
+use crate::flow::Flow;
 use crate::openflow::action::{Conntrack, CtFlags, CtZone, Subfield};
+use crate::openflow::match_fields::{Form, MatchFields, Strictness};
+use crate::openflow::matching::mac_number;
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6};
-use crate::openflow::{Action, MacAddr, Match, PortNo, TableId, oxm};
-use crate::topology::{Ethertype, Network, Port, Topology};
+use crate::openflow::oxm::Masked;
+use crate::openflow::{Action, MacAddr, Match, PortNo, Reader, TableId, oxm};
+use crate::topology::{Ethertype, Network, Port};
 
 pub(super) use members::{Places, address};
 
@@ -66,24 +72,19 @@ fn track(next: TableId) -> Action {
     ct(CtFlags(0), next, Vec::new())
 }
 
-/// `ct(commit,zone=NXM_NX_REG6[0..15])`.
-fn commit() -> Action {
-    ct(CtFlags::COMMIT, TableId::ALL, Vec::new())
+/// `ct(commit,table=NEXT,zone=NXM_NX_REG6[0..15])`.
+fn commit(next: TableId) -> Action {
+    ct(CtFlags::COMMIT, next, Vec::new())
 }
 
-/// `ct(commit,zone=NXM_NX_REG6[0..15],exec(set_field:MARK->ct_mark))`.
-fn commit_marked(mark: u128) -> Action {
-    ct(CtFlags::COMMIT, TableId::ALL, vec![Action::set_field(&oxm::CT_MARK, mark)])
+/// `ct(commit,table=NEXT,zone=NXM_NX_REG6[0..15],exec(set_field:MARK->ct_mark))`; with table 255 it ends there.
+fn commit_marked(mark: u128, next: TableId) -> Action {
+    ct(CtFlags::COMMIT, next, vec![Action::set_field(&oxm::CT_MARK, mark)])
 }
 
 fn ct(flags: CtFlags, recirc_table: TableId, actions: Vec<Action>) -> Action {
     let zone = CtZone::Field(Subfield { field: &oxm::REG6, offset: 0, bits: 16 });
     Action::Ct(Box::new(Conntrack { flags, zone, recirc_table, alg: 0, actions }))
-}
-
-/// True if the connections of a port are followed. All of its groups want it, or none.
-fn is_stateful(bound: &Bound<'_>, topology: &Topology) -> bool {
-    topology.groups_of(bound.port).all(|group| group.stateful)
 }
 
 /// A port that is plugged in on this node.
@@ -92,12 +93,17 @@ struct Bound<'a> {
     port: &'a Port,
     ofport: PortNo,
     local_vlan: LocalVlan,
+    /// What it sends may enter.
+    open: bool,
+    told: log::Told,
 }
 
 impl<'a> Bound<'a> {
     fn of(port: &'a Port, view: &View<'_>) -> Option<Self> {
         let ofport = *view.bindings.ports.get(&port.name)?;
-        Some(Self { port, ofport, local_vlan: view.local_vlan(&port.network)? })
+        let local_vlan = view.local_vlan(&port.network)?;
+        let open = view.is_open(&port.name);
+        Some(Self { port, ofport, local_vlan, open, told: log::Told::of(port, view.topology) })
     }
 
     /// What came from the port, or goes to it.
@@ -152,10 +158,21 @@ fn link_local(mac: MacAddr) -> IpNetwork {
     IpNetwork::from(std::net::IpAddr::from(mac.link_local_ipv6()))
 }
 
+/// The tables that drop what no flow of theirs takes.
+const MISSED: [TableId; 8] = [
+    BASE_EGRESS,
+    RULES_EGRESS,
+    ACCEPT_OR_INGRESS,
+    BASE_INGRESS,
+    RULES_INGRESS,
+    ACCEPTED_EGRESS,
+    ACCEPTED_INGRESS,
+    DROPPED,
+];
+
 /// Flows that do not depend on ports.
 pub(super) fn host(sink: &mut Sink<'_>) {
-    for table in [BASE_EGRESS, RULES_EGRESS, ACCEPT_OR_INGRESS, BASE_INGRESS, RULES_INGRESS, ACCEPTED_INGRESS, DROPPED]
-    {
+    for table in MISSED {
         sink.add(ON, Entry::new(table, 0, Kind::TableMiss, Match::new()));
     }
     let tracked = ct_state(Match::new(), state::TRK, 0);
@@ -167,7 +184,8 @@ pub(super) fn host(sink: &mut Sink<'_>) {
         sink.add(ON, Entry::new(table, 50, Kind::FirewallInvalid, invalid).apply(&drop));
     }
     let on = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
-    sink.add(ON, Entry::new(ACCEPTED_EGRESS, 1, Kind::FirewallAccepted, Match::new()).apply(&on));
+    let valid = ct_state(Match::new(), 0, state::INV);
+    sink.add(ON, Entry::new(ACCEPTED_EGRESS, 1, Kind::FirewallAccepted, valid).apply(&on));
     let normal = [Action::output(PortNo::NORMAL)];
     sink.add(ON, Entry::new(ACCEPTED_EGRESS_NORMAL, 1, Kind::Normal, Match::new()).apply(&normal));
 }
@@ -180,13 +198,18 @@ pub(super) fn port(port: &Port, view: &View<'_>, sink: &mut Sink<'_>) {
         base::egress(&bound, view, sink);
         base::ingress(&bound, view, sink);
         rules::of_port(&bound, view.topology, sink);
+        log::port(&bound, sink);
     } else {
         unfiltered(&bound, sink);
     }
 }
 
-/// Table 0 says at once who a packet comes from: what no later flow takes care of is then nobody's, and dropped.
+/// Table 0 says at once who a packet comes from: what no later flow takes care of is then nobody's, and dropped. So is
+/// all that a closed port sends.
 fn entry(bound: &Bound<'_>, kind: Kind, matching: Match, sink: &mut Sink<'_>) {
+    if !bound.open {
+        return;
+    }
     let registers = [bound.set_port(), bound.set_vlan()];
     sink.add(ON, Entry::new(LOCAL_SWITCHING, 9, kind, matching).apply(&registers).goto(PACKET_RATE_LIMIT));
 }
@@ -213,6 +236,12 @@ fn reach(mac: MacAddr, ports: &[Bound<'_>], kind: Kind, sink: &mut Sink<'_>) {
     let vlan = [Action::set_field(&oxm::REG6, local_vlan.vid().into()), Action::PopVlan];
     from_far.splice(1..1, vlan);
     sink.add(ON, Entry::new(TRANSIENT, 90, kind, far).apply(&from_far));
+}
+
+/// True if a flow is about what is sent to this Ethernet address.
+pub fn is_to(flow: &Flow, mac: MacAddr) -> bool {
+    let fields = MatchFields::decode(Reader::new(flow.match_tlvs()), Form::Oxm, Strictness::Strict);
+    fields.is_ok_and(|fields| fields.get(&oxm::ETH_DST) == Masked::exact(mac_number(mac), &oxm::ETH_DST))
 }
 
 /// The Ethernet addresses of address pairs: several ports may share one, and which of them uses it is theirs to agree on.

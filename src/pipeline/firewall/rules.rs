@@ -10,19 +10,21 @@ use hashbrown::HashMap;
 use hashbrown::HashSet;
 
 use super::port_range::masks;
-use super::{Bound, FAMILIES, ON, REVOKED, commit_marked, ct_state, eth_type, is_stateful, state};
+use super::{Bound, FAMILIES, ON, REVOKED, commit_marked, ct_state, eth_type, state};
 use crate::openflow::numbers::{IP_PROTO_SCTP, IP_PROTO_TCP};
 use crate::openflow::oxm::Field;
 use crate::openflow::{Action, Match, TableId, oxm};
 use crate::pipeline::cookie::Kind;
 use crate::pipeline::object::{Entry, Sink};
-use crate::pipeline::tables::{ACCEPT_OR_INGRESS, ACCEPTED_INGRESS, DROPPED, RULES_EGRESS, RULES_INGRESS};
+use crate::pipeline::tables::{ACCEPT_OR_INGRESS, ACCEPTED_INGRESS, RULES_EGRESS, RULES_INGRESS};
 use crate::topology::{Direction, Ethertype, Name, Remote, RemoteUse, Rule, Service, Topology};
 
 /// The priority of all flows of conjunctions.
 pub(super) const CONJUNCTION: u16 = 73;
 /// The lowest priority of rules that are no conjunctions.
 const PLAIN: u16 = 74;
+/// `nw_frag=no`.
+const NO_FRAGMENT: u128 = 0;
 /// `nw_frag=first`.
 const FIRST_FRAGMENT: u128 = 1;
 /// `nw_frag=later`.
@@ -45,7 +47,7 @@ const CHAINS: [Chain; 2] = [
 
 /// All rules that hold for a port, and what happens to packets that none allows.
 pub(super) fn of_port(bound: &Bound<'_>, topology: &Topology, sink: &mut Sink<'_>) {
-    let stateful = is_stateful(bound, topology);
+    let stateful = topology.is_stateful(bound.port);
     for chain in CHAINS {
         let rules = Rules { bound, chain, topology, stateful };
         rules.plain(sink);
@@ -53,7 +55,7 @@ pub(super) fn of_port(bound: &Bound<'_>, topology: &Topology, sink: &mut Sink<'_
         if stateful {
             rules.connections(sink);
         } else {
-            let drop = [Action::resubmit(DROPPED)];
+            let drop = bound.told.drop();
             sink.add(ON, Entry::new(chain.table, 40, Kind::PortNoRule, bound.about()).apply(&drop));
         }
     }
@@ -124,7 +126,7 @@ impl<'a> Rules<'a> {
                     (Remote::Prefix(prefix), Direction::Egress) => matching.ip_dst(*prefix),
                     _ => matching,
                 });
-                let priority = PLAIN + precision(rule.service, rule.ethertype);
+                let priority = PLAIN + rule.precision();
                 // Two groups may say the same.
                 if seen.insert((priority, matching.as_bytes().to_vec())) {
                     let entry = Entry::new(self.chain.table, priority, Kind::GroupRule, matching);
@@ -170,7 +172,7 @@ impl<'a> Rules<'a> {
     fn connections(&self, sink: &mut Sink<'_>) {
         let (bound, table) = (self.bound, self.chain.table);
         let entry = |priority, kind, matching| Entry::new(table, priority, kind, matching);
-        let (drop, accept) = ([Action::resubmit(DROPPED)], [Action::resubmit(self.chain.next)]);
+        let (drop, accept) = (bound.told.drop(), [Action::resubmit(self.chain.next)]);
         let allowed = |set, clear| {
             let known = bound.about().field(&oxm::CT_ZONE, bound.local_vlan.vid().into()).field(&oxm::CT_MARK, 0);
             ct_state(known, set, clear)
@@ -189,7 +191,7 @@ impl<'a> Rules<'a> {
         sink.add(ON, entry(50, Kind::PortAnswer, related).apply(&accept));
         let new = ct_state(bound.about(), 0, state::EST);
         sink.add(ON, entry(40, Kind::PortNoRule, new).apply(&drop));
-        let revoke = [commit_marked(REVOKED)];
+        let revoke = [bound.told.refused(), vec![commit_marked(REVOKED, TableId::ALL)]].concat();
         for family in FAMILIES {
             let known = ct_state(bound.about().eth_type(family), state::EST, 0);
             sink.add(ON, entry(40, Kind::PortRevoked, known).apply(&revoke));
@@ -202,16 +204,6 @@ pub(super) fn conjunction(mut ids: Vec<u32>, clause: u8) -> Vec<Action> {
     ids.sort_unstable();
     ids.dedup();
     ids.into_iter().map(|id| Action::Conjunction { id, clause, n_clauses: 2 }).collect()
-}
-
-/// How much a rule says of the transport layer, as Neutron orders them.
-fn precision(service: Service, ethertype: Ethertype) -> u16 {
-    match service {
-        Service::Any => 0,
-        Service::Protocol(protocol) if protocol == ethertype.icmp() => 1,
-        Service::Icmp { icmp_code: None, .. } => 2,
-        Service::Protocol(_) | Service::Ports { .. } | Service::Icmp { .. } => 3,
-    }
 }
 
 /// The packets that a rule is about, but for its other side.
@@ -233,6 +225,8 @@ fn services(bound: &Bound<'_>, rule: &Rule) -> Vec<Match> {
                 Ethertype::Ipv6 => (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE),
             };
             let messages = family.ip_proto(rule.ethertype.icmp()).field(type_field, icmp_type.into());
+            // To Open vSwitch every fragment has the type 0.
+            let messages = if icmp_type == 0 { messages.field(&oxm::IP_FRAG, NO_FRAGMENT) } else { messages };
             vec![match icmp_code {
                 Some(code) => messages.field(code_field, code.into()),
                 None => messages,

@@ -218,6 +218,11 @@ impl Topology {
         self.security.uses.get(one).copied()
     }
 
+    /// The rules with this number.
+    pub fn use_with_number(&self, number: u32) -> Option<&RemoteUse> {
+        self.security.uses.iter().find(|(_, own)| **own == number).map(|(one, _)| one)
+    }
+
     /// The sets of addresses that rules of a group look at, sorted.
     pub fn remotes_in<'a>(&'a self, group: &Name) -> impl Iterator<Item = &'a Remote> + use<'a> {
         let rules = self.security.groups.get(group).into_iter().flat_map(|group| &group.rules);

@@ -3,11 +3,16 @@
 //! The firewall is on as soon as a file says anything about it: a table `[security_groups]` or `[address_groups]`, be
 //! it empty, or a port's `security_groups`. It is on for all of the file, so on every node.
 
+mod exchange;
 mod index;
 mod parse;
 mod protocol;
 #[cfg(test)]
 mod tests;
+mod verdict;
+#[cfg(test)]
+mod verdict_tests;
+mod words;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,9 +23,12 @@ use ipnetwork::IpNetwork;
 use super::{Name, Port};
 use crate::openflow::MacAddr;
 
+pub use exchange::{Exchange, Passage};
 pub(super) use index::Security;
 pub(super) use parse::{address_group, port_groups, security_group};
-pub use protocol::protocol_name;
+pub use protocol::{has_ports, protocol_name, protocol_number};
+pub use verdict::{Mismatch, NoWay, Pass, Payload, Role, RuleRef, Stop, Traffic, Verdict};
+pub use words::{Count, Protocol};
 
 /// The group of the ports that name none.
 pub const DEFAULT_GROUP: &str = "default";
@@ -83,6 +91,16 @@ pub enum Log {
 impl Log {
     /// With the words of the file.
     pub const ALL: [(&'static str, Self); 3] = [("drop", Self::Drop), ("accept", Self::Accept), ("all", Self::All)];
+
+    /// True if dropped packets are told of.
+    pub const fn tells_drops(self) -> bool {
+        matches!(self, Self::Drop | Self::All)
+    }
+
+    /// True if packets are told of that start something.
+    pub const fn tells_accepts(self) -> bool {
+        matches!(self, Self::Accept | Self::All)
+    }
 }
 
 /// Into a port or out of it.
@@ -156,6 +174,18 @@ pub struct Rule {
     pub service: Service,
     /// From or to whom.
     pub remote: Remote,
+}
+
+impl Rule {
+    /// How much it says of the transport layer, in four steps, as Neutron orders its flows.
+    pub const fn precision(&self) -> u16 {
+        match self.service {
+            Service::Any => 0,
+            Service::Protocol(protocol) if protocol == self.ethertype.icmp() => 1,
+            Service::Icmp { icmp_code: None, .. } => 2,
+            Service::Protocol(_) | Service::Ports { .. } | Service::Icmp { .. } => 3,
+        }
+    }
 }
 
 /// What a rule says of the transport layer.

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use ipnetwork::IpNetwork;
 use toml::de::{DeTable, DeValue};
 
-use super::{AddressGroup, Direction, Ethertype, Log, Remote, Rule, SecurityGroup, Service, protocol, protocol_name};
+use super::{
+    AddressGroup, Direction, Ethertype, Log, Remote, Rule, SecurityGroup, Service, has_ports, protocol, protocol_name,
+    protocol_number,
+};
 use crate::topology::check::check_host_bits;
 use crate::topology::document::{self, At, Report, Value, clip};
 use crate::topology::{Fault, Name};
@@ -116,7 +119,7 @@ fn protocol(value: &Value<'_>, ethertype: Ethertype, at: &At<'_>, report: &mut R
         DeValue::Integer(_) => document::number(value, at, report, "a protocol number", (0, 255))?.try_into().ok(),
         _ => {
             let any = |text: &str| (text == "any").then_some(0);
-            let read = |text: &str| any(text).or_else(|| protocol::number(text));
+            let read = |text: &str| any(text).or_else(|| protocol_number(text));
             document::parsed(value, at, report, Fault::BadProtocol, read)
         }
     };
@@ -137,7 +140,7 @@ fn port_range(value: &Value<'_>, protocol: Option<u8>, at: &At<'_>, report: &mut
         report.push(at, Fault::PortsWithoutProtocol);
         return None;
     };
-    if !protocol::has_ports(protocol) {
+    if !has_ports(protocol) {
         report.push(at, Fault::NoPorts(protocol_label(protocol).into()));
         return None;
     }

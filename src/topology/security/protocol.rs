@@ -41,8 +41,8 @@ pub fn protocol_name(number: u8) -> Option<&'static str> {
     NAMES.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
 }
 
-/// The number of a name or of a number in digits.
-pub(super) fn number(text: &str) -> Option<u8> {
+/// The number of a protocol by its name, or by its number in digits.
+pub fn protocol_number(text: &str) -> Option<u8> {
     let lower = text.to_ascii_lowercase();
     match NAMES.iter().find(|(name, _)| *name == lower) {
         Some((_, number)) => Some(*number),
@@ -51,8 +51,8 @@ pub(super) fn number(text: &str) -> Option<u8> {
     }
 }
 
-/// True if Open vSwitch can look at the ports of it.
-pub(super) const fn has_ports(protocol: u8) -> bool {
+/// True if Open vSwitch can look at the ports of a protocol.
+pub const fn has_ports(protocol: u8) -> bool {
     matches!(protocol, TCP | UDP | SCTP)
 }
 
