@@ -5,18 +5,18 @@ use proptest::sample::Index;
 
 /// What happens to a packet on its way: nothing, bytes change, or its end is cut off.
 #[derive(Clone, Debug)]
-pub struct Damage {
+pub(crate) struct Damage {
     changes: Vec<(Index, u8)>,
     cut: Option<Index>,
 }
 
 impl Damage {
-    pub fn any() -> impl Strategy<Value = Self> {
+    pub(crate) fn any() -> impl Strategy<Value = Self> {
         (proptest::collection::vec(any::<(Index, u8)>(), 0..4), any::<Option<Index>>())
             .prop_map(|(changes, cut)| Self { changes, cut })
     }
 
-    pub fn apply(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn apply(&self, bytes: &mut Vec<u8>) {
         for (place, value) in &self.changes {
             let place = place.index(bytes.len());
             bytes[place] = *value;
