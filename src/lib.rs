@@ -4,6 +4,10 @@
 //! [`openflow`] → [`flow`], [`packet`], [`topology`] → [`pipeline`] → [`responder`] → [`switch`], [`ovsdb`] → [`agent`].
 //! `docs/ARCHITECTURE.md` is the map.
 
+// What tests of other crates share with unit tests says `heddle`.
+#[cfg(test)]
+extern crate self as heddle;
+
 pub mod agent;
 pub mod cli;
 pub mod config;

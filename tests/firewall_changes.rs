@@ -64,8 +64,8 @@ fn without_loss(lab: &Lab, from: &[Vm<'_>], meanwhile: impl FnOnce()) {
     if let Some(datagrams) = datagrams {
         assert_eq!(datagrams.stop(), Vec::<u32>::new(), "each of them begins a connection");
     }
-    for pings in pings.into_iter().map(lab::PingStream::stop) {
-        assert!(pings.all(), "{pings:?}\n{}", lab::logs());
+    for (vm, pings) in from.iter().zip(pings.into_iter().map(lab::PingStream::stop)) {
+        assert!(pings.all(), "{} pings web: {pings:?}\n{}", vm.ip(), lab::logs());
     }
 }
 

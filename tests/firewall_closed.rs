@@ -3,14 +3,13 @@
 
 mod lab;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use lab::frame::{EVERYONE, udp};
-use lab::{Capture, Host, Lab, Vm, Vxlan, netns};
+use lab::{Capture, Connection, Host, Lab, Vm, Vxlan};
 use serde_json::Value;
 
-/// How long an allowed connection may take.
+/// How long the database may take to say what it was told.
 const SOON: Duration = Duration::from_secs(5);
 /// Between two forbidden packets of one sender. Many more would fill the switch's buffers on a busy machine.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -113,12 +112,6 @@ fn under_attack(lab: &Lab, macs: &[&str], meanwhile: impl FnOnce()) {
     }
 }
 
-fn connects(from: &Vm<'_>, to: &Vm<'_>) {
-    let address = SocketAddr::new(to.ip().parse().unwrap(), 80);
-    let _listener = netns::inside(&to.namespace(), || TcpListener::bind(("0.0.0.0", 80)).expect("a free port"));
-    netns::inside(&from.namespace(), || TcpStream::connect_timeout(&address, SOON)).expect("a rule allows it");
-}
-
 #[test]
 fn a_port_whose_flows_find_no_room_stays_closed_and_nobody_else_is_harmed() {
     let lab = lab("closed");
@@ -137,8 +130,8 @@ fn a_port_whose_flows_find_no_room_stays_closed_and_nobody_else_is_harmed() {
             near.assert_no_ping("web");
             make_room(a);
             a.wait_settled();
-            connects(&near, &web);
-            connects(&far, &web);
+            Connection::open(&near, &web, 80).assert_alive();
+            Connection::open(&far, &web, 80).assert_alive();
             a.vsctl(&["del-port", "br-int", "tap-web"]);
             a.wait_status("that web is not plugged", |status| port(status, "web")["state"] == "waiting");
         }
@@ -153,7 +146,7 @@ fn an_open_port_is_closed_when_the_switch_refuses_what_guards_a_change_of_it() {
     let (web, near, a) = (lab.vm("web"), lab.vm("near"), lab.host("a"));
     lab.plug("web");
     lab.wait_ready();
-    connects(&near, &web);
+    Connection::open(&near, &web, 80).assert_alive();
     let unharmed = near.ping_stream("far", Duration::from_millis(10));
     for table in [60, 73] {
         let pair = format!("fa:16:3e:00:99:{table}");
@@ -170,7 +163,7 @@ fn an_open_port_is_closed_when_the_switch_refuses_what_guards_a_change_of_it() {
         });
         make_room(a);
         a.wait_settled();
-        connects(&near, &web);
+        Connection::open(&near, &web, 80).assert_alive();
     }
     let pings = unharmed.stop();
     assert!(pings.all(), "{pings:?}");
@@ -196,7 +189,7 @@ fn a_switch_that_comes_back_without_room_for_a_table_lets_nothing_through_that_i
             make_room(a);
             a.wait_settled();
             near.assert_ping("web");
-            connects(&near, &web);
+            Connection::open(&near, &web, 80).assert_alive();
         }
     });
 }

@@ -1,9 +1,7 @@
-//! The firewall's flows against the plain meaning of the rules, packet by packet in the software switch; and random
-//! changes step by step against starting over.
+//! The firewall's flows against the plain meaning of the rules, packet by packet in the software switch.
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,12 +13,12 @@ use heddle::openflow::action::CtFlags;
 use heddle::openflow::{Action, Instruction, MacAddr, PortNo, oxm};
 use heddle::pipeline::cookie::{self, Kind};
 use heddle::pipeline::origin::{RuleFlow, rules_of_flow, rules_of_hit};
-use heddle::pipeline::{Bindings, Bridge, Desired, LocalVlan, View, all_flows};
+use heddle::pipeline::{Bridge, all_flows};
 use heddle::topology::{Direction, Name, Payload, Port, Role, Topology, Traffic};
 use proptest::prelude::*;
 use support::firewall::{Base, Ruling, Seen, by_rules, enters, leaves, macs};
 use support::firewall_packet::{self, About, Body, Ip, Load, Segment};
-use support::firewall_topology::{PORTS, model, model_change};
+use support::firewall_topology::{PORTS, model};
 
 /// What becomes of a packet on `br-int`.
 #[derive(Debug, PartialEq, Eq)]
@@ -328,45 +326,6 @@ proptest! {
             }
         }
     }
-
-    #[test]
-    fn changes_step_by_step_come_to_the_same_as_starting_over(
-        mut model in model(), others in prop::collection::vec((model_change(), model()), 1..8),
-    ) {
-        let layout = heddle::agent::preview::Preview::new(&model.topology(), &Config::defaults("node0")).layout;
-        let mut desired = Desired::new();
-        let mut installed = FlowTable::new();
-        let (mut before, mut bound) = (Topology::default(), Bindings::default());
-        for (change, other) in others {
-            change.apply(&mut model, other);
-            let topology = model.topology();
-            let bindings = bindings(&topology);
-            let view = View { topology: &topology, layout: &layout, bindings: &bindings };
-            let mut dirty = view.objects_of_changes(&before, &Topology::diff(&before, &topology));
-            for name in bound.local_vlans.keys().chain(bindings.local_vlans.keys()) {
-                if bound.local_vlans.get(name) != bindings.local_vlans.get(name) {
-                    dirty.extend(view.objects_of_network(name));
-                }
-            }
-            let ports = bound.ports.keys().chain(bindings.ports.keys());
-            let moved = ports.filter(|name| bound.ports.get(*name) != bindings.ports.get(*name));
-            dirty.extend(moved.flat_map(|name| view.objects_of_binding(name)));
-            dirty.extend((before.nodes().count() == 0).then_some(heddle::pipeline::Object::Host));
-            let changes = desired.update(&view, dirty).remove(&Bridge::Integration).unwrap_or_default();
-            for flow in &changes.delete {
-                prop_assert!(installed.remove(&flow.key()).is_some(), "deletes what was not there: {:?}", flow);
-            }
-            for flow in &changes.add {
-                prop_assert!(installed.insert(flow.clone()).as_ref() != Some(flow), "adds what was there: {:?}", flow);
-            }
-            let wanted = &all_flows(&view)[&Bridge::Integration];
-            let (found, expected) = (texts(&installed), texts(wanted));
-            let differences: Vec<_> = found.symmetric_difference(&expected).collect();
-            prop_assert!(differences.is_empty(), "{:#?}", differences);
-            prop_assert_eq!(desired.refused().count(), 0);
-            (before, bound) = (topology, bindings);
-        }
-    }
 }
 
 /// The same packet as `heddle why` looks at it; it does not look into neighbour advertisements.
@@ -517,20 +476,4 @@ fn reversed(packet: &firewall_packet::Packet) -> firewall_packet::Packet {
     };
     let body = Body::Ip(Ip::new(ip.dst, ip.src, load));
     firewall_packet::Packet { eth_src: packet.eth_dst, eth_dst: packet.eth_src, body }
-}
-
-fn texts(table: &FlowTable) -> BTreeSet<String> {
-    table.sorted().iter().map(|flow| format!("{flow:?}")).collect()
-}
-
-/// Each port plugged in; networks with ports have a local VLAN.
-fn bindings(topology: &Topology) -> Bindings {
-    let mut bindings = Bindings { patch_tun: Some(PortNo(1)), patch_int: Some(PortNo(1)), ..Bindings::default() };
-    for port in topology.local_ports("node0") {
-        let id: u32 = port.name["port".len()..].parse().unwrap();
-        bindings.ports.insert(port.name.clone(), PortNo(10 + id));
-        let vlan: u16 = port.network["net".len()..].parse().unwrap();
-        bindings.local_vlans.insert(port.network.clone(), LocalVlan::new(vlan + 1).unwrap());
-    }
-    bindings
 }

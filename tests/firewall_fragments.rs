@@ -13,6 +13,7 @@ use support::firewall_packet::{Body, Ip, Load, Packet, number_of};
 
 /// Open vSwitch keeps fragments for 15 seconds.
 const DEADLINE: Duration = Duration::from_secs(40);
+const DATAGRAMS: u32 = 20;
 const SECURITY: &str = r#"
 [security_groups.server]
 rules = [
@@ -54,15 +55,19 @@ fn fragments_that_are_let_go_late_come_to_no_other_port() {
         let Body::Ip(ip) = packet.body else { panic!("it is of IP") };
         Packet { body: Body::Ip(Ip { fragments: true, ..ip }), ..packet }.frames(number)
     };
-    // Of one datagram the receiver's rules refuse the first fragment, of the other it is never sent.
-    let refused = fragments(udp(&lab, ("sender", "receiver"), 80), 1);
-    refused.iter().for_each(|frame| machines.send("sender", frame));
-    machines.send("sender", &fragments(udp(&lab, ("sender", "receiver"), 5000), 2)[1]);
+    let before = let_go(&lab);
+    // Many at once: tracking lets go of one at a time, and some of them where a connection is kept. Of half of the
+    // datagrams the receiver's rules refuse the first fragment, of the others it is never sent.
+    for number in 0..DATAGRAMS {
+        let refused = fragments(udp(&lab, ("sender", "receiver"), 80), number);
+        refused.iter().for_each(|frame| machines.send("sender", frame));
+        let lone = fragments(udp(&lab, ("sender", "receiver"), 5000), DATAGRAMS + number);
+        machines.send("sender", &lone[1]);
+    }
 
     // Meanwhile others begin one connection after the other.
     let mut next = 1000;
     let mut heard = BTreeSet::new();
-    let before = let_go(&lab);
     eventually("the switch lets go of them", DEADLINE, || {
         next += 1;
         let packet = udp(&lab, ("stranger", "neighbour"), 5000 + next as u16);
@@ -77,7 +82,7 @@ fn fragments_that_are_let_go_late_come_to_no_other_port() {
                 }
             }
         }
-        let_go(&lab) >= before + 2
+        let_go(&lab) >= before + 2 * u64::from(DATAGRAMS)
     });
     let expected: BTreeSet<(String, u32)> = (1001..=next).map(|number| ("neighbour".into(), number)).collect();
     assert_eq!(heard, expected);

@@ -271,6 +271,11 @@ fn an_accepted_connection_is_one_line_with_port_group_and_rule_and_a_dropped_pac
                 "network=\"blue\"",
                 "group=\"web\"",
                 rule,
+                if port == 80 {
+                    "IPv4 tcp to ports 80-83, from anywhere"
+                } else {
+                    "from security group client (2 ports)"
+                },
                 "protocol=\"tcp\"",
                 "tcp_flags=\"syn\"",
             ] {

@@ -121,19 +121,6 @@ fn lab() -> Lab {
     lab
 }
 
-/// The model's text with machines where they are, and a port on each node whose flows tell the version.
-fn text(model: &Model, version: u16) -> String {
-    let rule = format!("{{ direction = 'egress', protocol = 'udp', port_range = '{version}' }}");
-    let marks = (0..2).map(|node| {
-        format!(
-            "ports.mark{node} = {{ network = 'marks', node = 'node{node}', mac_address = 'fa:16:3e:00:02:{node:02x}', \
-             security_groups = ['version'] }}\n"
-        )
-    });
-    let network = "networks.marks = { type = 'vxlan', segmentation_id = 1003 }\n";
-    model.text() + network + &format!("security_groups.version.rules = [{rule}]\n") + &marks.collect::<String>()
-}
-
 /// Machines stay where they are, whatever else of the model is random.
 fn pin(model: &mut Model, dice: &mut Dice) {
     for (id, &(network, node)) in (0..).zip(&MACHINES) {
@@ -167,12 +154,12 @@ impl<'a> Proof<'a> {
     /// The model becomes what both nodes enforce.
     fn apply(&mut self) {
         self.version += 1;
-        let text = text(&self.model, self.version);
+        let text = self.model.marked_text(self.version);
         let topology = Topology::parse(&text, "proof").unwrap_or_else(|error| panic!("{error}\n{text}"));
         self.network.topology = topology.into();
         self.lab.write_topology(&text);
         self.lab.hosts().iter().for_each(lab::Host::sighup_heddle);
-        let mark = format!("tp_dst={}", self.version);
+        let mark = Model::mark(self.version);
         for host in self.lab.hosts() {
             host.wait_for_flow("br-int", "belongs to the new rules", |flow| flow.contains(&mark));
             host.wait_settled();
@@ -274,7 +261,7 @@ impl<'a> Proof<'a> {
             story += &format!("  {number} {from}: {packet}\n      {:?} to {:?}", verdict.why, verdict.to);
             story += &format!(", heard by {heard:?}\n");
         }
-        let rules = text(&self.model, self.version);
+        let rules = self.model.marked_text(self.version);
         let (seed, why, to) = (self.seed, &case.verdict.why, &case.verdict.to);
         panic!(
             "HEDDLE_SEED={seed}, packet {number} from {}: {}\n{what}\nevaluated: {why:?}, to {to:?}; heard by {:?}\n\

@@ -143,12 +143,17 @@ struct Watcher {
     db: Database,
     snapshots: usize,
     disconnects: usize,
+    stood_by: usize,
 }
 
 impl Watcher {
-    async fn connect(remote: Remote) -> Self {
+    fn spawn(remote: Remote) -> Self {
         let (client, events) = Client::spawn(remote, None);
-        let mut watcher = Self { client, events, db: Database::default(), snapshots: 0, disconnects: 0 };
+        Self { client, events, db: Database::default(), snapshots: 0, disconnects: 0, stood_by: 0 }
+    }
+
+    async fn connect(remote: Remote) -> Self {
+        let mut watcher = Self::spawn(remote);
         watcher.until("a snapshot", |watcher| watcher.snapshots == 1).await;
         watcher
     }
@@ -168,6 +173,7 @@ impl Watcher {
                 Ok(Some(Event::Snapshot(db))) => (self.db, self.snapshots) = (*db, self.snapshots + 1),
                 Ok(Some(Event::Changed(changes))) => self.db.apply(changes),
                 Ok(Some(Event::Disconnected { .. })) => self.disconnects += 1,
+                Ok(Some(Event::StandingBy)) => self.stood_by += 1,
                 Ok(None) => panic!("the client ended while {awaited} was awaited"),
                 Err(_) => panic!("no {awaited} within {DEADLINE:?}"),
             }
@@ -239,23 +245,63 @@ async fn over_unix_and_tcp_the_snapshot_and_later_changes_arrive() {
         return;
     }
     let server = Server::start();
-    let mut unix = Watcher::connect_and_init(server.unix()).await;
+    let unix = Watcher::connect_and_init(server.unix()).await;
+    let before = unix.db.clone();
+    drop(unix);
     let mut tcp = Watcher::connect(server.tcp().await).await;
-    assert_eq!(tcp.db, unix.db);
+    assert_eq!(tcp.db, before);
     let (bridges, ports) = wanted();
     assert_eq!(tcp.apply(&bridges, &ports).await, []);
     let (br_int, _) = tcp.db.bridge_named("br-int").unwrap();
-    unix.until("the bridges", |watcher| watcher.db == tcp.db).await;
-    let (port, row) = unix.db.port_named("patch-tun").unwrap();
-    assert_eq!(unix.db.bridge_of_port(port), Some(br_int));
+    let (port, row) = tcp.db.port_named("patch-tun").unwrap();
+    assert_eq!(tcp.db.bridge_of_port(port), Some(br_int));
     assert_eq!(row.external_ids["heddle"], "port");
-    assert_eq!(unix.db.only_interface_of(port).unwrap().1.options["peer"], "patch-int");
+    assert_eq!(tcp.db.only_interface_of(port).unwrap().1.options["peer"], "patch-int");
+    let before = tcp.db.clone();
+    drop(tcp);
 
     let mut late = Watcher::connect(server.unix()).await;
-    assert_eq!(late.db, unix.db);
+    assert_eq!(late.db, before);
     late.apply(&bridges, &ports[..2]).await;
-    unix.until("the tunnels to be gone", |watcher| watcher.db == late.db).await;
-    assert!(unix.db.interface_named("vxlan-c0000202").is_none());
+    assert!(late.db.interface_named("vxlan-c0000202").is_none());
+}
+
+#[tokio::test]
+async fn of_two_clients_one_stands_by_and_serves_at_once_when_the_other_ends() {
+    if !ovsdb_is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let mut first = Watcher::connect_and_init(server.unix()).await;
+    let mut second = Watcher::spawn(server.unix());
+    second.until("that it stands by", |watcher| watcher.stood_by == 1).await;
+    assert_eq!(second.transact(insert_root()).await, Err(TransactError::Disconnected));
+    assert_eq!(second.snapshots, 0);
+    let (bridges, ports) = wanted();
+    first.apply(&bridges, &ports).await;
+    let left = first.db.clone();
+    drop(first);
+    second.until("its snapshot", |watcher| watcher.snapshots == 1).await;
+    assert_eq!((second.db, second.disconnects), (left, 0));
+}
+
+#[tokio::test]
+async fn a_client_whose_lock_is_stolen_writes_nothing_more_and_stands_by_until_it_is_back() {
+    if !ovsdb_is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let mut watcher = Watcher::connect_and_init(server.unix()).await;
+    let mut thief = Command::new("ovsdb-client")
+        .args(["steal", &server.unix().to_string(), "heddle"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    watcher.until("that the lock is gone", |watcher| watcher.stood_by == 1).await;
+    assert_eq!((watcher.disconnects, watcher.transact(insert_root()).await), (1, Err(TransactError::Disconnected)));
+    thief.kill().unwrap();
+    thief.wait().unwrap();
+    watcher.until("the lock again", |watcher| watcher.snapshots == 2).await;
 }
 
 #[tokio::test]
@@ -351,7 +397,7 @@ async fn a_server_that_starts_late_is_found() {
     let mut server = Server::start();
     server.stop();
     let (client, events) = Client::spawn(server.unix(), None);
-    let mut watcher = Watcher { client, events, db: Database::default(), snapshots: 0, disconnects: 0 };
+    let mut watcher = Watcher { client, events, db: Database::default(), snapshots: 0, disconnects: 0, stood_by: 0 };
     watcher.until("the first failure", |watcher| watcher.disconnects == 1).await;
     server.start_again();
     watcher.until("a snapshot", |watcher| watcher.snapshots == 1).await;

@@ -6,10 +6,12 @@ use std::time::Duration;
 use heddle::agent::preview::Preview;
 use heddle::config::{Config, ResponderMode};
 use heddle::openflow::numbers::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, IP_PROTO_UDP};
-use heddle::openflow::packet::{PacketIn, PacketOut};
-use heddle::openflow::{Message, MessageType, Writer};
+use heddle::openflow::packet::{PacketIn, PacketInReason, PacketOut};
+use heddle::openflow::{Message, MessageType, PortNo, RawMatch, Reader, Writer};
 use heddle::packet::{Arp, Checksum, Ethernet, Icmpv6, Ipv4, Ipv6, Payload, Udp};
 use heddle::pipeline::Object;
+use heddle::pipeline::cookie::{Kind, cookie};
+use heddle::pipeline::tables::{ACCEPTED_INGRESS, BASE_EGRESS};
 use heddle::responder::{Answers, Limits, Responder, Role, Snapshot};
 use heddle::topology::Topology;
 
@@ -34,9 +36,17 @@ const TOPOLOGY: &str = r#"
     ipv6_ra_mode = "dhcpv6-stateful"
     ipv6_address_mode = "dhcpv6-stateful"
     dns_nameservers = ["2001:db8::53"]
+    [security_groups.told]
+    log = "all"
+    rules = [
+        { direction = "ingress" },
+        { direction = "ingress", protocol = "tcp", port_range = "80" },
+        { direction = "ingress", ethertype = "IPv6", protocol = "icmp", icmp_type = 128 },
+    ]
     [ports.near]
     network = "blue"
     node = "here"
+    security_groups = ["told"]
     mac_address = "fa:16:3e:00:00:01"
     fixed_ips = ["10.0.0.7", "2001:db8::7"]
     [ports.far]
@@ -51,7 +61,8 @@ const TOPOLOGY: &str = r#"
     fixed_ips = ["10.0.0.1", "2001:db8::1"]
 "#;
 
-static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
+/// What is answered from, and the number of the port `near`.
+static HOST: LazyLock<(Arc<Snapshot>, PortNo)> = LazyLock::new(|| {
     let topology = Topology::parse(TOPOLOGY, "topology").unwrap_or_else(|refused| panic!("{refused}"));
     let mut config = Config::defaults("here");
     config.tunnel.arp_responder = ResponderMode::Controller;
@@ -61,7 +72,7 @@ static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
     let objects: Vec<Object> = view.objects().collect();
     let mut answers = Answers::default();
     answers.update(&view, &objects);
-    answers.snapshot().clone()
+    (answers.snapshot().clone(), preview.bindings.ports["near"])
 });
 
 /// The bytes of a PACKET_IN, on each kind of bridge.
@@ -69,11 +80,30 @@ pub fn packet_in(bytes: &[u8]) {
     let message = Message::decode(bytes).and_then(|message| message.body_of(MessageType::PACKET_IN));
     let Ok(packet_in) = message.and_then(PacketIn::decode) else { return };
     for role in [Role::Silent, Role::Integration, Role::Tunnel] {
-        let mut responder = Responder::new(role, SNAPSHOT.clone(), Limits::none());
+        let mut responder = Responder::new(role, HOST.0.clone(), Limits::none());
         let mut out = Writer::new();
         responder.on_packet_in(&packet_in, Duration::from_secs(1), &mut out);
         check_answers(out.as_slice());
     }
+    told(&packet_in);
+}
+
+/// The same packet as the firewall tells of it: dropped, then accepted. A record each, and never an answer.
+fn told(packet_in: &PacketIn<'_>) {
+    let (snapshot, near) = &*HOST;
+    let mut responder =
+        Responder::new(Role::Integration, snapshot.clone(), Limits::none()).with_security_log(Limits::none());
+    let [a, b, c, d] = near.0.to_be_bytes();
+    let about_near = [0, 1, 0, 12, 0, 1, 5 << 1, 4, a, b, c, d, 0, 0, 0, 0];
+    let mut out = Writer::new();
+    for (kind, table_id) in [(Kind::PortForged, BASE_EGRESS), (Kind::PortDelivered, ACCEPTED_INGRESS)] {
+        let (reason, cookie) = (PacketInReason::NO_MATCH, cookie(kind, "near"));
+        let flow_match = RawMatch::decode(&mut Reader::new(&about_near)).expect("it is one");
+        let told = PacketIn { reason, cookie, table_id, flow_match, ..*packet_in };
+        responder.on_packet_in(&told, Duration::from_secs(1), &mut out);
+    }
+    assert!((1..=2).contains(&responder.take_records().len()), "a later fragment is no beginning");
+    assert!(out.is_empty(), "what is told of is no question");
 }
 
 /// Whole PACKET_OUTs and nothing else.

@@ -87,6 +87,14 @@ pub struct Refreshed {
     pub networks: BTreeSet<Name>,
 }
 
+/// A local VLAN that no other network may have yet.
+struct Resting {
+    /// Whose it was.
+    network: Name,
+    /// The generation that does without it.
+    since: u64,
+}
+
 /// See the module.
 #[derive(Default)]
 pub struct Binder {
@@ -97,6 +105,8 @@ pub struct Binder {
     /// Of each network in use, how many ports are bound.
     used: BTreeMap<Name, usize>,
     local_vlans: BTreeMap<Name, LocalVlan>,
+    /// Local VLANs that their networks gave up, and that a bridge may still take for theirs.
+    resting: BTreeMap<LocalVlan, Resting>,
     /// Ports that would be bound if there were a local VLAN left for their network.
     starved: BTreeSet<Name>,
 }
@@ -183,14 +193,16 @@ impl Binder {
         }
     }
 
-    /// Gives up the local VLANs of networks that no port uses any more, and gives them to those that wait for one.
-    pub fn settle(&mut self, source: &Source<'_>, refreshed: &mut Refreshed) {
+    /// Gives up the local VLANs of networks that no port uses any more: from `generation` on, no flow is theirs. They
+    /// rest then. Binds the ports that wait for one.
+    pub fn settle(&mut self, generation: u64, source: &Source<'_>, refreshed: &mut Refreshed) {
         self.used.retain(|_, count| *count > 0);
-        let used = &self.used;
-        self.local_vlans.retain(|network, _| {
+        let Self { used, local_vlans, resting, .. } = self;
+        local_vlans.retain(|network, vlan| {
             let keep = used.contains_key(network);
             if !keep {
                 refreshed.networks.insert(network.clone());
+                resting.insert(*vlan, Resting { network: network.clone(), since: generation });
             }
             keep
         });
@@ -248,12 +260,20 @@ impl Binder {
         Some((row, self.rows.get(&row)?.interface?))
     }
 
+    /// Local VLANs given up in generations that are in effect everywhere may be anybody's. True if a port waits for one.
+    pub fn wake(&mut self, in_effect: impl Fn(u64) -> bool) -> bool {
+        let before = self.resting.len();
+        self.resting.retain(|_, resting| !in_effect(resting.since));
+        self.resting.len() < before && !self.starved.is_empty()
+    }
+
     /// The local VLAN of a network that a port uses, a free one if it has none. `None`: none is free.
     fn take_into_use(&mut self, network: &Name, counted: bool, refreshed: &mut Refreshed) -> Option<LocalVlan> {
         let vlan = match self.local_vlans.get(network) {
             Some(vlan) => *vlan,
-            None => self.free()?,
+            None => self.free(network)?,
         };
+        self.resting.remove(&vlan);
         let count = self.used.entry(network.clone()).or_default();
         if !counted {
             *count += 1;
@@ -264,8 +284,13 @@ impl Binder {
         Some(vlan)
     }
 
-    fn free(&self) -> Option<LocalVlan> {
-        let taken: BTreeSet<LocalVlan> = self.local_vlans.values().copied().collect();
+    /// One that the network had and nobody else took for his since, or the lowest that is nobody's.
+    fn free(&self, network: &Name) -> Option<LocalVlan> {
+        if let Some((vlan, _)) = self.resting.iter().find(|(_, resting)| resting.network == *network) {
+            return Some(*vlan);
+        }
+        let mut taken: BTreeSet<LocalVlan> = self.local_vlans.values().copied().collect();
+        taken.extend(self.resting.keys());
         LocalVlan::all().find(|vlan| !taken.contains(vlan))
     }
 }

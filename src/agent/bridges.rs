@@ -1,6 +1,6 @@
 //! Which connection is which bridge, and how far each bridge is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::config::Learning;
 use crate::flow::Changes;
@@ -102,6 +102,8 @@ pub struct BridgeState {
 pub struct Bridges {
     by_name: BTreeMap<Name, Bridge>,
     states: BTreeMap<Bridge, BridgeState>,
+    /// The bridge of each connection that is one.
+    by_connection: HashMap<ConnectionId, Bridge>,
     learning: Learning,
     /// The learning bridges that are connected. Two may have one name: it is for people.
     learning_names: BTreeMap<DatapathId, Name>,
@@ -113,7 +115,14 @@ impl Bridges {
     pub fn new(bridges: impl IntoIterator<Item = (Name, Bridge)>, learning: Learning) -> Self {
         let by_name: BTreeMap<Name, Bridge> = bridges.into_iter().collect();
         let states = by_name.values().map(|bridge| (bridge.clone(), BridgeState::default())).collect();
-        Self { by_name, states, learning, learning_names: BTreeMap::new(), waiting: Vec::new() }
+        Self {
+            by_name,
+            states,
+            by_connection: HashMap::new(),
+            learning,
+            learning_names: BTreeMap::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// Every bridge with its name.
@@ -128,8 +137,12 @@ impl Bridges {
 
     /// The bridge at the other end of a connection, with its name.
     pub fn at(&self, connection: ConnectionId) -> Option<(&Name, &Bridge)> {
-        let is_it = |state: &BridgeState| state.connected.as_ref().is_some_and(|there| there.connection == connection);
-        self.iter().find(|(_, _, state)| is_it(state)).map(|(name, bridge, _)| (name, bridge))
+        let bridge = self.by_connection.get(&connection)?;
+        let name = match bridge {
+            Bridge::Learning(datapath_id) => self.learning_names.get(datapath_id)?,
+            _ => self.by_name.iter().find(|(_, there)| *there == bridge)?.0,
+        };
+        Some((name, bridge))
     }
 
     /// The connection of a bridge.
@@ -145,6 +158,15 @@ impl Bridges {
     /// The newest generation that is in effect on the bridge; 0 while it is not known.
     pub fn confirmed(&self, bridge: &Bridge) -> u64 {
         self.states.get(bridge).map_or(0, |state| state.confirmed)
+    }
+
+    /// True if what this generation changed is in effect on every bridge of the host that there is.
+    pub fn all_reached(&self, generation: u64, database: &Database) -> bool {
+        let there = self.by_name.iter().filter(|(name, _)| database.bridge_named(name).is_some());
+        there.filter_map(|(_, bridge)| self.states.get(bridge)).all(|state| {
+            // A generation that changed nothing on a bridge is never confirmed by it.
+            state.confirmed >= generation.min(state.sent)
+        })
     }
 
     /// Flows that a bridge refuses.
@@ -199,19 +221,23 @@ impl Bridges {
     /// A connection ended.
     pub fn closed(&mut self, connection: ConnectionId) {
         self.waiting.retain(|waiting| waiting.connection != connection);
-        let Some((bridge, state)) = self.of_connection(connection) else { return };
+        let Some((_, state)) = self.of_connection(connection) else { return };
         state.connected = None;
         state.confirmed = 0;
-        if let Bridge::Learning(datapath_id) = *bridge {
+        if let Some(Bridge::Learning(datapath_id)) = self.by_connection.remove(&connection) {
             self.states.remove(&Bridge::Learning(datapath_id));
             self.learning_names.remove(&datapath_id);
         }
     }
 
+    /// True for a bridge that is, or is to be, this host's.
+    pub fn knows(&self, bridge: &Bridge) -> bool {
+        self.states.contains_key(bridge)
+    }
+
     fn of_connection(&mut self, connection: ConnectionId) -> Option<(&Bridge, &mut BridgeState)> {
-        self.states
-            .iter_mut()
-            .find(|(_, state)| state.connected.as_ref().is_some_and(|connected| connected.connection == connection))
+        let bridge = self.by_connection.get(&connection)?;
+        Some((bridge, self.states.get_mut(bridge)?))
     }
 
     /// A bridge's flows were compared with what is wanted. Returns the bridge.
@@ -253,6 +279,7 @@ impl Bridges {
                         self.learning_names.insert(datapath_id, name.into());
                     }
                     let state = self.states.entry(bridge.clone()).or_default();
+                    self.by_connection.insert(connection, bridge.clone());
                     state.connected = Some(Connected { connection, peer, datapath_id });
                     state.confirmed = 0;
                     state.differences = None;

@@ -104,9 +104,9 @@ impl Counters {
         self.bridges.entry(bridge.clone()).or_default()
     }
 
-    /// Forgets the bridges that are not `known` any more.
-    pub fn retain(&mut self, known: impl Fn(&Bridge) -> bool) {
-        self.bridges.retain(|bridge, _| known(bridge));
+    /// Forgets a bridge that has gone for good.
+    pub fn forget(&mut self, bridge: &Bridge) {
+        self.bridges.remove(bridge);
     }
 
     /// A connection was sent away, for a reason in a word.
@@ -192,7 +192,7 @@ mod tests {
         }
         assert_eq!(counters.bridge(&Bridge::Integration).unwrap().flow_mods, 12 + 6);
         assert!(counters.bridge(&Bridge::Tunnel).is_none());
-        counters.retain(|bridge| *bridge == Bridge::Tunnel);
+        counters.forget(&Bridge::Integration);
         assert!(counters.bridge(&Bridge::Integration).is_none());
     }
 

@@ -1,7 +1,7 @@
 //! The tasks of the daemon.
 //!
 //! ```text
-//!         files ─(polled by)─► agent ◄──Event── ovsdb::Client (connects, comes back)
+//!         files ─(polled by)─► agent ◄──Event── ovsdb::Client (connects, comes back; holds the lock)
 //!          SIGHUP, SIGTERM ────►  │  ▲ ▲
 //! status socket, metrics ─Request─┘  │ └──Report── switch::serve (one a listener; one task a bridge)
 //!                                    └──result──── transaction (one at a time)
@@ -12,13 +12,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::pending;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, mem};
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -30,16 +29,17 @@ use super::counters::Counters;
 use super::heap;
 use super::host::{Effects, Host};
 use super::http;
+use super::listeners::{Listeners, is_taken};
 use super::metrics::Metrics;
 use super::notify::{Watchdog, notify_service_manager};
 use super::punts::PuntsStatus;
 use super::security_log;
 use super::socket::{self, Request};
-use super::status::{Standing, Status};
+use super::status::{DatabaseState, Standing, Status};
 use super::watch::WatchedFile;
-use crate::config::{Config, DEFAULT_FILE, Listen, Transport};
+use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
-use crate::switch::{self, Command, ConnectionId, News, Report};
+use crate::switch::{Command, ConnectionId, News, Report};
 use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
 
@@ -51,6 +51,8 @@ const TRANSACTION_RETRY: Duration = Duration::from_secs(1);
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// So many refusals are remembered, so as not to be said again.
 const MAX_STRANGERS: usize = 1024;
+/// How often a Heddle that takes over tries the addresses that the other one had.
+const LISTEN_RETRY: Duration = Duration::from_millis(100);
 /// How often the files are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -93,6 +95,8 @@ enum End {
     Stopped,
     /// The host's own file has changed: begin again with it. What is installed stays, as over any restart.
     Reconfigured(Box<Config>),
+    /// Another Heddle serves the database now, which was out of reach meanwhile: begin again, and stand by.
+    Relieved,
 }
 
 /// Runs until SIGTERM or SIGINT. `config` is the host's own file; `None` is the default one, which may be absent.
@@ -105,7 +109,8 @@ pub async fn run(config: Option<PathBuf>) -> Result<(), StartError> {
     loop {
         match live(config.clone(), path.as_deref(), problem.take()).await {
             Ok(End::Stopped) => return Ok(()),
-            Ok(End::Reconfigured(changed)) => last_good = Some(std::mem::replace(&mut config, *changed)),
+            Ok(End::Relieved) => {}
+            Ok(End::Reconfigured(changed)) => last_good = Some(mem::replace(&mut config, *changed)),
             Err(error) => {
                 let Some(good) = last_good.take() else { return Err(error) };
                 warn!("the changed configuration does not work, the last good one stays in force: {error}");
@@ -125,15 +130,13 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
     let credentials = certificates.as_ref().map(Certificates::credentials);
     let mut tasks = JoinSet::new();
     let (reports, report_receiver) = mpsc::channel(REPORTS);
-    for (number, &listen) in config.openflow.listen.iter().enumerate() {
-        let Listen { transport, address } = listen;
-        let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
-        info!(%listen, "listening for bridges");
-        if listen.is_exposed() {
-            warn!(%listen, "anybody who reaches this address can be a bridge or listen to one: it has no TLS");
+    let mut listeners = Listeners::new(config.openflow.listen.clone(), credentials.clone(), reports);
+    match listeners.open().await {
+        // Learning bridges do not wait for the database.
+        Err(error) if is_taken(&error) && topology.is_some() && config.learning.is_empty() => {
+            debug!("{error}; the database tells whether this is a Heddle to stand by for");
         }
-        let credentials = credentials.clone().filter(|_| transport == Transport::Ssl);
-        tasks.spawn(switch::serve(listener, credentials, (number as u64) << 48, reports.clone()));
+        opened => opened?,
     }
     if config.ovsdb.remote.is_exposed() {
         warn!(remote = %config.ovsdb.remote, "anybody on the way can read and change the database: it has no TLS");
@@ -164,6 +167,8 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         ready: !config.learning.is_empty(),
         host: Host::new(config, Arc::new(topology.unwrap_or_default())),
         database,
+        listeners,
+        listen_at: None,
         senders: BTreeMap::new(),
         transaction: None,
         retry_at: None,
@@ -173,7 +178,8 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         explicit_config: path.map(Path::to_owned),
         topology_problem: None,
         config_problem,
-        database_connected: false,
+        database_state: DatabaseState::Disconnected,
+        stood_by: false,
         strangers: HashSet::new(),
         counters: Counters::new(),
         began: Instant::now(),
@@ -182,7 +188,7 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
     // The addresses have to be free when this returns.
     tasks.shutdown().await;
     let _ = std::fs::remove_file(&socket);
-    end.map_err(StartError::from)
+    end
 }
 
 /// What a life begins with. A host that has learning bridges may have no topology: it serves nothing else then.
@@ -202,6 +208,9 @@ struct Agent {
     host: Host,
     /// `None` as long as there is no topology.
     database: Option<(ovsdb::Client, mpsc::Receiver<ovsdb::Event>)>,
+    listeners: Listeners,
+    /// When to try again to listen.
+    listen_at: Option<Instant>,
     /// How to talk to the connections that have said who they are.
     senders: BTreeMap<ConnectionId, mpsc::UnboundedSender<Command>>,
     /// The transaction on its way.
@@ -216,7 +225,9 @@ struct Agent {
     topology_problem: Option<String>,
     /// Why the host's own file is not what is in force.
     config_problem: Option<String>,
-    database_connected: bool,
+    database_state: DatabaseState,
+    /// Who holds the addresses has been another Heddle, and will let them go.
+    stood_by: bool,
     ready: bool,
     /// What was said of connections that were refused.
     strangers: HashSet<String>,
@@ -230,7 +241,7 @@ impl Agent {
         mut self,
         mut reports: mpsc::Receiver<Report>,
         mut requests: mpsc::Receiver<Request>,
-    ) -> io::Result<End> {
+    ) -> Result<End, StartError> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -249,11 +260,16 @@ impl Agent {
                 _ = terminate.recv() => break End::Stopped,
                 _ = interrupt.recv() => break End::Stopped,
                 () = watchdog.feed() => {}
-                Some(event) = next_event(&mut self.database) => self.on_database_event(event),
+                Some(event) = next_event(&mut self.database) => {
+                    if let Some(end) = self.on_database_event(event).await? {
+                        break end;
+                    }
+                }
                 result = finished(&mut self.transaction) => self.on_transaction(result),
                 Some(report) = reports.recv() => self.on_report(report),
                 Some(request) = requests.recv() => self.on_request(request),
                 () = due(self.retry_at) => self.retry_at = None,
+                () = due(self.listen_at) => self.take_over_addresses().await,
                 _ = ticks.tick() => {
                     let effects = self.host.on_tick();
                     self.perform(effects);
@@ -282,14 +298,20 @@ impl Agent {
                 }
             }
         };
-        let stopped = matches!(end, End::Stopped);
-        notify_service_manager(if stopped { "STOPPING=1" } else { "RELOADING=1" });
+        notify_service_manager(if matches!(end, End::Stopped) { "STOPPING=1" } else { "RELOADING=1" });
         if let Some(transaction) = self.transaction.take()
             && timeout(STOP_WITHIN, transaction).await.is_err()
         {
             warn!("stopped before the database confirmed the last change");
         }
-        info!("{}; flows and database stay as they are", if stopped { "stopped" } else { "configuration changed" });
+        let why = match end {
+            End::Stopped => "stopped",
+            End::Reconfigured(_) => "configuration changed",
+            End::Relieved => "another heddle has taken over",
+        };
+        info!("{why}; flows and database stay as they are");
+        // Connections hold the addresses, which have to be free when this returns.
+        self.listeners.close().await;
         Ok(end)
     }
 
@@ -317,12 +339,33 @@ impl Agent {
         }
     }
 
-    fn on_database_event(&mut self, event: ovsdb::Event) {
+    async fn on_database_event(&mut self, event: ovsdb::Event) -> Result<Option<End>, StartError> {
         match event {
+            ovsdb::Event::StandingBy => {
+                if self.host.database().is_some() {
+                    return Ok(Some(End::Relieved));
+                }
+                warn!("another heddle serves the database: standing by, to take over when it ends");
+                notify_service_manager("STATUS=standing by: another heddle serves the database");
+                self.database_state = DatabaseState::StandingBy;
+                self.stood_by = true;
+                if self.host.config().learning.is_empty() {
+                    self.listeners.close().await;
+                }
+            }
             ovsdb::Event::Snapshot(database) => {
                 info!(remote = %self.host.config().ovsdb.remote, "connected to the database");
                 notify_service_manager("STATUS=connected to the database");
-                self.database_connected = true;
+                let before = mem::replace(&mut self.database_state, DatabaseState::Connected);
+                if before == DatabaseState::StandingBy {
+                    info!("the other heddle has ended: taking over");
+                }
+                if self.stood_by {
+                    self.take_over_addresses().await;
+                } else {
+                    // Nothing is written to a database whose bridges could not connect.
+                    self.listeners.open().await?;
+                }
                 let effects = self.host.on_snapshot(*database);
                 self.perform(effects);
             }
@@ -333,13 +376,25 @@ impl Agent {
             ovsdb::Event::Disconnected { reason } => {
                 warn!("database: {reason}; trying again");
                 notify_service_manager(&format!("STATUS=database: {reason}; trying again"));
-                self.database_connected = false;
+                self.database_state = DatabaseState::Disconnected;
                 self.host.on_database_lost();
             }
         }
-        if !self.ready && self.database_connected {
+        if !self.ready && self.database_state != DatabaseState::Disconnected {
             self.ready = true;
             notify_service_manager("READY=1");
+        }
+        Ok(None)
+    }
+
+    /// Listens where the other Heddle did. It may have been killed, hang, or be slow to go.
+    async fn take_over_addresses(&mut self) {
+        let tried_before = self.listen_at.take().is_some();
+        if let Err(error) = self.listeners.open().await {
+            if !tried_before {
+                warn!("{error}; trying again");
+            }
+            self.listen_at = Some(Instant::now() + LISTEN_RETRY);
         }
     }
 
@@ -385,16 +440,21 @@ impl Agent {
                     self.counters.bridge_mut(bridge).punted(&punts, self.began.elapsed());
                 }
             }
-            News::SecurityLog(records) => records.iter().for_each(security_log::write),
+            News::SecurityLog(records) => {
+                records.iter().for_each(|record| security_log::write(record, self.host.topology()));
+            }
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
             News::Crowded => self.on_refused("too_many", format!("{} are open already", switch::MAX_CONNECTIONS)),
             News::Closed => {
-                if let Some(bridge) = self.bridge_name(connection) {
-                    warn!(bridge, "bridge disconnected; its flows stay");
-                }
+                let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {
+                    warn!(bridge = &**name, "bridge disconnected; its flows stay");
+                    bridge.clone()
+                });
                 self.senders.remove(&connection);
                 let effects = self.host.on_closed(connection);
-                self.counters.retain(|bridge| self.host.bridges().iter().any(|(_, known, _)| known == bridge));
+                if let Some(bridge) = bridge.filter(|bridge| !self.host.bridges().knows(bridge)) {
+                    self.counters.forget(&bridge);
+                }
                 self.perform(effects);
             }
         }
@@ -447,7 +507,7 @@ impl Agent {
 
     fn status(&self) -> Status {
         let standing = Standing {
-            ovsdb_connected: self.database.is_some().then_some(self.database_connected),
+            database: if self.database.is_some() { self.database_state } else { DatabaseState::Unused },
             topology_problem: self.topology_problem.as_deref(),
             config_problem: self.config_problem.as_deref(),
             tls_problem: self.certificates.as_ref().and_then(Certificates::problem),
@@ -477,7 +537,8 @@ impl Agent {
 
     /// Sends what has to be written to the database, unless something is on its way already.
     fn write_database(&mut self) {
-        let idle = self.transaction.is_none() && self.retry_at.is_none() && self.database_connected;
+        let idle =
+            self.transaction.is_none() && self.retry_at.is_none() && self.database_state == DatabaseState::Connected;
         let Some((client, _)) = &self.database else { return };
         if !idle || !self.host.has_operations() {
             return;

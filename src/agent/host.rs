@@ -158,7 +158,7 @@ impl Host {
             for &row in &rows {
                 self.binder.refresh(row, &source, &mut refreshed);
             }
-            self.binder.settle(&source, &mut refreshed);
+            self.binder.settle(self.generation + 1, &source, &mut refreshed);
         }
         self.dirty_rows.extend(rows);
         self.take_over_bindings(&refreshed, &mut dirty);
@@ -390,12 +390,21 @@ impl Host {
 
     /// A bridge has come further.
     pub fn on_progress(&mut self, connection: ConnectionId, progress: Progress) -> Effects {
-        let mut effects = Effects::default();
         self.bridges.progressed(connection, progress);
+        let mut effects = self.wake_vlans();
         self.confirm_ports(&mut effects);
         // A patch to a physical bridge is closed once the guards on both ends are in effect.
         self.wiring_dirty |= self.wiring.open_patches(self.database.as_ref()).next().is_some();
         effects
+    }
+
+    /// Lets other networks have the local VLANs that no bridge takes for somebody's any more.
+    fn wake_vlans(&mut self) -> Effects {
+        let (Some(database), bridges) = (&self.database, &self.bridges) else { return Effects::default() };
+        if self.binder.wake(|generation| bridges.all_reached(generation, database)) {
+            return self.refresh(BTreeSet::new(), false, Vec::new());
+        }
+        Effects::default()
     }
 
     /// What has to be written to the database now. One transaction at a time: call it when none is on

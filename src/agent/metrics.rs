@@ -30,6 +30,7 @@ pub struct Metrics {
     /// Why the daemon does not do all it should; nothing if it does.
     pub not_ready: Vec<String>,
     database_connected: bool,
+    standing_by: bool,
     topology_current: bool,
     networks: usize,
     /// By state.
@@ -70,6 +71,7 @@ impl Metrics {
         let mut metrics = Self {
             not_ready: not_ready(status),
             database_connected: status.ovsdb_connected,
+            standing_by: status.standing_by,
             topology_current: status.topology_problem.is_none(),
             networks: status.networks.len(),
             ports: ports.map(|(word, state)| (word, count(state))),
@@ -141,6 +143,9 @@ fn not_ready(status: &Status) -> Vec<String> {
         // Learning bridges alone come and go as they like.
         return Vec::new();
     }
+    if status.standing_by {
+        return vec!["standing by: another heddle serves the database".to_owned()];
+    }
     let mut reasons = Vec::new();
     if !status.ovsdb_connected {
         reasons.push("the database is not connected".to_owned());
@@ -171,6 +176,11 @@ impl Metrics {
             "database_connected",
             "1 while the database of Open vSwitch is connected.",
             self.database_connected.into(),
+        )?;
+        text.single(
+            "standing_by",
+            "1 while another Heddle serves the database and this one waits for its end.",
+            self.standing_by.into(),
         )?;
         text.counter("database_transactions", "Transactions with the database.", of(&self.transactions))?;
         text.single(

@@ -11,6 +11,7 @@ pub mod daemon;
 mod heap;
 pub mod host;
 pub mod http;
+mod listeners;
 pub mod metrics;
 mod notify;
 pub mod port_flows;

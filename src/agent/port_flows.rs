@@ -131,7 +131,7 @@ impl PortFlows {
                 .get(&Bridge::Integration)
                 .is_some_and(|generation| reached(&Bridge::Integration, *generation));
             let refused = refusals.of_port(name);
-            let changed = match refused.iter().any(|rejected| guards(&rejected.flow)) {
+            let changed = match refused.iter().any(|rejected| cookie::is_guard(rejected.flow.cookie)) {
                 true => self.unguarded.insert(name.clone()),
                 false => guards_reached && self.unguarded.remove(name),
             };
@@ -155,10 +155,6 @@ impl PortFlows {
         confirmed.closed = !self.unguarded.iter().any(is_open);
         confirmed
     }
-}
-
-fn guards(flow: &Flow) -> bool {
-    matches!(cookie::decode(flow.cookie), Some((Ok(kind), _)) if kind.is_guard())
 }
 
 /// The bridges that carry a port's traffic.

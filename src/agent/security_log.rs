@@ -6,13 +6,13 @@ use crate::openflow::numbers::{ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_T
 use crate::openflow::oxm;
 use crate::packet::Fragment;
 use crate::responder::security_log::{Allowed, Decision, Headers, LoggedPort, Record, Transport};
-use crate::topology::protocol_name;
+use crate::topology::{Topology, protocol_name};
 
 /// The target of its events: what `RUST_LOG` calls it, and what tells its lines from others.
 pub const TARGET: &str = "heddle::security_log";
 
 /// Writes a record down. A field that the packet has not is left out.
-pub fn write(record: &Record) {
+pub fn write(record: &Record, topology: &Topology) {
     let Record { port, direction, headers, .. } = record;
     let suppressed = (record.suppressed > 0).then_some(record.suppressed);
     let (src, dst) = headers.addresses.unzip();
@@ -24,12 +24,12 @@ pub fn write(record: &Record) {
         Fragment::Later => Some("later"),
     };
     let (action, why) = match &record.decision {
-        Decision::Accepted(allowed) => ("accept", Why::accepted(allowed.as_ref())),
+        Decision::Accepted(allowed) => ("accept", Why::accepted(allowed.as_ref(), topology)),
         Decision::Dropped(reason) => ("drop", Why::dropped(port, reason.words())),
     };
     info!(
         target: TARGET, action, direction = direction.word(), port = &*port.name, network = &*port.network,
-        group = why.group, rule = why.rule, reason = why.reason, protocol = protocol(headers),
+        group = why.group, rule = why.rule, allows = why.allows, reason = why.reason, protocol = protocol(headers),
         src = src.map(display), dst = dst.map(display), src_port, dst_port, icmp_type, icmp_code, tcp_flags = flags,
         fragment, eth_src = %headers.eth_src, eth_dst = %headers.eth_dst, length = headers.length, suppressed,
     );
@@ -42,15 +42,18 @@ struct Why {
     group: String,
     /// Its number, from 1, among those of its group.
     rule: Option<usize>,
+    /// What the rule says.
+    allows: Option<String>,
     reason: Option<&'static str>,
 }
 
 impl Why {
-    fn accepted(allowed: Option<&Allowed>) -> Self {
+    fn accepted(allowed: Option<&Allowed>, topology: &Topology) -> Self {
         let Some(allowed) = allowed else {
             return Self { reason: Some("by a rule that has changed since"), ..Self::default() };
         };
-        Self { group: allowed.group.name.to_string(), rule: Some(allowed.index + 1), ..Self::default() }
+        let allows = allowed.rule().map(|rule| topology.rule_words(rule).to_string());
+        Self { group: allowed.group.name.to_string(), rule: Some(allowed.index + 1), allows, reason: None }
     }
 
     fn dropped(port: &LoggedPort, reason: &'static str) -> Self {

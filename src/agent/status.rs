@@ -18,6 +18,19 @@ use crate::topology::Port;
 /// The role of a learning bridge.
 const LEARNING: &str = "learning";
 
+/// How the daemon stands with the database of Open vSwitch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DatabaseState {
+    /// Learning bridges need none.
+    Unused,
+    /// It is out of reach.
+    Disconnected,
+    /// Connected; another Heddle serves it, and this one waits for its end.
+    StandingBy,
+    /// Connected, and this Heddle serves it.
+    Connected,
+}
+
 /// The daemon's state; `heddle status --json` prints it as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -35,6 +48,8 @@ pub struct Status {
     pub ovsdb: String,
     /// True while the database is connected.
     pub ovsdb_connected: bool,
+    /// True while another Heddle serves the database: this one writes nothing, and takes over when that one ends.
+    pub standing_by: bool,
     /// What is wanted of the database, or of a switch, and cannot be done.
     pub problems: Vec<String>,
     /// The bridges.
@@ -52,8 +67,8 @@ pub struct Status {
 /// What the daemon knows beside its [`Host`].
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
-    /// Whether the database is connected; `None` if the daemon does without.
-    pub ovsdb_connected: Option<bool>,
+    /// How it stands with the database.
+    pub database: DatabaseState,
     /// Why the topology file was refused.
     pub topology_problem: Option<&'a str>,
     /// Why the host's own file was refused.
@@ -184,6 +199,7 @@ impl Status {
     /// True if nothing stands in the way of what is wanted; ports whose interface is not there yet do not.
     pub fn is_good(&self) -> bool {
         (self.ovsdb_connected || self.topology.is_none())
+            && !self.standing_by
             && self.topology_problem.is_none()
             && self.config_problem.is_none()
             && self.tls_problem.is_none()
@@ -193,8 +209,9 @@ impl Status {
 
     /// The status of a host.
     pub fn of(host: &Host, standing: Standing<'_>) -> Self {
-        let Standing { ovsdb_connected, .. } = standing;
+        let Standing { database, .. } = standing;
         let config = host.config();
+        let uses_database = database != DatabaseState::Unused;
         let mut unserved: Vec<UnservedStatus> = host
             .binder()
             .rows()
@@ -212,14 +229,15 @@ impl Status {
         unserved.sort_by(|a, b| a.interface.cmp(&b.interface));
         Self {
             node: config.node.to_string(),
-            topology: ovsdb_connected.map(|_| config.topology.display().to_string()),
+            topology: uses_database.then(|| config.topology.display().to_string()),
             topology_problem: standing.topology_problem.map(str::to_owned),
             config_problem: standing.config_problem.map(str::to_owned),
             tls_problem: standing.tls_problem.map(str::to_owned),
             ovsdb: config.ovsdb.remote.to_string(),
-            ovsdb_connected: ovsdb_connected.unwrap_or(false),
+            ovsdb_connected: matches!(database, DatabaseState::StandingBy | DatabaseState::Connected),
+            standing_by: database == DatabaseState::StandingBy,
             problems: problems(host),
-            bridges: bridges(host).filter(|bridge| ovsdb_connected.is_some() || bridge.role == LEARNING).collect(),
+            bridges: bridges(host).filter(|bridge| uses_database || bridge.role == LEARNING).collect(),
             networks: networks(host),
             ports: ports(host),
             unserved,

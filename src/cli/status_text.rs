@@ -10,7 +10,11 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
     writeln!(out, "node      {}", status.node)?;
     match &status.topology {
         Some(topology) => {
-            let connected = if status.ovsdb_connected { "connected" } else { "NOT CONNECTED" };
+            let connected = match (status.ovsdb_connected, status.standing_by) {
+                (true, true) => "STANDING BY: another heddle serves it",
+                (true, false) => "connected",
+                (false, _) => "NOT CONNECTED",
+            };
             writeln!(out, "topology  {topology}")?;
             writeln!(out, "database  {} ({connected})", status.ovsdb)?;
         }

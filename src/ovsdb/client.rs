@@ -7,7 +7,7 @@
 //! ```
 //!
 //! One task, owned by [`Client`] and aborted when that is dropped. It connects, and connects again: backoff is
-//! jittered, capped and starts over once a snapshot has arrived.
+//! jittered, capped and starts over once the server has said whose the lock is.
 
 use std::collections::hash_map::RandomState;
 use std::future::Future;
@@ -87,6 +87,12 @@ pub enum ConnectionError {
     /// A message is not JSON-RPC.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// The server knows no locks.
+    #[error("the server refused the lock: {0}")]
+    LockRefused(String),
+    /// Somebody took the lock away, as `ovsdb-client steal` does.
+    #[error("the lock was stolen")]
+    LockStolen,
     /// The server does not let us watch: no such database or column.
     #[error("the server refused to be monitored: {0}")]
     MonitorRefused(String),
@@ -101,7 +107,9 @@ pub enum ConnectionError {
 /// What happens in the database, in order.
 #[derive(Debug)]
 pub enum Event {
-    /// Connected, for the first time or again: everything that is watched.
+    /// Connected, and another Heddle holds the lock. A snapshot follows once its connection has ended.
+    StandingBy,
+    /// Connected and holding the lock, for the first time or again: everything that is watched.
     Snapshot(Box<Database>),
     /// Changes since; never empty. One transaction's changes are never split over two events.
     Changed(Vec<Change>),
@@ -155,10 +163,11 @@ impl Client {
     }
 }
 
-/// Events that the owner's channel has no room for yet, merged: however slow the owner, at most three.
+/// Events that the owner's channel has no room for yet, merged: however slow the owner, at most four.
 #[derive(Default)]
 struct Outbox {
     disconnected: Option<ConnectionError>,
+    standing_by: bool,
     snapshot: Option<Box<Database>>,
     changes: Vec<Change>,
 }
@@ -166,6 +175,7 @@ struct Outbox {
 impl Outbox {
     fn push(&mut self, news: News) {
         match (news, &mut self.snapshot) {
+            (News::StandingBy, _) => self.standing_by = true,
             (News::Snapshot(database), snapshot) => *snapshot = Some(database),
             (News::Changed(changes), Some(snapshot)) => snapshot.apply(changes),
             (News::Changed(changes), None) => self.changes.extend(changes),
@@ -178,7 +188,7 @@ impl Outbox {
     }
 
     fn is_empty(&self) -> bool {
-        self.disconnected.is_none() && self.snapshot.is_none() && self.changes.is_empty()
+        self.disconnected.is_none() && !self.standing_by && self.snapshot.is_none() && self.changes.is_empty()
     }
 
     fn is_full(&self) -> bool {
@@ -194,6 +204,9 @@ impl Outbox {
     fn pop(&mut self) -> Option<Event> {
         if let Some(reason) = self.disconnected.take() {
             return Some(Event::Disconnected { reason });
+        }
+        if mem::take(&mut self.standing_by) {
+            return Some(Event::StandingBy);
         }
         if let Some(database) = self.snapshot.take() {
             return Some(Event::Snapshot(database));
@@ -303,25 +316,25 @@ impl Driver {
                 Ok(result) => result,
                 Err(OwnerGone) => return,
             };
-            let mut had_snapshot = false;
+            let mut had_news = false;
             let reason = match connected {
                 Ok(stream) => {
                     tracing::debug!(%remote, "connected to the database server");
-                    match self.serve(stream, &mut had_snapshot).await {
+                    match self.serve(stream, &mut had_news).await {
                         Ok(reason) => reason,
                         Err(OwnerGone) => return,
                     }
                 }
                 Err(reason) => reason,
             };
-            if had_snapshot {
+            if had_news {
                 backoff = Backoff(FIRST_BACKOFF);
             }
             let delay = backoff.next();
             tracing::debug!(%remote, %reason, ?delay, "no connection to the database server");
             // The owner learns of the loss and of each other reason after it, not of each attempt.
             let text = reason.to_string();
-            if had_snapshot || told.as_ref() != Some(&text) {
+            if had_news || told.as_ref() != Some(&text) {
                 self.outbox.disconnect(reason);
                 told = Some(text);
             }
@@ -346,7 +359,7 @@ impl Driver {
     }
 
     /// Moves bytes, events and transactions until the session ends.
-    async fn serve(&mut self, stream: Box<dyn Stream>, had_snapshot: &mut bool) -> Result<ConnectionError, OwnerGone> {
+    async fn serve(&mut self, stream: Box<dyn Stream>, had_news: &mut bool) -> Result<ConnectionError, OwnerGone> {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let mut session = Session::new(Instant::now().into_std());
         let mut chunk = vec![0; 64 << 10];
@@ -383,7 +396,7 @@ impl Driver {
                         let bytes = chunk.get(..count).unwrap_or_default();
                         session.on_bytes(bytes, Instant::now().into_std()).map(|news| {
                             for news in news {
-                                *had_snapshot |= matches!(news, News::Snapshot(_));
+                                *had_news = true;
                                 self.outbox.push(news);
                             }
                         })
@@ -440,9 +453,11 @@ mod tests {
         assert!(matches!(outbox.pop(), Some(Event::Changed(changes)) if changes == [port(1), port(2)]));
         outbox.push(News::Changed(vec![port(1)]));
         outbox.disconnect(ConnectionError::Closed);
+        outbox.push(News::StandingBy);
         outbox.push(News::Snapshot(Box::default()));
         outbox.push(News::Changed(vec![port(3)]));
         assert!(matches!(outbox.pop(), Some(Event::Disconnected { .. })));
+        assert!(matches!(outbox.pop(), Some(Event::StandingBy)));
         assert!(matches!(outbox.pop(), Some(Event::Snapshot(db)) if db.port_named("p3").is_some()));
         assert!(outbox.pop().is_none() && outbox.is_empty());
     }

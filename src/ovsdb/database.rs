@@ -76,7 +76,7 @@ impl Change {
 
 /// Decodes `<table-updates>`: `{TABLE: {UUID: {"old": …, "new": …}}}`, where no `new` means that the row is gone
 /// (RFC 7047 §4.1.6).
-pub(crate) fn decode_table_updates(updates: &Map<String, Value>) -> Result<Vec<Change>, RowError> {
+pub fn decode_table_updates(updates: &Map<String, Value>) -> Result<Vec<Change>, RowError> {
     let mut changes = Vec::new();
     for (name, rows) in updates {
         let table = Table::from_name(name).ok_or_else(|| RowError::Table(name.clone()))?;

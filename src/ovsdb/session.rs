@@ -1,12 +1,18 @@
 //! One connection to the database server as a state machine: bytes and deadlines in, bytes and changes out. No I/O.
 //!
+//! - **AwaitingLock**: `lock` was sent. Its reply says that the [`LOCK`] is ours, which leads to AwaitingSnapshot, or
+//!   that another Heddle holds it, which leads to StandingBy.
+//! - **StandingBy**: nothing is asked for. The server's word that the lock is ours, because the other's connection has
+//!   ended, leads to AwaitingSnapshot.
 //! - **AwaitingSnapshot**: `monitor` was sent. Its reply holds all watched rows and leads to Monitoring; updates
 //!   cannot come before it. Transactions are not sent yet.
 //! - **Monitoring**: each `update` is one committed transaction, ours or others'. Transactions are sent as they
-//!   come; their replies may come in any order, and after the update that they caused.
+//!   come; their replies may come in any order, and after the update that they caused. Each asserts that the lock is
+//!   ours still.
 //!
-//! In both, the server may ask `echo`, and we ask it after [`IDLE`] without a word from it. After [`SILENCE`]
-//! without one the connection is given up. Any error ends the session; a new one starts with a new snapshot.
+//! In all, the server may ask `echo`, and we ask it after [`IDLE`] without a word from it. After [`SILENCE`]
+//! without one the connection is given up. Any error ends the session, and so does a lock that is taken from us; a new
+//! one starts with the lock and a new snapshot.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -26,6 +32,9 @@ pub(crate) const IDLE: Duration = Duration::from_secs(5);
 pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 /// Our monitor's `<json-value>`.
 const MONITOR: &str = "heddle";
+/// The lock of the one Heddle that serves a database. The server takes it back when the connection ends (RFC 7047
+/// §4.1.8).
+const LOCK: &str = "heddle";
 
 /// What became of a transaction.
 pub type TransactionResult = Result<Vec<OpResult>, TransactError>;
@@ -49,6 +58,7 @@ impl Transaction {
 
 /// What a request of ours waits for.
 enum Request {
+    Lock,
     Monitor,
     Echo,
     Transact(Vec<OperationName>, Reply),
@@ -57,37 +67,46 @@ enum Request {
 /// What the server told.
 #[derive(Debug)]
 pub(crate) enum News {
+    StandingBy,
     Snapshot(Box<Database>),
     Changed(Vec<Change>),
 }
 
+/// See the module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    AwaitingLock,
+    StandingBy,
+    AwaitingSnapshot,
+    Monitoring,
+}
+
 pub(crate) struct Session {
+    state: State,
     framer: Framer,
     output: Vec<u8>,
     requests: HashMap<u64, Request>,
     next_id: u64,
     /// Results whose changes have still to reach the owner.
     answers: Vec<(Reply, TransactionResult)>,
-    monitoring: bool,
     heard: Instant,
     asked_echo: bool,
 }
 
 impl Session {
-    /// A session on a fresh connection; its first output asks for the snapshot.
+    /// A session on a fresh connection; its first output asks for the lock.
     pub(crate) fn new(now: Instant) -> Self {
         let mut session = Self {
+            state: State::AwaitingLock,
             framer: Framer::default(),
             output: Vec::new(),
             requests: HashMap::new(),
             next_id: 0,
             answers: Vec::new(),
-            monitoring: false,
             heard: now,
             asked_echo: false,
         };
-        let params = json!([super::DATABASE_NAME, MONITOR, monitor_requests()]);
-        session.request("monitor", params, Request::Monitor);
+        session.request("lock", json!([LOCK]), Request::Lock);
         session
     }
 
@@ -127,13 +146,13 @@ impl Session {
 
     /// A transaction of the owner's.
     pub(crate) fn on_transact(&mut self, transaction: Transaction) {
-        if !self.monitoring {
+        if self.state != State::Monitoring {
             return transaction.refuse(TransactError::Disconnected);
         }
-        let names = transaction.operations.iter().map(Operation::subject).collect();
-        let params = std::iter::once(json!(super::DATABASE_NAME))
-            .chain(transaction.operations.iter().map(Operation::to_json))
-            .collect();
+        let guard = Operation::Assert { lock: LOCK };
+        let operations = || transaction.operations.iter().chain([&guard]);
+        let names = operations().map(Operation::subject).collect();
+        let params = std::iter::once(json!(super::DATABASE_NAME)).chain(operations().map(Operation::to_json)).collect();
         self.requests.retain(|_, request| !matches!(request, Request::Transact(_, reply) if reply.is_closed()));
         self.request("transact", params, Request::Transact(names, transaction.reply));
     }
@@ -181,13 +200,27 @@ impl Session {
 
     fn on_notification(&mut self, method: &str, params: &[Value]) -> Result<Option<News>, ConnectionError> {
         match (method, params) {
-            ("update", [Value::String(monitor), Value::Object(updates)]) if monitor == MONITOR && self.monitoring => {
+            ("update", [Value::String(monitor), Value::Object(updates)])
+                if monitor == MONITOR && self.state == State::Monitoring =>
+            {
                 let changes = decode_table_updates(updates)?;
                 Ok((!changes.is_empty()).then_some(News::Changed(changes)))
             }
             ("update", _) => Err(ConnectionError::UnexpectedUpdate),
+            ("locked", [Value::String(lock)]) if lock == LOCK && self.state == State::StandingBy => {
+                self.on_locked();
+                Ok(None)
+            }
+            ("stolen", [Value::String(lock)]) if lock == LOCK => Err(ConnectionError::LockStolen),
             _ => Ok(None),
         }
+    }
+
+    /// The lock is ours: asks for the snapshot.
+    fn on_locked(&mut self) {
+        self.state = State::AwaitingSnapshot;
+        let params = json!([super::DATABASE_NAME, MONITOR, monitor_requests()]);
+        self.request("monitor", params, Request::Monitor);
     }
 
     fn on_response(
@@ -198,9 +231,20 @@ impl Session {
     ) -> Result<Option<News>, ConnectionError> {
         match request {
             Request::Echo => Ok(None),
+            Request::Lock => match (result.get("locked"), error) {
+                (Some(Value::Bool(true)), Value::Null) => {
+                    self.on_locked();
+                    Ok(None)
+                }
+                (Some(Value::Bool(false)), Value::Null) => {
+                    self.state = State::StandingBy;
+                    Ok(Some(News::StandingBy))
+                }
+                _ => Err(ConnectionError::LockRefused(error.to_string())),
+            },
             Request::Monitor => match (result, error) {
                 (Value::Object(updates), Value::Null) => {
-                    self.monitoring = true;
+                    self.state = State::Monitoring;
                     let rows = decode_table_updates(updates)?;
                     Ok(Some(News::Snapshot(Box::new(Database::from_rows(rows)))))
                 }
@@ -211,6 +255,11 @@ impl Session {
                     Value::Null => decode_results(&operations, result),
                     error => Err(TransactError::Refused(error.to_string())),
                 };
+                // The last is our assertion's.
+                let results = results.map(|mut results| {
+                    results.pop();
+                    results
+                });
                 self.answers.push((reply, results));
                 Ok(None)
             }
@@ -236,10 +285,14 @@ mod tests {
         messages.unwrap()
     }
 
+    const LOCKED: &[u8] = br#"{"id":0,"result":{"locked":true},"error":null}"#;
+
     fn monitoring(now: Instant) -> Session {
         let mut session = Session::new(now);
+        assert_eq!(sent(&mut session), [json!({"id": 0, "method": "lock", "params": ["heddle"]})]);
+        assert!(session.on_bytes(LOCKED, now).unwrap().is_empty());
         assert_eq!(sent(&mut session)[0]["method"], "monitor");
-        let news = session.on_bytes(br#"{"id":0,"result":{},"error":null}"#, now).unwrap();
+        let news = session.on_bytes(br#"{"id":1,"result":{},"error":null}"#, now).unwrap();
         assert!(matches!(news.as_slice(), [News::Snapshot(_)]));
         session
     }
@@ -269,7 +322,7 @@ mod tests {
         assert_eq!(session.deadline(), start + SILENCE);
         let mut answered = monitoring(start);
         answered.on_deadline(start + IDLE).unwrap();
-        answered.on_bytes(br#"{"id":1,"result":[],"error":null}"#, start + IDLE).unwrap();
+        answered.on_bytes(br#"{"id":2,"result":[],"error":null}"#, start + IDLE).unwrap();
         assert_eq!(answered.deadline(), start + IDLE + IDLE);
         assert!(matches!(session.on_deadline(start + SILENCE), Err(ConnectionError::Silent(_))));
     }
@@ -280,7 +333,7 @@ mod tests {
         let (mut first, mut second) = (transact(&mut session, "a"), transact(&mut session, "b"));
         let ids: Vec<Value> = sent(&mut session).into_iter().map(|message| message["id"].clone()).collect();
         let refused = json!({"id": ids[1], "result": null, "error": "no"});
-        let done = json!({"id": ids[0], "result": [{}], "error": null});
+        let done = json!({"id": ids[0], "result": [{}, {}], "error": null});
         session.on_bytes(format!("{refused}{done}").as_bytes(), Instant::now()).unwrap();
         assert!(first.try_recv().is_err(), "the owner may not have seen the changes yet");
         session.answer();
@@ -289,8 +342,46 @@ mod tests {
     }
 
     #[test]
+    fn a_transaction_asserts_that_the_lock_is_held_and_fails_if_it_is_not() {
+        let mut session = monitoring(Instant::now());
+        let mut answer = transact(&mut session, "a");
+        let request = sent(&mut session).remove(0);
+        assert_eq!(request["params"][2], json!({"op": "assert", "lock": "heddle"}));
+        let refused = json!({"id": request["id"], "result": [{}, {"error": "not owner"}], "error": null});
+        session.on_bytes(refused.to_string().as_bytes(), Instant::now()).unwrap();
+        session.answer();
+        let result = answer.try_recv().unwrap();
+        assert!(matches!(&result, Err(TransactError::Operation { error, .. }) if error == "not owner"), "{result:?}");
+    }
+
+    #[test]
+    fn while_another_holds_the_lock_nothing_is_asked_for() {
+        let now = Instant::now();
+        let mut session = Session::new(now);
+        sent(&mut session);
+        let news = session.on_bytes(br#"{"id":0,"result":{"locked":false},"error":null}"#, now).unwrap();
+        assert!(matches!(news.as_slice(), [News::StandingBy]));
+        assert_eq!(transact(&mut session, "a").try_recv().unwrap(), Err(TransactError::Disconnected));
+        assert!(session.output().is_empty());
+        session.on_bytes(br#"{"id":null,"method":"locked","params":["other"]}"#, now).unwrap();
+        assert!(session.output().is_empty());
+        session.on_bytes(br#"{"id":null,"method":"locked","params":["heddle"]}"#, now).unwrap();
+        assert_eq!(sent(&mut session)[0]["method"], "monitor");
+    }
+
+    #[test]
+    fn a_lock_that_is_refused_or_stolen_ends_the_session() {
+        let now = Instant::now();
+        let stolen = br#"{"id":null,"method":"stolen","params":["heddle"]}"#;
+        assert!(matches!(monitoring(now).on_bytes(stolen, now), Err(ConnectionError::LockStolen)));
+        let refused = br#"{"id":0,"result":null,"error":"unknown method"}"#;
+        assert!(matches!(Session::new(now).on_bytes(refused, now), Err(ConnectionError::LockRefused(_))));
+    }
+
+    #[test]
     fn before_the_snapshot_no_transaction_is_sent_and_no_update_taken() {
         let mut session = Session::new(Instant::now());
+        session.on_bytes(LOCKED, Instant::now()).unwrap();
         sent(&mut session);
         assert_eq!(transact(&mut session, "a").try_recv().unwrap(), Err(TransactError::Disconnected));
         assert!(session.output().is_empty());
@@ -301,7 +392,8 @@ mod tests {
     #[test]
     fn a_refused_monitor_and_a_broken_stream_end_the_session() {
         let mut session = Session::new(Instant::now());
-        let refusal = br#"{"id":0,"result":null,"error":{"error":"unknown database"}}"#;
+        session.on_bytes(LOCKED, Instant::now()).unwrap();
+        let refusal = br#"{"id":1,"result":null,"error":{"error":"unknown database"}}"#;
         assert!(matches!(session.on_bytes(refusal, Instant::now()), Err(ConnectionError::MonitorRefused(_))));
         let mut session = Session::new(Instant::now());
         assert!(matches!(session.on_bytes(b"HTTP", Instant::now()), Err(ConnectionError::Frame(_))));
@@ -309,11 +401,9 @@ mod tests {
             Session::new(Instant::now()).on_bytes(b"{}", Instant::now()),
             Err(ConnectionError::Message(_))
         ));
-        let surprise = br#"{"id":0,"result":{"Port":{"x":1}},"error":null}"#;
-        assert!(matches!(
-            Session::new(Instant::now()).on_bytes(surprise, Instant::now()),
-            Err(ConnectionError::Row(_))
-        ));
+        let surprise = br#"{"id":1,"result":{"Port":{"x":1}},"error":null}"#;
+        let bytes = [LOCKED, surprise].concat();
+        assert!(matches!(Session::new(Instant::now()).on_bytes(&bytes, Instant::now()), Err(ConnectionError::Row(_))));
     }
 
     #[test]

@@ -106,6 +106,11 @@ pub enum Operation {
     },
     /// A line for the server's log (§5.2.9).
     Comment(String),
+    /// The transaction fails unless this connection holds the lock (§5.2.10).
+    Assert {
+        /// The lock.
+        lock: &'static str,
+    },
 }
 
 impl Operation {
@@ -157,6 +162,7 @@ impl Operation {
                        "columns": columns, "until": "==", "rows": [row_json(row)]})
             }
             Self::Comment(text) => json!({"op": "comment", "comment": text}),
+            Self::Assert { lock } => json!({"op": "assert", "lock": lock}),
         }
     }
 
@@ -169,6 +175,7 @@ impl Operation {
             Self::Delete { table, .. } => ("delete", Some(*table)),
             Self::Wait { table, .. } => ("wait", Some(*table)),
             Self::Comment(_) => ("comment", None),
+            Self::Assert { .. } => ("assert", None),
         };
         OperationName { op, table }
     }
@@ -311,6 +318,7 @@ mod tests {
                        "until": "==", "rows": [{"name": "br"}]}),
             ),
             (Operation::Comment("why".into()), json!({"op": "comment", "comment": "why"})),
+            (Operation::Assert { lock: "heddle" }, json!({"op": "assert", "lock": "heddle"})),
         ];
         for (operation, expected) in cases {
             assert_eq!(operation.to_json(), expected);

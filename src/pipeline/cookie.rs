@@ -176,6 +176,11 @@ pub fn is_bridged(cookie: Cookie) -> bool {
     matches!(decode(cookie), Some((Ok(Kind::Bridged), _)))
 }
 
+/// True for a flow whose absence would open something.
+pub fn is_guard(cookie: Cookie) -> bool {
+    matches!(decode(cookie), Some((Ok(kind), _)) if kind.is_guard())
+}
+
 /// True for a flow that `learn` made: the switch's own, never swept.
 pub fn is_learnt(cookie: Cookie) -> bool {
     matches!(decode(cookie), Some((Ok(Kind::Learnt), _)))

@@ -25,6 +25,13 @@ pub(super) enum Operation {
     Forget(LearntScope),
 }
 
+impl Operation {
+    /// True for the addition of a flow whose absence would open something.
+    pub(super) fn is_guard(&self) -> bool {
+        matches!(self, Self::Add(flow) if cookie::is_guard(flow.cookie))
+    }
+}
+
 /// What became of a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Outcome {
@@ -32,6 +39,19 @@ pub(super) enum Outcome {
     Done,
     /// None of it is.
     Failed,
+}
+
+/// Whether the switch has taken the guards of a bundle into it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Guards {
+    /// There are none, or all are in.
+    In,
+    /// Nobody has asked yet.
+    Unknown,
+    /// A barrier is on its way, before the commit.
+    Asked,
+    /// One is not: without it, what it guards may not come into effect.
+    Refused,
 }
 
 /// See the module.
@@ -46,6 +66,7 @@ pub(super) struct Batch {
     written: usize,
     /// The switch refuses not the operations but the bundle around them.
     bundle_refused: bool,
+    guards: Guards,
     outcome: Option<Outcome>,
 }
 
@@ -57,7 +78,8 @@ const ENOUGH: usize = 256 * 1024;
 impl Batch {
     /// A batch that brings the switch to `generation`. Takes its xids from `next_xid`.
     pub(super) fn new(operations: Vec<Operation>, generation: u64, bundle: bool, next_xid: &mut Xid) -> Self {
-        let messages = u32::try_from(operations.len()).unwrap_or(u32::MAX).saturating_add(3);
+        let guarded = bundle && operations.iter().any(Operation::is_guard);
+        let messages = u32::try_from(operations.len()).unwrap_or(u32::MAX).saturating_add(3 + u32::from(guarded));
         // The numbers of one batch follow each other; where too few are left it begins anew.
         let first_xid = next_xid.0.checked_add(messages).map_or(1, |_| next_xid.0);
         *next_xid = Xid(first_xid.saturating_add(messages));
@@ -69,6 +91,7 @@ impl Batch {
             first_xid,
             written: 0,
             bundle_refused: false,
+            guards: if guarded { Guards::Unknown } else { Guards::In },
             outcome: None,
         }
     }
@@ -103,6 +126,11 @@ impl Batch {
         self.operations.len() + 2
     }
 
+    /// The barrier that tells whether the guards are in; it is written before the commit.
+    fn question(&self) -> usize {
+        self.operations.len() + 3
+    }
+
     /// Writes messages until all are written or `out` holds enough.
     pub(super) fn write(&mut self, out: &mut Writer) -> Result<(), EncodeError> {
         while self.written <= self.barrier() && out.len() < ENOUGH {
@@ -110,7 +138,16 @@ impl Batch {
             if self.written == 0 {
                 self.control(BundleControlType::OPEN_REQUEST, xid, out)?;
             } else if self.written == self.commit() {
-                self.control(BundleControlType::COMMIT_REQUEST, xid, out)?;
+                match self.guards {
+                    Guards::In => self.control(BundleControlType::COMMIT_REQUEST, xid, out)?,
+                    Guards::Refused => self.control(BundleControlType::DISCARD_REQUEST, xid, out)?,
+                    Guards::Asked => return Ok(()),
+                    Guards::Unknown => {
+                        self.guards = Guards::Asked;
+                        empty_message(out, MessageType::BARRIER_REQUEST, self.xid(self.question()));
+                        return Ok(());
+                    }
+                }
             } else if self.written == self.barrier() {
                 empty_message(out, MessageType::BARRIER_REQUEST, xid);
             } else if let Some(operation) = self.operations.get(self.written - 1) {
@@ -136,7 +173,8 @@ impl Batch {
     /// Which message of this batch an xid belongs to.
     fn message(&self, xid: Xid) -> Option<usize> {
         let message = xid.0.wrapping_sub(self.first_xid) as usize;
-        (message <= self.barrier()).then_some(message)
+        let last = if self.guards == Guards::Asked { self.question() } else { self.barrier() };
+        (message <= last).then_some(message)
     }
 
     /// True if the switch refused the bundle, and said nothing of the operations.
@@ -147,7 +185,7 @@ impl Batch {
     /// Takes note of an error. False: of another message.
     pub(super) fn on_error(&mut self, xid: Xid, code: ErrorCode) -> bool {
         let Some(message) = self.message(xid) else { return false };
-        if message == self.barrier() {
+        if message == self.barrier() || message == self.question() {
             // Errors come in order: what was before it has been dealt with.
             return self.on_barrier_reply(xid);
         }
@@ -181,12 +219,22 @@ impl Batch {
         }
     }
 
-    /// A barrier ends a batch without bundle. False: another's barrier.
+    /// A barrier ends a batch without bundle, and tells whether the guards are in one. False: another's barrier.
     pub(super) fn on_barrier_reply(&mut self, xid: Xid) -> bool {
-        if self.message(xid) != Some(self.barrier()) {
+        let message = self.message(xid);
+        if message == Some(self.question()) {
+            let refused =
+                |(at, operation): (usize, &Operation)| operation.is_guard() && self.failures.contains_key(&at);
+            let any = self.operations.iter().enumerate().any(refused);
+            self.guards = if any { Guards::Refused } else { Guards::In };
+            return true;
+        }
+        if message != Some(self.barrier()) {
             return false;
         }
-        if self.outcome.is_none() && self.is_bundle() {
+        if self.outcome.is_none() && self.guards == Guards::Refused {
+            self.fail();
+        } else if self.outcome.is_none() && self.is_bundle() {
             // Neither committed nor refused: this switch knows nothing of bundles.
             self.bundle_refused = true;
             self.fail();

@@ -11,6 +11,8 @@ mod outbox;
 pub mod reconciler;
 pub mod session;
 #[cfg(test)]
+#[path = "../../tests/support/simulator.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with tests of their own, which use the rest")]
 mod simulator;
 #[cfg(test)]
 mod testing;

@@ -353,8 +353,7 @@ impl Reconciler {
     /// Between barriers each operation is in effect by itself: guards have to be before anything else is sent, and the
     /// others wait.
     fn guards_first(&mut self, operations: Vec<Operation>) -> (Vec<Operation>, u64) {
-        let is_guard = |operation: &Operation| matches!(operation, Operation::Add(flow) if is_guard(flow));
-        let (guards, others): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_guard);
+        let (guards, others): (Vec<_>, Vec<_>) = operations.into_iter().partition(Operation::is_guard);
         if guards.is_empty() || others.is_empty() {
             return ([guards, others].concat(), self.wanted_generation);
         }
@@ -468,7 +467,7 @@ impl Reconciler {
         if self.wanted.get(&flow.key()) != Some(&flow) {
             return;
         }
-        if is_guard(&flow) && !self.rejected.contains_key(&flow) {
+        if cookie::is_guard(flow.cookie) && !self.rejected.contains_key(&flow) {
             self.held_until = Some(now + HELD_AT_MOST);
         }
         let refusal = self.rejected.entry(flow).or_insert(Refusal { code, attempts: 0, retry_at: None });
@@ -508,11 +507,6 @@ impl Reconciler {
     pub fn without_bundles(&self) -> bool {
         !self.bundles
     }
-}
-
-/// True for a flow whose absence would open something.
-fn is_guard(flow: &Flow) -> bool {
-    matches!(cookie::decode(flow.cookie), Some((Ok(kind), _)) if kind.is_guard())
 }
 
 /// True if a flow was refused and its time has not come.

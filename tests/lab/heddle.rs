@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -45,6 +45,53 @@ pub(super) fn program_path(name: &str) -> PathBuf {
     })
 }
 
+/// A second `heddle run` beside the host's own, with the same topology, database and addresses for bridges. It has a
+/// run directory, a log and an address for scrapes of its own, and ends with the value.
+#[derive(Debug)]
+pub struct SecondHeddle<'a> {
+    host: &'a Host,
+    daemon: Daemon,
+}
+
+impl SecondHeddle<'_> {
+    /// Where it answers scrapes.
+    pub const METRICS: &'static str = "127.0.0.1:9634";
+
+    fn config_path(host: &Host) -> String {
+        host.dir().join("second.toml").display().to_string()
+    }
+
+    fn run_dir(host: &Host) -> PathBuf {
+        host.dir().join("second")
+    }
+
+    /// Runs `heddle` with these arguments and its own file.
+    pub fn heddle(&self, args: &[&str]) -> Output {
+        let mut command = self.host.command(&program("heddle").display().to_string());
+        let config = Self::config_path(self.host);
+        command::finish(command.args(args).args(["-c", &config]).env("HEDDLE_RUNDIR", Self::run_dir(self.host)))
+    }
+
+    /// Its status; nothing before it answers.
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.heddle(&["status", "--json"]).stdout).unwrap_or_default()
+    }
+}
+
+impl Drop for SecondHeddle<'_> {
+    fn drop(&mut self) {
+        let _already_ended = self.daemon.child.kill();
+        let _reaped = self.daemon.child.wait();
+    }
+}
+
+/// The files of one daemon.
+struct Run<'a> {
+    config: &'a str,
+    run_dir: &'a Path,
+    log: &'a str,
+}
+
 impl Host {
     /// Starts `heddle run`; what it logs is added to `heddle.log`.
     pub fn start_heddle(&self) {
@@ -55,12 +102,29 @@ impl Host {
     pub fn start_heddle_by(&self, words: &[&str]) {
         let mut daemon = self.daemon.lock().unwrap();
         assert!(daemon.is_none(), "heddle of {} runs already", self.name());
-        let log = OpenOptions::new().create(true).append(true).open(self.dir().join("heddle.log"));
+        let (config, run_dir) = (self.config_path(), self.run_dir());
+        *daemon = Some(self.spawn_heddle(words, Run { config: &config, run_dir: &run_dir, log: "heddle.log" }));
+    }
+
+    /// Starts another one beside it.
+    pub fn start_second_heddle(&self) -> SecondHeddle<'_> {
+        let (config, run_dir) = (SecondHeddle::config_path(self), SecondHeddle::run_dir(self));
+        let text = fs::read_to_string(self.config_path()).expect("the host has its file");
+        let text = format!("{text}\n[metrics]\nlisten = \"{}\"\n", SecondHeddle::METRICS);
+        fs::write(&config, text).expect("the host's directory takes a file");
+        let words = [&*program("heddle").display().to_string()];
+        let run = Run { config: &config, run_dir: &run_dir, log: "second.log" };
+        SecondHeddle { host: self, daemon: self.spawn_heddle(&words, run) }
+    }
+
+    fn spawn_heddle(&self, words: &[&str], run: Run<'_>) -> Daemon {
+        let Run { config, run_dir, log } = run;
+        let log = OpenOptions::new().create(true).append(true).open(self.dir().join(log));
         let child = self
             .command(words[0])
             .args(&words[1..])
-            .args(["run", "-c", &self.config_path()])
-            .env("HEDDLE_RUNDIR", self.run_dir())
+            .args(["run", "-c", config])
+            .env("HEDDLE_RUNDIR", run_dir)
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or("info,heddle=debug".into()))
             .env("NO_COLOR", "1")
             .process_group(0) // a kept lab outlives the terminal of its test
@@ -69,7 +133,7 @@ impl Host {
             .stderr(log.expect("the host's directory takes a log"))
             .spawn()
             .unwrap_or_else(|e| panic!("cannot start heddle on {}: {e}", self.name()));
-        *daemon = Some(Daemon { child });
+        Daemon { child }
     }
 
     /// SIGKILL, as after a crash.

@@ -1,16 +1,16 @@
-//! VMs that talk: a TCP connection that stays open, and datagrams that are counted.
+//! VMs that go on talking while things change: a TCP connection, datagrams back and forth, and datagrams that are counted.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Vm;
-use super::command::eventually;
+use super::command::{eventually, eventually_some};
 use super::netns;
+use super::sockets::echoes;
 
 /// How long what is allowed may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -21,11 +21,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How late a datagram may come; see [`PingStream`](super::PingStream).
 const LATE: Duration = Duration::from_secs(1);
 
-/// An address and a port.
-pub fn socket_address(ip: &str, port: u16) -> SocketAddr {
-    SocketAddr::new(ip.parse::<IpAddr>().unwrap_or_else(|e| panic!("{ip}: {e}")), port)
-}
-
 /// An open TCP connection: who connected, who accepted.
 pub struct Connection {
     near: TcpStream,
@@ -33,27 +28,20 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects; panics if that does not work. The port is free again afterwards.
+    /// Connects; panics if that does not work. The port is free again afterwards, if not at once.
     pub fn open(from: &Vm<'_>, to: &Vm<'_>, port: u16) -> Self {
-        let listener = netns::inside(&to.namespace(), || TcpListener::bind(("0.0.0.0", port)).expect("a free port"));
-        let address = socket_address(&to.ip(), port);
-        let near = netns::inside(&from.namespace(), || TcpStream::connect_timeout(&address, SOON));
-        let near = near.unwrap_or_else(|e| panic!("no connection to {address}: {e}\n{}", super::logs()));
+        let listen = || netns::inside(&to.namespace(), || TcpListener::bind((to.ip(), port)).ok());
+        let listener = eventually_some("the port is free", SOON, listen);
+        let near = from.connect(&to.ip(), port, SOON);
+        let near = near.unwrap_or_else(|| panic!("no connection to port {port} of {}\n{}", to.ip(), super::logs()));
         let (far, _) = listener.accept().expect("somebody connected");
         Self { near, far }
     }
 
     /// Panics unless a byte goes through and another comes back.
     pub fn assert_alive(&mut self) {
-        through(&mut self.near, &mut self.far);
-        through(&mut self.far, &mut self.near);
+        assert!(echoes(&mut self.near, &mut self.far, SOON), "the connection is dead\n{}", super::logs());
     }
-}
-
-fn through(from: &mut TcpStream, to: &mut TcpStream) {
-    to.set_read_timeout(Some(SOON)).expect("a socket takes a deadline");
-    let sent = from.write_all(b"x").is_ok();
-    assert!(sent && matches!(to.read(&mut [0; 64]), Ok(1..)), "the connection is dead\n{}", super::logs());
 }
 
 /// Datagrams back and forth between two ports: to connection tracking, a connection.
@@ -112,8 +100,8 @@ impl Datagrams {
             std::thread::spawn(move || receive(&socket, &arrived, &done))
         };
         let sender = {
-            let (namespace, address, stop) = (from.namespace(), socket_address(&to.ip(), port), stop.clone());
-            std::thread::spawn(move || netns::inside(&namespace, || send(address, &stop)))
+            let (namespace, address, stop) = (from.namespace(), to.ip(), stop.clone());
+            std::thread::spawn(move || netns::inside(&namespace, || send((&address, port), &stop)))
         };
         let stream = Self { stop, sender, receiver, done, arrived };
         eventually("the first datagram arrives", SOON, || !stream.arrived.lock().unwrap().is_empty());
@@ -141,7 +129,7 @@ impl Datagrams {
 }
 
 /// Returns how many were sent.
-fn send(address: SocketAddr, stop: &AtomicBool) -> u32 {
+fn send(address: (&str, u16), stop: &AtomicBool) -> u32 {
     let mut number = 0_u32;
     while !stop.load(Ordering::Relaxed) {
         let socket = UdpSocket::bind(("0.0.0.0", 0)).expect("a free port");

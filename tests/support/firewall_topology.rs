@@ -199,4 +199,22 @@ impl Model {
         }
         text
     }
+
+    /// The text, and a port `mark0`, `mark1` on each node whose flows tell the version, once they are there.
+    pub fn marked_text(&self, version: u16) -> String {
+        let rule = format!("{{ direction = 'egress', protocol = 'udp', port_range = '{version}' }}");
+        let marks = (0..2).map(|node| {
+            format!(
+                "ports.mark{node} = {{ network = 'marks', node = 'node{node}', \
+                 mac_address = 'fa:16:3e:00:02:{node:02x}', security_groups = ['version'] }}\n"
+            )
+        });
+        let network = "networks.marks = { type = 'vxlan', segmentation_id = 1003 }\n";
+        self.text() + network + &format!("security_groups.version.rules = [{rule}]\n") + &marks.collect::<String>()
+    }
+
+    /// What the flows of a version have that no others have.
+    pub fn mark(version: u16) -> String {
+        format!("tp_dst={version}")
+    }
 }

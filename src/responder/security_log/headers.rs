@@ -9,6 +9,7 @@ use crate::openflow::numbers::{
 use crate::openflow::packet::PacketIn;
 use crate::packet::key::{Addresses, Ip, Key, Network};
 use crate::packet::{Arp, Ethernet, Fragment, Payload};
+use crate::topology::{self, Ethertype};
 
 /// Bytes of a packet that are looked at where not all of it came up.
 const EXCERPT: usize = 256;
@@ -50,6 +51,20 @@ pub enum Transport {
 }
 
 impl Headers {
+    /// What rules look at beyond addresses; `None` if it is none of IP.
+    pub(super) fn payload(&self) -> Option<topology::Payload> {
+        let (protocol, (src, _)) = (self.protocol?, self.addresses?);
+        Some(match self.transport {
+            Transport::Ports(source, destination) | Transport::Tcp(source, destination, _) => {
+                topology::Payload::Ports { protocol, source, destination }
+            }
+            Transport::Icmp(icmp_type, icmp_code) if protocol == Ethertype::of(src.into()).icmp() => {
+                topology::Payload::Icmp { icmp_type, icmp_code }
+            }
+            Transport::Icmp(..) | Transport::Other => topology::Payload::Protocol(protocol),
+        })
+    }
+
     /// Of a packet that came up, whole or in part.
     pub(super) fn of(packet_in: &PacketIn<'_>) -> Self {
         let frame = packet_in.data;

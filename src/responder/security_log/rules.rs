@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Headers, Transport};
+use super::Headers;
 use crate::pipeline::View;
-use crate::topology::{Direction, Ethertype, Log, Name, Port, Remote, RemoteUse, Rule, SecurityGroup, Service};
+use crate::topology::{Direction, Ethertype, Log, Name, Port, Remote, RemoteUse, Rule, SecurityGroup};
 
 /// A port with a security group that wants to be told of packets.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,11 +59,12 @@ impl LoggedPort {
     pub(super) fn allowing(&self, direction: Direction, conjunction: u32, headers: &Headers) -> Option<Allowed> {
         let is_met = |(id, one): &&(u32, RemoteUse)| *id == conjunction && one.direction == direction;
         let set = self.uses.iter().find(is_met).map(|(_, one)| one);
+        let payload = headers.payload()?;
         let mut best: Option<(u16, &Arc<SecurityGroup>, usize)> = None;
         for group in self.groups.iter().filter(|group| set.is_none_or(|one| one.group == group.name)) {
             for (index, rule) in group.rules.iter().enumerate().filter(|(_, rule)| rule.direction == direction) {
                 let better = best.is_none_or(|(precision, ..)| rule.precision() > precision);
-                if better && is_other_side(rule, set, headers) && serves(rule, headers) {
+                if better && is_other_side(rule, set, headers) && rule.serves(payload) {
                     best = Some((rule.precision(), group, index));
                 }
             }
@@ -84,21 +85,4 @@ fn is_other_side(rule: &Rule, set: Option<&RemoteUse>, headers: &Headers) -> boo
             (Remote::Prefix(prefix), None) => prefix.contains(other),
             (Remote::Group(_) | Remote::AddressGroup(_), None) => false,
         }
-}
-
-/// Whether a rule is about what a packet carries.
-fn serves(rule: &Rule, headers: &Headers) -> bool {
-    match (rule.service, headers.transport) {
-        (Service::Any, _) => true,
-        (Service::Protocol(protocol), _) => headers.protocol == Some(protocol),
-        (Service::Ports { protocol, first, last }, Transport::Ports(_, dst) | Transport::Tcp(_, dst, _)) => {
-            headers.protocol == Some(protocol) && (first..=last).contains(&dst)
-        }
-        (Service::Icmp { icmp_type, icmp_code }, Transport::Icmp(found, code)) => {
-            headers.protocol == Some(rule.ethertype.icmp())
-                && found == icmp_type
-                && icmp_code.is_none_or(|wanted| wanted == code)
-        }
-        (Service::Ports { .. } | Service::Icmp { .. }, _) => false,
-    }
 }

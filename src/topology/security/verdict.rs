@@ -60,6 +60,16 @@ pub enum Payload {
     Protocol(u8),
 }
 
+impl Payload {
+    /// The number of its protocol, in a packet of a family.
+    pub const fn protocol(self, ethertype: Ethertype) -> u8 {
+        match self {
+            Self::Ports { protocol, .. } | Self::Protocol(protocol) => protocol,
+            Self::Icmp { .. } => ethertype.icmp(),
+        }
+    }
+}
+
 impl Traffic {
     /// The family.
     pub fn ethertype(&self) -> Ethertype {
@@ -68,10 +78,7 @@ impl Traffic {
 
     /// The number of its protocol.
     pub fn protocol(&self) -> u8 {
-        match self.payload {
-            Payload::Ports { protocol, .. } | Payload::Protocol(protocol) => protocol,
-            Payload::Icmp { .. } => self.ethertype().icmp(),
-        }
+        self.payload.protocol(self.ethertype())
     }
 
     /// The address of the other side, as seen from a port that it leaves or enters.
@@ -333,7 +340,7 @@ impl Topology {
     pub fn mismatches(&self, rule: &Rule, traffic: &Traffic) -> Vec<Mismatch> {
         let misses = [
             (Mismatch::Ethertype, rule.ethertype != traffic.ethertype()),
-            (Mismatch::Service, !serves(rule, traffic)),
+            (Mismatch::Service, !rule.serves(traffic.payload)),
             (Mismatch::Remote, !self.is_remote_of(rule, traffic)),
         ];
         misses.into_iter().filter(|(_, missed)| *missed).map(|(mismatch, _)| mismatch).collect()
@@ -370,17 +377,20 @@ impl SecurityGroup {
     }
 }
 
-fn serves(rule: &Rule, traffic: &Traffic) -> bool {
-    match (rule.service, traffic.payload) {
-        (Service::Any, _) => true,
-        (Service::Protocol(protocol), _) => protocol == traffic.protocol(),
-        (Service::Ports { protocol, first, last }, Payload::Ports { protocol: other, destination, .. }) => {
-            protocol == other && (first..=last).contains(&destination)
+impl Rule {
+    /// True if the rule is about packets of its family that carry this.
+    pub fn serves(&self, payload: Payload) -> bool {
+        match (self.service, payload) {
+            (Service::Any, _) => true,
+            (Service::Protocol(protocol), _) => protocol == payload.protocol(self.ethertype),
+            (Service::Ports { protocol, first, last }, Payload::Ports { protocol: other, destination, .. }) => {
+                protocol == other && (first..=last).contains(&destination)
+            }
+            (Service::Icmp { icmp_type, icmp_code }, Payload::Icmp { icmp_type: other, icmp_code: code }) => {
+                icmp_type == other && icmp_code.is_none_or(|wanted| wanted == code)
+            }
+            _ => false,
         }
-        (Service::Icmp { icmp_type, icmp_code }, Payload::Icmp { icmp_type: other, icmp_code: code }) => {
-            icmp_type == other && icmp_code.is_none_or(|wanted| wanted == code)
-        }
-        _ => false,
     }
 }
 

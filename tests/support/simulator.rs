@@ -1,40 +1,62 @@
 //! A switch for tests: takes bytes, answers with bytes, and does with bundles, errors and the flow monitor
-//! what Open vSwitch 3.1 does (`src/openflow/bundle.rs`, `src/openflow/flow_monitor.rs`).
+//! what Open vSwitch 3.1 does (`src/openflow/bundle.rs`, `src/openflow/flow_monitor.rs`). The unit tests of
+//! `src/switch` compile it too.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::flow::{Flow, FlowKey, FlowTable};
-use crate::openflow::bundle::{self, BundleAddMessage, BundleControl, BundleControlType, BundleFlags, BundleId};
-use crate::openflow::echo::Echo;
-use crate::openflow::error::ONF;
-use crate::openflow::error_msg::ErrorMsg;
-use crate::openflow::experimenter::{Experimenter, experimenter_message};
-use crate::openflow::features::{Capabilities, FeaturesReply};
-use crate::openflow::flow_monitor::{self, FlowEvent, FlowUpdate, FlowUpdateFull, encode_updates};
-use crate::openflow::frame::Framing;
-use crate::openflow::hello::Hello;
-use crate::openflow::multipart::{Multipart, MultipartType};
-use crate::openflow::port::Port;
-use crate::openflow::{
-    Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, Match, Message, MessageType, PortNo, Raw, RawMatch,
-    Reader, Writer, Xid, empty_message, message,
+use heddle::flow::{Flow, FlowKey, FlowTable};
+use heddle::openflow::bundle::{self, BundleAddMessage, BundleControl, BundleControlType, BundleFlags, BundleId};
+use heddle::openflow::echo::Echo;
+use heddle::openflow::error::ONF;
+use heddle::openflow::error_msg::ErrorMsg;
+use heddle::openflow::experimenter::{Experimenter, experimenter_message};
+use heddle::openflow::features::{Capabilities, FeaturesReply};
+use heddle::openflow::flow_monitor::{self, FlowEvent, FlowUpdate, FlowUpdateFull, encode_updates};
+use heddle::openflow::frame::Framing;
+use heddle::openflow::hello::Hello;
+use heddle::openflow::multipart::{Multipart, MultipartType};
+use heddle::openflow::oxm::{FieldValue, Tlvs};
+use heddle::openflow::port::Port;
+use heddle::openflow::{
+    Action, Cookie, DatapathId, Entry, ErrorCode, FlowMod, FlowModCommand, Instruction, Match, Message, MessageType,
+    PortNo, Raw, RawMatch, Reader, Writer, Xid, empty_message, message,
 };
 
 /// Bits of a cookie by which the simulator knows a flow that it refuses as it arrives.
-pub(super) const BAD_AT_ADD: u64 = 0xadd;
+pub const BAD_AT_ADD: u64 = 0xadd;
 /// Likewise one that it refuses as it takes effect.
-pub(super) const BAD_AT_COMMIT: u64 = 0xc0;
+pub const BAD_AT_COMMIT: u64 = 0xc0;
+
+/// When a message of a bundle may be refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Arrives,
+    TakesEffect,
+}
+
+/// What changed, and what was there before.
+type Journal = Vec<(Arc<Flow>, Option<Arc<Flow>>)>;
 
 /// See the module.
-pub(super) struct Simulator {
-    pub(super) flows: FlowTable,
-    pub(super) bundles: bool,
-    pub(super) monitors: bool,
-    /// Refuses nothing any more.
-    pub(super) lenient: bool,
+pub struct Simulator {
+    pub datapath_id: DatapathId,
+    pub flows: FlowTable,
+    pub bundles: bool,
+    pub monitors: bool,
+    /// Refuses no flow for its cookie.
+    pub lenient: bool,
+    /// Refuses to add flows of these priorities.
+    pub refused: HashSet<u16>,
+    /// It is full with so many flows.
+    pub capacity: usize,
     /// Flows in one part of a dump.
-    pub(super) part: usize,
-    pub(super) ports: Vec<Port>,
+    pub part: usize,
+    pub ports: Vec<Port>,
+    /// How often its flows have changed.
+    pub changes: u64,
+    /// Notes what arrives.
+    pub keeps_log: bool,
     /// Says nothing of changes until resumed.
     paused: bool,
     monitored: bool,
@@ -46,20 +68,25 @@ pub(super) struct Simulator {
 }
 
 /// A port as a switch describes it.
-pub(super) fn named_port(port_no: PortNo, name: &[u8]) -> Port {
+pub fn named_port(port_no: PortNo, name: &[u8]) -> Port {
     let mut port = Port { port_no, ..Port::default() };
     port.name.0[..name.len()].copy_from_slice(name);
     port
 }
 
 impl Simulator {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
+            datapath_id: DatapathId(7),
             flows: FlowTable::new(),
             bundles: true,
             monitors: true,
             lenient: false,
+            refused: HashSet::new(),
+            capacity: usize::MAX,
             part: 3,
+            changes: 0,
+            keeps_log: true,
             ports: vec![named_port(PortNo(1), b"tap1"), named_port(PortNo::LOCAL, b"br0")],
             paused: false,
             monitored: false,
@@ -70,28 +97,56 @@ impl Simulator {
         }
     }
 
+    /// The connection has ended; its flows stay.
+    pub fn disconnect(&mut self) {
+        (self.paused, self.monitored, self.open) = (false, false, None);
+        self.input.clear();
+        self.output.clear();
+    }
+
+    /// It starts anew, without a flow.
+    pub fn restart(&mut self) {
+        self.disconnect();
+        self.flows = FlowTable::new();
+        self.changes += 1;
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        if self.keeps_log {
+            self.log.push(what());
+        }
+    }
+
     /// What arrived since the last call, in words; without barriers, echoes and the handshake.
-    pub(super) fn take_log(&mut self) -> Vec<String> {
+    pub fn take_log(&mut self) -> Vec<String> {
         std::mem::take(&mut self.log)
     }
 
     /// What it has to say.
-    pub(super) fn take_output(&mut self) -> Vec<u8> {
+    pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output).into_vec()
     }
 
     /// Takes the next bytes of the stream and deals with at most `messages` whole messages.
-    pub(super) fn receive(&mut self, bytes: &[u8], messages: usize) {
+    pub fn receive(&mut self, bytes: &[u8], messages: usize) {
         self.input.extend_from_slice(bytes);
+        let input = std::mem::take(&mut self.input);
+        let mut rest = input.as_slice();
         for _ in 0..messages {
-            let frame = match Framing::of(&self.input) {
-                Framing::Frame(frame) => frame.to_vec(),
-                Framing::NeedMore => return,
+            let frame = match Framing::of(rest) {
+                Framing::Frame(frame) => frame,
+                Framing::NeedMore => break,
                 Framing::Broken(error) => panic!("the session sent a broken stream: {error}"),
             };
-            self.input.drain(..frame.len());
-            self.on_message(&frame);
+            self.on_message(frame);
+            rest = &rest[frame.len()..];
         }
+        self.input = rest.to_vec();
+    }
+
+    /// True if a whole message waits to be dealt with.
+    pub fn has_message(&self) -> bool {
+        matches!(Framing::of(&self.input), Framing::Frame(_))
     }
 
     fn on_message(&mut self, frame: &[u8]) {
@@ -101,7 +156,7 @@ impl Simulator {
         match header.message_type {
             MessageType::HELLO => Hello::OURS.encode(&mut self.output, xid).unwrap(),
             MessageType::FEATURES_REQUEST => {
-                let (datapath_id, capabilities) = (DatapathId(7), Capabilities(0));
+                let (datapath_id, capabilities) = (self.datapath_id, Capabilities(0));
                 let features = FeaturesReply {
                     datapath_id,
                     n_buffers: 0,
@@ -116,15 +171,16 @@ impl Simulator {
             MessageType::BARRIER_REQUEST => empty_message(&mut self.output, MessageType::BARRIER_REPLY, xid),
             MessageType::MULTIPART_REQUEST => self.on_multipart(Multipart::decode(body).unwrap(), xid),
             MessageType::FLOW_MOD => {
-                self.log.push(told(frame));
-                match self.refusal(frame, true) {
-                    Some(code) => self.error(code, xid),
-                    None => {
-                        self.flow_mod(frame);
+                self.note(|| told(frame));
+                match self.flow_mod(frame, &mut Vec::new()) {
+                    Err(code) => self.error(code, xid),
+                    Ok(()) => {
+                        self.changes += 1;
                         self.abbrev(xid);
                     }
                 }
             }
+            MessageType::PACKET_OUT => {}
             MessageType::EXPERIMENTER => self.on_experimenter(&Experimenter::decode(body).unwrap(), xid),
             other => panic!("the session sent {other}"),
         }
@@ -141,8 +197,8 @@ impl Simulator {
         }
         if body.exp_type == bundle::ADD_MESSAGE {
             let add = BundleAddMessage::decode(body.body.reader(), xid).unwrap();
-            self.log.push(told(add.bytes.bytes()));
-            if let Some(code) = self.refusal(add.bytes.bytes(), false) {
+            self.note(|| told(add.bytes.bytes()));
+            if let Some(code) = self.refusal(add.bytes.bytes(), Moment::Arrives) {
                 return self.error(code, xid);
             }
             let (id, messages) = self.open.as_mut().unwrap();
@@ -155,19 +211,26 @@ impl Simulator {
                 assert!(self.open.is_none());
                 self.open = Some((control.bundle_id, Vec::new()));
             }
+            BundleControlType::DISCARD_REQUEST => {
+                self.open = None;
+                self.log.push("discard".into());
+            }
             BundleControlType::COMMIT_REQUEST => {
                 let (_, messages) = self.open.take().unwrap();
-                let refused = messages.iter().find_map(|frame| Some((self.refusal(frame, true)?, xid_of(frame))));
+                let mut journal = Vec::new();
+                let refused =
+                    messages.iter().find_map(|frame| Some((self.flow_mod(frame, &mut journal).err()?, xid_of(frame))));
                 if let Some((code, refused)) = refused {
+                    self.undo(journal);
                     self.error(code, refused);
-                    self.log.push("failed".into());
+                    self.note(|| "failed".into());
                     return self.error(ErrorCode::BFC_MSG_FAILED, xid);
                 }
-                messages.iter().for_each(|frame| self.flow_mod(frame));
                 if let Some(first) = messages.first() {
                     self.abbrev(xid_of(first));
                 }
-                self.log.push("commit".into());
+                self.changes += 1;
+                self.note(|| "commit".into());
             }
             other => panic!("bundle control {other:?}"),
         }
@@ -176,42 +239,69 @@ impl Simulator {
         reply.encode(&mut self.output, xid).unwrap();
     }
 
-    fn refusal(&self, frame: &[u8], takes_effect: bool) -> Option<ErrorCode> {
+    fn refusal(&self, frame: &[u8], moment: Moment) -> Option<ErrorCode> {
         let flow_mod = FlowMod::decode(Message::decode(frame).unwrap().body).unwrap();
         match flow_mod.cookie.0 & 0xfff {
-            _ if self.lenient || flow_mod.command != FlowModCommand::ADD => None,
+            _ if flow_mod.command != FlowModCommand::ADD => None,
+            _ if self.refused.contains(&flow_mod.priority) => Some(ErrorCode::BAC_BAD_OUT_PORT),
+            _ if self.lenient => None,
             BAD_AT_ADD => Some(ErrorCode::BAC_BAD_OUT_PORT),
-            BAD_AT_COMMIT if takes_effect => Some(ErrorCode::BAC_BAD_OUT_GROUP),
+            BAD_AT_COMMIT if moment == Moment::TakesEffect => Some(ErrorCode::BAC_BAD_OUT_GROUP),
             _ => None,
         }
     }
 
-    fn flow_mod(&mut self, frame: &[u8]) {
+    /// Does what a FLOW_MOD says, or nothing of it. What it replaced or removed goes into `journal`, with `None` in
+    /// the place of nothing.
+    fn flow_mod(&mut self, frame: &[u8], journal: &mut Journal) -> Result<(), ErrorCode> {
+        if let Some(code) = self.refusal(frame, Moment::TakesEffect) {
+            return Err(code);
+        }
         let flow_mod = FlowMod::decode(Message::decode(frame).unwrap().body).unwrap();
-        let flow = Flow::from_stats(&flow_mod.to_stats());
+        let flow = Arc::new(Flow::from_stats(&flow_mod.to_stats()));
         match flow_mod.command {
             FlowModCommand::ADD => {
-                self.flows.insert(Arc::new(flow));
+                if self.flows.len() >= self.capacity && self.flows.get(&flow.key()).is_none() {
+                    return Err(ErrorCode::FMFC_TABLE_FULL);
+                }
+                let before = self.flows.insert(flow.clone());
+                journal.push((flow, before));
             }
             FlowModCommand::DELETE_STRICT => {
-                self.flows.remove(&flow.key());
+                let before = self.flows.remove(&flow.key());
+                journal.extend(before.map(|before| (flow, Some(before))));
             }
             FlowModCommand::DELETE => {
-                // By cookie and table alone is enough for tests.
                 let goes = |there: &&Arc<Flow>| {
-                    there.table == flow.table && (there.cookie.0 ^ flow_mod.cookie.0) & flow_mod.cookie_mask == 0
+                    there.table == flow.table
+                        && (there.cookie.0 ^ flow_mod.cookie.0) & flow_mod.cookie_mask == 0
+                        && is_within(there.match_tlvs(), flow.match_tlvs())
+                        && (flow_mod.out_port == PortNo::ANY || leads_to(there, flow_mod.out_port))
                 };
                 let gone: Vec<_> = self.flows.iter().filter(goes).cloned().collect();
-                gone.iter().for_each(|flow| drop(self.flows.remove(&flow.key())));
+                for flow in gone {
+                    let before = self.flows.remove(&flow.key());
+                    journal.push((flow, before));
+                }
             }
             other => panic!("{other:?}"),
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, journal: Journal) {
+        for (flow, before) in journal.into_iter().rev() {
+            match before {
+                Some(before) => drop(self.flows.insert(before)),
+                None => drop(self.flows.remove(&flow.key())),
+            }
         }
     }
 
     fn on_multipart(&mut self, request: Multipart<'_>, xid: Xid) {
         match request.multipart_type {
             MultipartType::FLOW => {
-                self.log.push("dump".into());
+                self.note(|| "dump".into());
                 let flows = self.flows.sorted();
                 let mut parts: Vec<_> = flows.chunks(self.part).collect();
                 let last = parts.pop().unwrap_or_default();
@@ -280,28 +370,31 @@ impl Simulator {
     }
 
     /// Somebody else adds a flow.
-    pub(super) fn others_add(&mut self, flow: &Arc<Flow>) {
+    pub fn others_add(&mut self, flow: &Arc<Flow>) {
         self.flows.insert(flow.clone());
+        self.changes += 1;
         self.tell(FlowEvent::Added, flow);
     }
 
     /// Somebody else deletes a flow.
-    pub(super) fn others_delete(&mut self, key: &FlowKey<'_>) {
+    pub fn others_delete(&mut self, key: &FlowKey<'_>) {
         if let Some(flow) = self.flows.remove(key) {
+            self.changes += 1;
             self.tell(FlowEvent::Deleted, &flow);
         }
     }
 
     /// Somebody else changes the instructions of a flow.
-    pub(super) fn others_modify(&mut self, flow: &Arc<Flow>) {
+    pub fn others_modify(&mut self, flow: &Arc<Flow>) {
         if self.flows.get(&flow.key()).is_some() {
             self.flows.insert(flow.clone());
+            self.changes += 1;
             self.tell(FlowEvent::Modified, flow);
         }
     }
 
     /// Its buffer is full.
-    pub(super) fn pause(&mut self) {
+    pub fn pause(&mut self) {
         if self.monitored && !self.paused {
             self.paused = true;
             experimenter_message(&mut self.output, (ONF, flow_monitor::PAUSED), Xid(0), |_| Ok(())).unwrap();
@@ -309,7 +402,7 @@ impl Simulator {
     }
 
     /// It goes on: what was missed comes as added.
-    pub(super) fn resume(&mut self) {
+    pub fn resume(&mut self) {
         if self.paused {
             self.paused = false;
             for flow in self.flows.sorted() {
@@ -318,6 +411,28 @@ impl Simulator {
             experimenter_message(&mut self.output, (ONF, flow_monitor::RESUMED), Xid(0), |_| Ok(())).unwrap();
         }
     }
+}
+
+/// True if every packet of the match `special` is one of `general`.
+fn is_within(special: &[u8], general: &[u8]) -> bool {
+    let fields = |tlvs| Tlvs::new(Reader::new(tlvs)).map(|tlv| FieldValue::from_tlv(&tlv.unwrap()).unwrap());
+    fields(general).all(|general| {
+        let Some(special) = fields(special).find(|special| special.field == general.field) else { return false };
+        let ones = vec![0xff; general.value().len()];
+        let mask = |value: &FieldValue| value.mask().unwrap_or(&ones).to_vec();
+        let bytes = special.value().iter().zip(general.value()).zip(mask(&special).into_iter().zip(mask(&general)));
+        bytes.into_iter().all(|((a, b), (known, asked))| asked & !known == 0 && (a ^ b) & asked == 0)
+    })
+}
+
+/// True if the flow outputs to the port.
+fn leads_to(flow: &Flow, port_no: PortNo) -> bool {
+    flow.decode_instructions().unwrap().iter().any(|instruction| match instruction {
+        Instruction::ApplyActions(actions) => {
+            actions.iter().any(|action| matches!(action, Action::Output { port, .. } if *port == port_no))
+        }
+        _ => false,
+    })
 }
 
 fn xid_of(frame: &[u8]) -> Xid {
@@ -337,7 +452,7 @@ fn told(frame: &[u8]) -> String {
 }
 
 /// An empty message with the xid of nothing, to try what a session does with it.
-pub(super) fn message_of(message_type: MessageType, body: &[u8]) -> Vec<u8> {
+pub fn message_of(message_type: MessageType, body: &[u8]) -> Vec<u8> {
     let mut writer = Writer::new();
     message(&mut writer, message_type, Xid(0x7777_7777), |w| {
         w.bytes(body);
