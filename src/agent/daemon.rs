@@ -454,6 +454,7 @@ impl Agent {
                 records.iter().for_each(|record| security_log::write(record, self.host.topology()));
             }
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
+            News::Crowded => self.on_refused("too_many", format!("{} are open already", switch::MAX_CONNECTIONS)),
             News::Closed => {
                 let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {
                     warn!(bridge = &**name, "bridge disconnected; its flows stay");
