@@ -2,6 +2,7 @@
 //! with changed bytes. Each layer is held against the same bytes, so that a layer that it refuses hides no other.
 
 #[path = "support/damage.rs"]
+#[allow(unreachable_pub, reason = "shared with another test file")]
 mod damage;
 
 use std::net::Ipv4Addr;

@@ -2,6 +2,7 @@
 //! any length and with changed bytes.
 
 #[path = "support/damage.rs"]
+#[allow(unreachable_pub, reason = "shared with another test file")]
 mod damage;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
