@@ -7,7 +7,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 PREFIX ?= /usr/local
 PROGRAMS = heddle ofctl-dump
 
-.PHONY: help demo test fuzz bench man install install-deps clean-lab
+.PHONY: help demo test soak fuzz bench man install install-deps clean-lab
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -20,6 +20,10 @@ test: install-deps ## all tests, and fuzzing with the same inputs each time; tho
 	@$(CARGO) test --quiet --no-run
 	$(CARGO) test --quiet
 	@scripts/fuzz.sh gate
+
+soak: install-deps ## half an hour of faults with traffic running: docs/RELIABILITY.md at length; needs root
+	@$(CARGO) test --quiet --no-run --test 'reliability_*'
+	HEDDLE_SOAK=1 $(CARGO) test --quiet --no-fail-fast --test 'reliability_*' -- --nocapture --test-threads 1
 
 fuzz: install-deps ## fuzzing at random, FUZZ_SECONDS (600) for each target of fuzz/
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),600)

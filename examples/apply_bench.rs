@@ -1,10 +1,10 @@
-//! How long it takes to bring a real bridge to 20,000 flows, and to find out that it has them, beside
-//! `ovs-ofctl` doing the same: `cargo run --release --example apply_bench [RUNS]`.
+//! How long it takes to bring a real bridge to 20,000 flows, or as many as `FLOWS` says, and to find out that it has
+//! them, beside `ovs-ofctl` doing the same: `cargo run --release --example apply_bench [RUNS [FLOWS]]`.
 //!
 //! "process" is a whole process, from its start to its end, that reads the flows from a file: as FLOW_MODs here,
 //! as text for `ovs-ofctl`. "session" is the part of ours from connecting to the last confirmation; either way
 //! that holds handshake, port descriptions, flow monitor, a dump, the bundle and its commit. Runs alternate;
-//! medians are printed. Deleting the flows between runs is not timed. With `apply SOCKET FILE` this program is
+//! medians are printed. Deleting the flows between runs is not timed. With `apply SOCKET FILE FLOWS` this program is
 //! the process that is timed.
 
 #[path = "../tests/support/apply.rs"]
@@ -30,13 +30,20 @@ const FLOWS: usize = 20_000;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("apply") => apply_once(Path::new(&arguments[1]), Path::new(&arguments[2])),
-        runs => compare(runs.map_or(7, |runs| runs.parse().expect("a number of runs"))),
+        Some("apply") => apply_once(Path::new(&arguments[1]), Path::new(&arguments[2]), number(&arguments[3])),
+        runs => {
+            let flows = arguments.get(1).map_or(FLOWS, |flows| number(flows));
+            compare(runs.map_or(7, number), flows);
+        }
     }
 }
 
-fn apply_once(socket: &Path, file: &Path) {
-    let flows = read(&std::fs::read(file).unwrap());
+fn number(text: &str) -> usize {
+    text.parse().expect("a number")
+}
+
+fn apply_once(socket: &Path, file: &Path, count: usize) {
+    let flows = read(&std::fs::read(file).unwrap(), count);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let began = Instant::now();
     let (progress, differences) = runtime.block_on(apply::apply(socket, flows));
@@ -55,9 +62,9 @@ fn write(flows: &[Arc<Flow>]) -> Vec<u8> {
     writer.into_vec()
 }
 
-fn read(mut bytes: &[u8]) -> FlowTable {
+fn read(mut bytes: &[u8], count: usize) -> FlowTable {
     let mut flows = FlowTable::new();
-    flows.reserve(FLOWS);
+    flows.reserve(count);
     while let Framing::Frame(frame) = Framing::of(bytes) {
         let flow_mod = FlowMod::decode(Message::decode(frame).unwrap().body).unwrap();
         flows.insert(Arc::new(Flow::from_stats(&flow_mod.to_stats())));
@@ -80,15 +87,20 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e3
 }
 
-fn compare(runs: usize) {
+fn compare(runs: usize, flows: usize) {
     let Some(switch) = Switch::start(&[BRIDGE]) else { return };
     let socket = switch.path(&format!("{BRIDGE}.mgmt"));
     let target = format!("unix:{}", socket.display());
     let messages = switch.path("flows.bin");
-    std::fs::write(&messages, write(&apply::flows(FLOWS))).unwrap();
+    std::fs::write(&messages, write(&apply::flows(flows))).unwrap();
     let ours = || {
-        let (whole, session) =
-            timed(Command::new(std::env::current_exe().unwrap()).arg("apply").arg(&socket).arg(&messages));
+        let (whole, session) = timed(
+            Command::new(std::env::current_exe().unwrap())
+                .arg("apply")
+                .arg(&socket)
+                .arg(&messages)
+                .arg(flows.to_string()),
+        );
         (whole, Duration::from_micros(session.trim().parse().unwrap()))
     };
     let ofctl = |arguments: &[&str]| {
@@ -97,7 +109,7 @@ fn compare(runs: usize) {
         command
     };
     let empty = || drop(timed(&mut ofctl(&["del-flows", &target])));
-    let held = || timed(&mut ofctl(&["dump-aggregate", &target])).1.contains(&format!("flow_count={FLOWS}"));
+    let held = || timed(&mut ofctl(&["dump-aggregate", &target])).1.contains(&format!("flow_count={flows}"));
 
     ours();
     let text = timed(&mut ofctl(&["dump-flows", "--no-stats", &target])).1;
@@ -120,7 +132,7 @@ fn compare(runs: usize) {
         }
     }
     let [whole, session, add, audit, audit_session, dump] = times.map(median);
-    println!("{FLOWS} flows of br-tun, medians of {runs} runs in ms");
+    println!("{flows} flows of br-tun, medians of {runs} runs in ms");
     println!("{:34}{:>9}{:>9}{:>11}{:>8}", "", "session", "process", "ovs-ofctl", "ratio");
     let line = |what, session, whole, other| {
         println!("{what:34}{session:9.1}{whole:9.1}{other:11.1}{:8.2}", whole / other);

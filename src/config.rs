@@ -141,7 +141,11 @@ impl Config {
                 }],
                 insecure: false,
             },
-            ovsdb: Ovsdb { remote: Remote::Unix("/var/run/openvswitch/db.sock".into()), insecure: false },
+            ovsdb: Ovsdb {
+                remote: Remote::Unix("/var/run/openvswitch/db.sock".into()),
+                insecure: false,
+                flow_restore_timeout: 60,
+            },
             tls: None,
             bridges: Bridges {
                 integration: "br-int".into(),

@@ -124,3 +124,18 @@ fn nothing_but_the_batch_and_a_learning_bridge_sends_a_flow_mod() {
         }
     }
 }
+
+/// A clock that jumps by a day must move no timer: all of them count from `Instant`, which nobody can set
+/// (`CLOCK_MONOTONIC`, clock_gettime(2)). The time of day is for people to read.
+#[test]
+fn the_clock_that_people_set_is_asked_by_nothing_but_what_prints_it() {
+    for (path, text) in sources(&root()) {
+        if path.ends_with("cli/clock.rs") {
+            continue;
+        }
+        for line in code(&text) {
+            let asks = ["SystemTime", "UNIX_EPOCH", "Utc::now", "Local::now", "OffsetDateTime"];
+            assert!(!asks.iter().any(|word| line.contains(word)), "{} asks the time of day: {line}", path.display());
+        }
+    }
+}

@@ -3,9 +3,6 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-
 use heddle::openflow::bundle::{self, BundleControl, BundleControlType, BundleFlags, BundleId};
 use heddle::openflow::desc::Desc;
 use heddle::openflow::echo::Echo;
@@ -15,17 +12,14 @@ use heddle::openflow::features::{self, FeaturesReply};
 use heddle::openflow::flow_monitor::{
     self, FlowMonitorCancel, FlowMonitorFlags, FlowMonitorRequest, FlowUpdate, FlowUpdateFull,
 };
-use heddle::openflow::frame::FrameBuffer;
-use heddle::openflow::hello::Hello;
 use heddle::openflow::multipart::{Multipart, MultipartType, multipart_request};
 use heddle::openflow::packet::{NO_BUFFER, PacketOut};
 use heddle::openflow::port::{Port, PortReason, PortStatus};
 use heddle::openflow::port_stats::{PortStats, PortStatsRequest};
 use heddle::openflow::role::{ControllerRole, Role};
 use heddle::openflow::table_stats::TableStats;
-use heddle::openflow::{
-    EncodeError, Entries, Message, MessageType, PortNo, Raw, TableId, Writer, Xid, barrier, message,
-};
+use heddle::openflow::{EncodeError, Entries, MessageType, PortNo, Raw, TableId, Writer, Xid, message};
+use support::client::{Client, parse};
 use support::switch::{DEADLINE, Switch};
 
 const BRIDGE: &str = "br-wire";
@@ -41,60 +35,7 @@ fn ofctl(switch: &Switch, command: &str, argument: &str) {
 }
 
 fn connect(switch: &Switch) -> Client {
-    let stream = UnixStream::connect(switch.path("br-wire.mgmt")).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut client = Client { stream, buffer: FrameBuffer::new(), ready: Vec::new() };
-    client.send(|w| Hello::OURS.encode(w, Xid(1)));
-    let hello = client.receive();
-    assert!(Hello::decode(&parse(&hello)).unwrap().supports(4));
-    client
-}
-
-/// One OpenFlow connection.
-struct Client {
-    stream: UnixStream,
-    buffer: FrameBuffer,
-    ready: Vec<Vec<u8>>,
-}
-
-fn parse(bytes: &[u8]) -> Message<'_> {
-    Message::decode(bytes).unwrap()
-}
-
-impl Client {
-    /// Sends what `encode` appends, in one write.
-    fn send(&mut self, encode: impl FnOnce(&mut Writer) -> Result<(), EncodeError>) {
-        let mut writer = Writer::new();
-        encode(&mut writer).unwrap();
-        self.stream.write_all(writer.as_slice()).unwrap();
-    }
-
-    fn receive(&mut self) -> Vec<u8> {
-        while self.ready.is_empty() {
-            let count = self.stream.read(self.buffer.spare()).expect("a message before the deadline");
-            assert!(count > 0, "the switch closed the connection");
-            self.buffer.filled(count);
-            self.ready = self.buffer.frames().map(|frame| frame.unwrap().to_vec()).collect();
-        }
-        self.ready.remove(0)
-    }
-
-    /// Everything up to the answer to a barrier that is sent now.
-    fn until_barrier(&mut self) -> Vec<Vec<u8>> {
-        self.send(|w| {
-            barrier::encode_request(w, Xid(0xbbbb));
-            Ok(())
-        });
-        let mut before = Vec::new();
-        loop {
-            let bytes = self.receive();
-            let header = parse(&bytes).header;
-            if (header.message_type, header.xid) == (MessageType::BARRIER_REPLY, Xid(0xbbbb)) {
-                return before;
-            }
-            before.push(bytes);
-        }
-    }
+    Client::connect(&switch.path("br-wire.mgmt"), DEADLINE)
 }
 
 /// A flow of table 0 that drops: an ADD with a priority, a cookie and raw instructions.

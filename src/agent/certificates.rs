@@ -34,8 +34,8 @@ impl Certificates {
     }
 
     /// True if a file is another than the last that was read.
-    pub(super) fn changed(&self) -> bool {
-        self.files.iter().any(WatchedFile::changed)
+    pub(super) fn changed(&mut self) -> bool {
+        self.files.iter_mut().any(WatchedFile::changed)
     }
 
     /// Reads the files again.

@@ -171,6 +171,7 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         listen_at: None,
         senders: BTreeMap::new(),
         transaction: None,
+        transaction_problem: None,
         retry_at: None,
         topology_file,
         config_file,
@@ -215,6 +216,8 @@ struct Agent {
     senders: BTreeMap<ConnectionId, mpsc::UnboundedSender<Command>>,
     /// The transaction on its way.
     transaction: Option<Pin<Box<dyn Future<Output = TransactionResult> + Send>>>,
+    /// Why the last one failed, until one succeeds.
+    transaction_problem: Option<String>,
     retry_at: Option<Instant>,
     topology_file: WatchedFile,
     config_file: WatchedFile,
@@ -273,6 +276,9 @@ impl Agent {
                 _ = ticks.tick() => {
                     let effects = self.host.on_tick();
                     self.perform(effects);
+                    if let Some(news) = self.host.follow_restoration() {
+                        warn!("database: {news}");
+                    }
                 }
                 _ = watch.tick() => {
                     // What was wrong with one file may have been the other.
@@ -282,8 +288,12 @@ impl Agent {
                     }
                     if self.topology_file.changed() {
                         self.reload("changed");
+                    } else if self.topology_file.gone() {
+                        self.reload("gone");
                     }
-                    if let Some(certificates) = self.certificates.as_mut().filter(|files| files.changed()) {
+                    if let Some(certificates) = &mut self.certificates
+                        && certificates.changed()
+                    {
                         certificates.reload();
                     }
                 }
@@ -511,6 +521,7 @@ impl Agent {
             topology_problem: self.topology_problem.as_deref(),
             config_problem: self.config_problem.as_deref(),
             tls_problem: self.certificates.as_ref().and_then(Certificates::problem),
+            transaction_problem: self.transaction_problem.as_deref(),
             refused: &self.counters.strangers,
         };
         Status::of(&self.host, standing)
@@ -558,8 +569,20 @@ impl Agent {
     fn on_transaction(&mut self, result: TransactionResult) {
         self.transaction = None;
         self.counters.transactions.count(&result);
-        let Err(error) = result else { return };
-        warn!("a change of the database failed, trying again: {error}");
+        let Err(error) = result else {
+            if self.transaction_problem.take().is_some() {
+                info!("the database takes changes again");
+            }
+            return;
+        };
+        let problem = Some(format!("a change of the database failed: {error}"));
+        // It fails once a second, perhaps for want of room on the disk that has the log too.
+        if self.transaction_problem == problem {
+            debug!("a change of the database failed again: {error}");
+        } else {
+            warn!("a change of the database failed, trying again: {error}");
+            self.transaction_problem = problem;
+        }
         self.host.on_transaction_failed();
         self.retry_at = Some(Instant::now() + TRANSACTION_RETRY);
     }

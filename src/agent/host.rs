@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::announce;
 use super::binder::{Binder, Place, Refreshed, Source};
 use super::bridges::{Bridges, Stranger};
+use super::flow_restore::{self, FlowRestore, Restoration};
 use super::port_flows::{InEffect, PortFlows, Refusals, bridges_of};
 use super::preview::layout;
 use super::wiring::Wiring;
@@ -51,6 +52,7 @@ pub struct Host {
     /// Bridges and ports of ours may have to be put right.
     wiring_dirty: bool,
     problems: Vec<ovsdb::Problem>,
+    flow_restore: FlowRestore,
 }
 
 impl Host {
@@ -77,6 +79,7 @@ impl Host {
             dirty_rows: BTreeSet::new(),
             wiring_dirty: true,
             problems: Vec::new(),
+            flow_restore: FlowRestore::default(),
         }
     }
 
@@ -364,6 +367,17 @@ impl Host {
         effects
     }
 
+    /// After [`on_tick`](Self::on_tick): what there is to be said of flows that somebody restores.
+    pub fn follow_restoration(&mut self) -> Option<Restoration> {
+        let timeout = self.config.ovsdb.flow_restore_timeout;
+        self.flow_restore.on_tick(self.database.as_ref(), timeout)
+    }
+
+    /// True while somebody restores the flows of the switch, or is taken to.
+    pub fn awaits_restoration(&self) -> bool {
+        self.database.as_ref().is_some_and(flow_restore::is_set)
+    }
+
     /// A connection ended.
     pub fn on_closed(&mut self, connection: ConnectionId) -> Effects {
         self.bridges.closed(connection);
@@ -421,6 +435,7 @@ impl Host {
         for row in mem::take(&mut self.dirty_rows) {
             operations.extend(self.row_operations(row, database));
         }
+        operations.extend(self.flow_restore.take_operation(database));
         operations
     }
 
@@ -433,7 +448,7 @@ impl Host {
 
     /// True if [`take_operations`](Self::take_operations) may return something.
     pub fn has_operations(&self) -> bool {
-        self.database.is_some() && (self.wiring_dirty || !self.dirty_rows.is_empty())
+        self.database.is_some() && (self.wiring_dirty || self.flow_restore.is_overdue() || !self.dirty_rows.is_empty())
     }
 
     fn is_guarded(&self, physical_network: &Name) -> bool {

@@ -8,6 +8,7 @@ pub mod bridges;
 mod certificates;
 pub mod counters;
 pub mod daemon;
+mod flow_restore;
 mod heap;
 pub mod host;
 pub mod http;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::flow_restore::Restoration;
 use super::host::Host;
 use super::responders::Responders;
 use crate::flow::Flow;
@@ -75,6 +76,8 @@ pub struct Standing<'a> {
     pub config_problem: Option<&'a str>,
     /// Why the files of `[tls]` were refused.
     pub tls_problem: Option<&'a str>,
+    /// Why the last change of the database failed.
+    pub transaction_problem: Option<&'a str>,
     /// Connections that were sent away, by reason.
     pub refused: &'a BTreeMap<&'static str, u64>,
 }
@@ -236,7 +239,7 @@ impl Status {
             ovsdb: config.ovsdb.remote.to_string(),
             ovsdb_connected: matches!(database, DatabaseState::StandingBy | DatabaseState::Connected),
             standing_by: database == DatabaseState::StandingBy,
-            problems: problems(host),
+            problems: problems(host).chain(standing.transaction_problem.map(str::to_owned)).collect(),
             bridges: bridges(host).filter(|bridge| uses_database || bridge.role == LEARNING).collect(),
             networks: networks(host),
             ports: ports(host),
@@ -250,10 +253,11 @@ impl Status {
     }
 }
 
-fn problems(host: &Host) -> Vec<String> {
+fn problems(host: &Host) -> impl Iterator<Item = String> {
     let of_database = host.problems().iter().map(ToString::to_string);
     let of_flows = host.desired().refused().map(|flow| format!("a flow cannot be sent: {flow}"));
-    of_database.chain(of_flows).collect()
+    let restored = host.awaits_restoration().then(|| Restoration::Began.to_string());
+    of_database.chain(of_flows).chain(restored)
 }
 
 fn networks(host: &Host) -> Vec<NetworkStatus> {

@@ -190,7 +190,8 @@ fn about(arguments: &ManualArgs, out: &mut impl Write) -> Result<ExitCode, Failu
 fn run(config: &ConfigArgs) -> Result<ExitCode, Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal());
-    log.with_writer(io::stderr).init();
+    // A log that cannot be written, on a full disk for instance, is no reason to end: complaining of it to stderr is.
+    log.with_writer(io::stderr).log_internal_errors(false).init();
     // Two are enough for what a host has to do; on one core a second would only be in the way.
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;

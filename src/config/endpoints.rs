@@ -44,6 +44,8 @@ pub struct Ovsdb {
     pub remote: Remote,
     /// Plain TCP to another host is allowed.
     pub insecure: bool,
+    /// After so many seconds nobody is taken to restore flows any more (`flow-restore-wait`); 0 is never.
+    pub flow_restore_timeout: u32,
 }
 
 impl fmt::Display for Transport {
@@ -128,7 +130,11 @@ impl Ovsdb {
                     self.remote = remote;
                 }
                 "insecure" => {}
-                _ => report.push(&at, Fault::UnknownKey { known: &["remote", "insecure"] }),
+                "flow_restore_timeout" => {
+                    let seconds = document::number(value, &at, report, "seconds", (0, 86_400));
+                    self.flow_restore_timeout = seconds.unwrap_or(self.flow_restore_timeout);
+                }
+                _ => report.push(&at, Fault::UnknownKey { known: &["remote", "insecure", "flow_restore_timeout"] }),
             }
         }
     }

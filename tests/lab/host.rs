@@ -113,13 +113,18 @@ impl Host {
 
     /// Database and switch from nothing.
     pub(super) fn create_ovs(&self) {
+        self.create_database();
+        self.spawn_daemon("ovs-vswitchd", &[]);
+    }
+
+    /// An empty database and its server.
+    pub(super) fn create_database(&self) {
         let database = self.dir.join("conf.db");
         must(self.command("ovsdb-tool").arg("create").arg(database).arg("/usr/share/openvswitch/vswitch.ovsschema"));
         self.start_ovsdb();
         self.vsctl(&["--no-wait", "init"]);
         let few_threads = ["other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1"];
         self.vsctl(&[&["--no-wait", "set", "Open_vSwitch", "."], &few_threads[..]].concat());
-        self.spawn_daemon("ovs-vswitchd", &[]);
     }
 
     /// `br-under` with the tunnel address, and its veth towards the others.
@@ -138,7 +143,7 @@ impl Host {
     }
 
     /// Address and neighbours of `br-under`: in the userspace datapath they live and die with the switch.
-    fn raise_underlay(&self) {
+    pub(super) fn raise_underlay(&self) {
         let address = format!("addr replace {}/24 dev {BR_UNDER}", self.tunnel_ip());
         ip_batch(Some(&self.namespace), &[address, format!("link set {BR_UNDER} up")]);
         eventually(&format!("the switch of {} sees its route", self.name), DAEMON_DEADLINE, || {
@@ -203,8 +208,7 @@ impl Host {
 
     /// Sends a signal to `ovs-vswitchd`, for instance SIGSTOP.
     pub fn signal_vswitchd(&self, signal: Signal) {
-        let pid = self.daemon_pid("ovs-vswitchd").unwrap_or_else(|| panic!("ovs-vswitchd of {} is gone", self.name));
-        kill(Pid::from_raw(pid as i32), signal).unwrap_or_else(|e| panic!("cannot send {signal}: {e}"));
+        self.signal_daemon("ovs-vswitchd", signal);
     }
 
     /// Ends `ovsdb-server`; the switch goes on.
@@ -219,10 +223,20 @@ impl Host {
     }
 
     fn stop_daemon(&self, program: &str) {
-        let pid = self.daemon_pid(program).unwrap_or_else(|| panic!("{program} of {} does not run", self.name));
-        let signalled = kill(Pid::from_raw(pid as i32), Signal::SIGTERM);
-        signalled.unwrap_or_else(|e| panic!("cannot end {program}: {e}"));
+        self.end_daemon(program, Signal::SIGTERM);
+    }
+
+    /// Ends a daemon by this signal.
+    pub(super) fn end_daemon(&self, program: &str, signal: Signal) {
+        let pid = self.signal_daemon(program, signal);
         eventually(&format!("{program} of {} ends", self.name), DAEMON_DEADLINE, || is_gone(pid));
+    }
+
+    /// Sends a signal to a daemon; its process id.
+    pub(super) fn signal_daemon(&self, program: &str, signal: Signal) -> u32 {
+        let pid = self.daemon_pid(program).unwrap_or_else(|| panic!("{program} of {} does not run", self.name));
+        kill(Pid::from_raw(pid as i32), signal).unwrap_or_else(|e| panic!("cannot send {signal} to {program}: {e}"));
+        pid
     }
 
     fn daemon_pid(&self, program: &str) -> Option<u32> {
@@ -250,7 +264,18 @@ impl Host {
 
     /// `ovs-ofctl -O OpenFlow13`, for instance `["add-flow", "br-int", "actions=NORMAL"]`.
     pub fn ofctl(&self, args: &[&str]) -> String {
-        must(self.command("ovs-ofctl").args(["-O", "OpenFlow13", "--timeout=10"]).args(args))
+        must(&mut self.ofctl_command(args))
+    }
+
+    /// Like [`Self::ofctl`], where failing is an answer.
+    pub fn try_ofctl(&self, args: &[&str]) -> command::Output {
+        command::finish(&mut self.ofctl_command(args))
+    }
+
+    fn ofctl_command(&self, args: &[&str]) -> Command {
+        let mut command = self.command("ovs-ofctl");
+        command.args(["-O", "OpenFlow13", "--timeout=10"]).args(args);
+        command
     }
 
     /// `ovs-appctl` to the switch.

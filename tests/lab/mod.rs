@@ -27,6 +27,7 @@
 mod builder;
 mod capture;
 mod command;
+mod faults;
 mod flows;
 pub mod frame;
 mod heddle;
@@ -35,6 +36,8 @@ pub mod netns;
 mod openflow_log;
 mod ping;
 mod raw;
+mod relay;
+mod reliability;
 pub mod sockets;
 mod state;
 pub mod sweep;
@@ -53,6 +56,7 @@ use std::time::Duration;
 pub use builder::LabBuilder;
 pub use capture::Capture;
 pub use command::{Output, eventually, eventually_some, logs};
+pub use faults::SmallDisk;
 pub use flows::FlowLine;
 pub use frame::Frame;
 pub use heddle::{SecondHeddle, program};
@@ -60,6 +64,7 @@ pub use host::Host;
 pub use openflow_log::OpenflowLog;
 pub use ping::{PingStream, Pings};
 pub use raw::RawMachines;
+pub use reliability::{BRIDGES, Losses, PAIRS, Random, Traffic, every_network, report, scaled, soak};
 pub use talk::{Connection, Conversation, Datagrams};
 pub use topology::Kind::{self, Flat, Local, Vlan, Vxlan};
 pub use topology::{Network, Port, Topology};
@@ -236,6 +241,11 @@ impl Lab {
 
     // Wires.
 
+    /// Connects two physical networks by a cable between their wires.
+    pub fn join_wires(&self, one: &str, other: &str) {
+        self.wire(one).join(self.wire(other));
+    }
+
     /// Captures on the underlay; each packet once.
     pub fn capture_underlay(&self) -> Capture {
         self.underlay.capture(&self.id)
@@ -272,7 +282,8 @@ impl Lab {
 }
 
 impl Host {
-    fn write_topology(&self, text: &str) {
+    /// Replaces its `topology.toml`.
+    pub fn write_topology(&self, text: &str) {
         let (new, path) = (self.dir().join("topology.new"), self.dir().join("topology.toml"));
         fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).expect("the host's directory takes a file");
     }

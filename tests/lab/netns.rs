@@ -57,8 +57,15 @@ pub fn send_frame(namespace: &str, interface: &str, frame: &[u8]) {
     });
 }
 
-/// Sends one frame over and over, with a `pause` in between, until told to stop; returns how often.
-pub fn flood_frame(namespace: &str, interface: &str, frame: &[u8], pause: Duration, stop: &AtomicBool) -> u64 {
+/// Sends frames with a `pause` in between until told to stop; returns how many. Each is made of the number of those
+/// before it.
+pub fn flood_frames(
+    namespace: &str,
+    interface: &str,
+    frame: impl Fn(u64) -> Vec<u8> + Send + Sync,
+    pause: Duration,
+    stop: &AtomicBool,
+) -> u64 {
     inside(namespace, || {
         let link = link_address(interface).unwrap_or_else(|| panic!("{namespace} has no interface {interface}"));
         let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
@@ -66,7 +73,7 @@ pub fn flood_frame(namespace: &str, interface: &str, frame: &[u8], pause: Durati
         let mut sent = 0;
         while !stop.load(Ordering::Relaxed) {
             // A full queue loses the frame; the next one may pass.
-            sent += u64::from(sendto(socket.as_raw_fd(), frame, &link, MsgFlags::empty()).is_ok());
+            sent += u64::from(sendto(socket.as_raw_fd(), &frame(sent), &link, MsgFlags::empty()).is_ok());
             if !pause.is_zero() {
                 std::thread::sleep(pause);
             }

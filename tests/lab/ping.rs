@@ -1,5 +1,6 @@
 //! `ping` as a value: one burst, or a stream that runs beside a test.
 
+use std::collections::HashSet;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,7 +38,8 @@ impl Pings {
 
     /// From the number of requests and the sequence numbers of the replies.
     fn count(sent: u32, replies: &[u32]) -> Self {
-        let lost: Vec<u32> = (1..=sent).filter(|seq| !replies.contains(seq)).collect();
+        let answered: HashSet<u32> = replies.iter().copied().collect();
+        let lost: Vec<u32> = (1..=sent).filter(|seq| !answered.contains(seq)).collect();
         let received = sent - lost.len() as u32;
         let answers = replies.iter().filter(|&&seq| seq <= sent).count() as u32;
         Self { sent, received, lost, duplicates: answers - received }

@@ -188,6 +188,13 @@ pub fn is_gone(pid: u32) -> bool {
     stat_field(pid, 3).is_none_or(|state| state == "Z")
 }
 
+/// Processor time that a process has used, of which the kernel counts hundredths of a second.
+pub fn processor_seconds(pid: i32) -> f64 {
+    let pid = u32::try_from(pid).expect("a process has a number above zero");
+    let ticks = |number| stat_field(pid, number).and_then(|ticks| ticks.parse::<f64>().ok());
+    [14, 15].into_iter().filter_map(ticks).sum::<f64>() / 100.0
+}
+
 /// A field of `/proc/PID/stat`, counted from 1 as in proc(5), beyond the name, which may hold anything.
 fn stat_field(pid: u32, number: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

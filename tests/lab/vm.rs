@@ -289,9 +289,19 @@ impl Vm<'_> {
 
     /// Sends one frame over and over while `meanwhile` runs, with a pause in between; returns how often.
     pub fn flood(&self, frame: &[u8], pause: Duration, meanwhile: impl FnOnce()) -> u64 {
+        self.send_numbered(|_| frame.to_vec(), pause, meanwhile)
+    }
+
+    /// Sends frames while `meanwhile` runs, made of their numbers from 0; returns how many.
+    pub fn send_numbered(
+        &self,
+        frame: impl Fn(u64) -> Vec<u8> + Send + Sync,
+        pause: Duration,
+        meanwhile: impl FnOnce(),
+    ) -> u64 {
         let (stop, namespace) = (AtomicBool::new(false), self.namespace());
         std::thread::scope(|scope| {
-            let flood = scope.spawn(|| netns::flood_frame(&namespace, "eth0", frame, pause, &stop));
+            let flood = scope.spawn(|| netns::flood_frames(&namespace, "eth0", frame, pause, &stop));
             // Also when it panics: the thread has to end.
             let outcome = catch_unwind(AssertUnwindSafe(meanwhile));
             stop.store(true, Ordering::Relaxed);

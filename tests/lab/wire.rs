@@ -33,6 +33,15 @@ impl Wire {
         ip_batch(Some(&self.namespace), &[format!("link set port{number} master {BRIDGE} up")]);
     }
 
+    /// Connects it to another wire by a cable.
+    pub(super) fn join(&self, other: &Self) {
+        let cable = format!("link add join0 type veth peer name join0 netns {}", other.namespace);
+        ip_batch(Some(&self.namespace), &[cable]);
+        for wire in [self, other] {
+            ip_batch(Some(&wire.namespace), &[format!("link set join0 master {BRIDGE} up")]);
+        }
+    }
+
     /// Cuts or mends the cable of host `number`, 1 for the first.
     pub fn set_link(&self, number: u8, state: &str) {
         ip_batch(Some(&self.namespace), &[format!("link set port{number} {state}")]);

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file compiles this and uses its part")]
 
 pub mod broadcasts;
+pub mod client;
 pub mod database;
 pub mod dice;
 pub mod firewall;
