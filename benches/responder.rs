@@ -27,9 +27,11 @@ const KNOWN: [u32; 2] = [10_000, 1_000_000];
 /// Addresses of one port, so that a million need no million ports.
 const PER_PORT: u32 = 10;
 /// Questions of one read, answered by one write.
-const BATCH: u32 = 64;
+const BATCH: usize = 64;
+/// Questions that a connection hands to the responder at once.
+const TOGETHER: usize = 8;
 /// Questions of one measured step.
-const STEP: u32 = 1024;
+const STEP: usize = 1024;
 
 const ASKER: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0xff, 0, 1]);
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 255, 1);
@@ -73,6 +75,7 @@ fn snapshot(known: u32) -> Arc<Snapshot> {
 }
 
 /// A question as br-tun sends it up, and where in it the last four bytes of the address stand.
+#[derive(Clone)]
 struct Question {
     message: Vec<u8>,
     at: usize,
@@ -140,25 +143,33 @@ fn to(dst: MacAddr) -> Frame {
 fn measure(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: String,
-    (snapshot, mut question): (&Arc<Snapshot>, Question),
+    (snapshot, question): (&Arc<Snapshot>, Question),
     mut next: impl FnMut() -> u32,
 ) {
     let mut responder = Responder::new(Role::Tunnel, snapshot.clone(), Limits::none());
+    let mut questions = [(); TOGETHER].map(|()| question.clone());
     let mut out = Writer::new();
     let mut asked = 0;
     group.bench_function(id, |bencher| {
         bencher.iter(|| {
             for _ in 0..STEP / BATCH {
                 out.clear();
-                for _ in 0..BATCH {
-                    question.ask_for(next());
-                    let message = Message::decode(black_box(&question.message)).expect("it is a message");
-                    let packet_in = PacketIn::decode(message.body).expect("it is a PACKET_IN");
-                    responder.on_packet_in(&packet_in, Duration::ZERO, &mut out);
+                for _ in 0..BATCH / TOGETHER {
+                    questions.iter_mut().for_each(|question| question.ask_for(next()));
+                    let packets = questions.each_ref().map(|question| {
+                        let message = Message::decode(black_box(&question.message)).expect("it is a message");
+                        PacketIn::decode(message.body).expect("it is a PACKET_IN")
+                    });
+                    if responder.foresees() {
+                        responder.foresee(packets.iter());
+                    }
+                    for packet_in in &packets {
+                        responder.on_packet_in(packet_in, Duration::ZERO, &mut out);
+                    }
                 }
                 black_box(out.as_slice());
             }
-            asked += u64::from(STEP);
+            asked += STEP as u64;
         });
     });
     assert_eq!(responder.tally().of(question.topic, Verdict::Answered), asked, "all were answered");
@@ -166,7 +177,7 @@ fn measure(
 
 fn responder(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("responder");
-    group.throughput(Throughput::Elements(STEP.into()));
+    group.throughput(Throughput::Elements(STEP as u64));
     for known in KNOWN {
         let snapshot = snapshot(known);
         for (name, question) in [("arp", Question::arp as fn() -> Question), ("nd", Question::solicitation)] {

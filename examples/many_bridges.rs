@@ -338,9 +338,15 @@ fn measure(runtime: &tokio::runtime::Runtime, size: usize) {
 struct FakeHost {
     folder: Folder,
     _database: Killed,
-    _switches: Vec<tokio::task::AbortHandle>,
+    switches: Vec<tokio::task::AbortHandle>,
     /// How often the flows of `br-tun` have changed.
     changes: Arc<AtomicU64>,
+}
+
+impl Drop for FakeHost {
+    fn drop(&mut self) {
+        self.switches.iter().for_each(tokio::task::AbortHandle::abort);
+    }
 }
 
 impl FakeHost {
@@ -366,7 +372,7 @@ impl FakeHost {
             runtime.spawn(switch_server::run(switch_server::bridge(name, number), controller, changes)).abort_handle()
         };
         let switches = vec![start("br-int", 1, Arc::default()), start("br-tun", 2, changes.clone())];
-        let host = Self { folder, _database: database, _switches: switches, changes };
+        let host = Self { folder, _database: database, switches, changes };
         let began = Instant::now();
         while !host.folder.file("db.sock").exists() {
             assert!(began.elapsed() < DEADLINE, "ovsdb-server does not listen");

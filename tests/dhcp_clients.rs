@@ -284,7 +284,11 @@ fn dhcpcd_configures_address_routes_and_mtu_by_itself() {
     client.await_event("BOUND", 1, SOON);
     client.assert_told(
         "BOUND",
-        &[("new_ip_address", "172.18.0.3"), ("new_domain_name_servers", "172.18.0.53 192.0.2.53")],
+        &[
+            ("new_ip_address", "172.18.0.3"),
+            ("new_domain_name_servers", "172.18.0.53 192.0.2.53"),
+            ("new_interface_mtu", "1400"),
+        ],
     );
     client.await_address("172.18.0.3");
     eventually("the routes are there", SOON, || {

@@ -74,7 +74,8 @@ impl Session {
                 | News::Punts(_)
                 | News::SecurityLog(_)
                 | News::Learning(_)
-                | News::Refused { .. } => {}
+                | News::Refused { .. }
+                | News::Crowded => {}
             }
         }
         Some(&self.progress)

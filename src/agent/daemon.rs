@@ -39,7 +39,7 @@ use super::status::{DatabaseState, Standing, Status};
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
-use crate::switch::{Command, ConnectionId, News, Report};
+use crate::switch::{Command, ConnectionId, MAX_CONNECTIONS, News, Report};
 use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
 
@@ -454,6 +454,7 @@ impl Agent {
                 records.iter().for_each(|record| security_log::write(record, self.host.topology()));
             }
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
+            News::Crowded => self.on_refused("too_many", format!("{} are open already", MAX_CONNECTIONS)),
             News::Closed => {
                 let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {
                     warn!(bridge = &**name, "bridge disconnected; its flows stay");

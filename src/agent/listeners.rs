@@ -5,9 +5,10 @@
 //! bridges find the master alone.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -16,6 +17,10 @@ use super::daemon::StartError;
 use crate::config::{Listen, Transport};
 use crate::switch::{self, Report};
 use crate::tls::Credentials;
+
+/// Connections that may wait to be accepted: all bridges come back at once when Heddle restarts, and who finds no room
+/// loses a second or more.
+const BACKLOG: u32 = 1024;
 
 /// See the module.
 pub(super) struct Listeners {
@@ -42,7 +47,7 @@ impl Listeners {
     pub(super) async fn open(&mut self) -> Result<(), StartError> {
         for &listen in self.addresses.iter().skip(self.tasks.len()) {
             let Listen { transport, address } = listen;
-            let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
+            let listener = listen_on(address).map_err(|error| StartError::Listen { address, error })?;
             info!(%listen, "listening for bridges");
             if listen.is_exposed() {
                 warn!(%listen, "anybody who reaches this address can be a bridge or listen to one: it has no TLS");
@@ -58,6 +63,13 @@ impl Listeners {
     pub(super) async fn close(&mut self) {
         self.tasks.shutdown().await;
     }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// True if another process listens there.

@@ -92,6 +92,8 @@ const NOBODY: &str = "nobody answers it";
 pub struct Responder {
     role: Role,
     snapshot: Arc<Snapshot>,
+    /// See [`Responder::foresees`].
+    foresees: bool,
     limits: Limits,
     tally: Tally,
     advertisements: Schedule,
@@ -113,6 +115,7 @@ impl Responder {
     pub fn new(role: Role, snapshot: Arc<Snapshot>, limits: Limits) -> Self {
         Self {
             role,
+            foresees: role == Role::Tunnel && snapshot.outgrows_caches(),
             snapshot,
             limits,
             tally: Tally::default(),
@@ -140,6 +143,7 @@ impl Responder {
 
     /// From now on, answers from `snapshot`.
     pub fn set_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.foresees = self.role == Role::Tunnel && snapshot.outgrows_caches();
         self.snapshot = snapshot;
         self.is_new = true;
     }
@@ -147,6 +151,28 @@ impl Responder {
     /// What came up since the last [`Responder::take_punts`], and what became of it.
     pub const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Whether answers are likely to wait for memory, so that it pays to [`foresee`](Self::foresee) packets.
+    pub const fn foresees(&self) -> bool {
+        self.foresees
+    }
+
+    /// These packets come next: has the processor fetch what their answers will look up, for all of them at once.
+    pub fn foresee<'a>(&self, packets: impl Iterator<Item = &'a PacketIn<'a>>) {
+        for packet_in in packets {
+            let Ok(query) = Query::of(packet_in, self.role) else { continue };
+            let Some(known) = self.snapshot.network(query.vid()) else { continue };
+            match query.body {
+                Body::Arp(request) => known.addresses.prefetch_ipv4(request.tpa()),
+                Body::Icmpv6(_, icmp) => {
+                    if let Ok(Some(solicitation)) = icmp.neighbor_discovery() {
+                        known.addresses.prefetch_ipv6(solicitation.target);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// One packet from the switch: appends what is to be sent for it, whole messages only.

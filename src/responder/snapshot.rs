@@ -29,6 +29,11 @@ impl Snapshot {
         self.ports.iter().map(|(port, answers)| (*port, &**answers))
     }
 
+    /// Whether answers in the name of others are likely to wait for memory.
+    pub(super) fn outgrows_caches(&self) -> bool {
+        self.networks.iter().flatten().any(|known| known.addresses.outgrows_caches())
+    }
+
     /// What is answered in the name of others in the network of a local VLAN.
     pub fn network(&self, vid: u16) -> Option<&NetworkAnswers> {
         self.networks.get(usize::from(vid))?.as_deref()

@@ -1,10 +1,5 @@
 //! Moves bytes and time between sockets and [`Session`]s.
 //!
-//! ```text
-//!  listener task ──accept──► connection task (one a bridge) ──Report──► agent
-//!                                   ▲                                     │
-//!                                   └──────────── Command ────────────────┘
-//! ```
 //! A connection task owns its socket and its session, and ends when the socket does, when the session
 //! gives up, or when the agent drops its end of the commands. Reports go through one bounded channel:
 //! when the agent is behind, connections wait for it and stop reading, which slows the switches down.
@@ -16,16 +11,14 @@ use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
@@ -39,7 +32,7 @@ use crate::openflow::packet::PacketIn;
 use crate::openflow::{Cookie, DatapathId, DecodeError, Message, MessageType, PortNo};
 use crate::responder::security_log::Record;
 use crate::responder::{Punts, Responder, Snapshot, learning};
-use crate::tls::{Credentials, HandshakeError};
+use crate::tls::HandshakeError;
 
 /// Names a connection for as long as the daemon runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -112,68 +105,17 @@ pub enum News {
         /// Why.
         error: HandshakeError,
     },
+    /// A peer was sent away, for more connections are open than there may be.
+    Crowded,
     /// The connection ended.
     Closed,
 }
-
-/// Connections at the most; more are closed at once.
-const MAX_CONNECTIONS: usize = 1024;
 
 /// How long a peer that is to be sent away may take to read why.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The content type of a TLS handshake (RFC 8446 §5.1), where OpenFlow has its version.
 const TLS_HANDSHAKE: u8 = 22;
-
-/// Accepts connections on `listener` until dropped; with `credentials`, those that speak TLS.
-pub async fn serve(
-    listener: TcpListener,
-    credentials: Option<Arc<Credentials>>,
-    first_id: u64,
-    reports: mpsc::Sender<Report>,
-) {
-    let mut connections = JoinSet::new();
-    let mut next_id = first_id;
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) if connections.len() < MAX_CONNECTIONS => {
-                    connections.spawn(run(stream, peer, credentials.clone(), ConnectionId(next_id), reports.clone()));
-                    next_id += 1;
-                }
-                Ok((_, peer)) => warn!(%peer, "refused a connection: {MAX_CONNECTIONS} are open already"),
-                Err(error) => {
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-/// A handshake takes its time in the connection's own task, within [`HANDSHAKE_WITHIN`](crate::tls::HANDSHAKE_WITHIN).
-async fn run(
-    stream: TcpStream,
-    peer: SocketAddr,
-    credentials: Option<Arc<Credentials>>,
-    connection: ConnectionId,
-    reports: mpsc::Sender<Report>,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%peer, %error, "cannot set TCP_NODELAY");
-    }
-    let ended = match credentials {
-        None => drive(stream, peer.to_string(), connection, reports.clone()).await,
-        Some(credentials) => match credentials.accept(stream).await {
-            Ok(stream) => drive(stream, peer.to_string(), connection, reports.clone()).await,
-            Err(error) => Err(error),
-        },
-    };
-    if let Err(error) = ended {
-        let _ = reports.send(Report { connection, news: News::Refused { peer: peer.ip(), error } }).await;
-    }
-}
 
 /// Speaks with the switch at the other end of `stream` until either ends the connection. Whoever connected
 /// does not matter: a bridge's management socket will do too. Fails if what came in is TLS, which was to be taken off.
@@ -326,14 +268,14 @@ impl Driver {
         now: Duration,
         outbox: &mut Outbox,
     ) -> Result<(), DriveError> {
+        let together = if self.responder.foresees() { FORESEEN } else { 1 };
+        let mut packets = Packets::default();
         for frame in input.frames() {
             let frame = frame.map_err(SessionError::from)?;
             if let Some(packet_in) = packet_in(frame).filter(|_| session.takes_packets()) {
-                let packet_in = packet_in.map_err(SessionError::from)?;
-                if outbox.takes_answers() {
-                    self.responder.on_packet_in(&packet_in, now, &mut outbox.answers);
-                } else {
-                    self.responder.on_packet_in_refused(&packet_in, now);
+                packets.push(packet_in.map_err(SessionError::from)?);
+                if packets.count == together {
+                    self.answer(&mut packets, now, outbox);
                 }
             } else if let Some(event) = session.on_message(frame, now, &mut outbox.session)? {
                 self.on_event(event, session, now, outbox).await?;
@@ -342,9 +284,25 @@ impl Driver {
                 return Err(DriveError::NotReading(outbox.session.len()));
             }
         }
+        self.answer(&mut packets, now, outbox);
         session.heard(now);
         self.report_records();
         Ok(())
+    }
+
+    /// Answers packets in their order, as far as there is room for answers.
+    fn answer(&mut self, packets: &mut Packets<'_>, now: Duration, outbox: &mut Outbox) {
+        if packets.count > 1 {
+            self.responder.foresee(packets.iter());
+        }
+        for packet_in in packets.iter() {
+            if outbox.takes_answers() {
+                self.responder.on_packet_in(packet_in, now, &mut outbox.answers);
+            } else {
+                self.responder.on_packet_in_refused(packet_in, now);
+            }
+        }
+        packets.count = 0;
     }
 
     async fn on_event(
@@ -423,6 +381,30 @@ impl Driver {
     async fn report(&self, news: News) -> Result<(), DriveError> {
         let report = Report { connection: self.connection, news };
         self.reports.send(report).await.map_err(|_| DriveError::Stopping)
+    }
+}
+
+/// Packets for which the responder looks into memory at once, if it has to.
+const FORESEEN: usize = 8;
+
+/// Packets that wait for their answers.
+#[derive(Default)]
+struct Packets<'a> {
+    places: [Option<PacketIn<'a>>; FORESEEN],
+    count: usize,
+}
+
+impl<'a> Packets<'a> {
+    /// Adds one; there has to be room.
+    fn push(&mut self, packet_in: PacketIn<'a>) {
+        if let Some(place) = self.places.get_mut(self.count) {
+            *place = Some(packet_in);
+            self.count += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &PacketIn<'a>> {
+        self.places.iter().take(self.count).flatten()
     }
 }
 

@@ -83,7 +83,12 @@ pub async fn apply(socket: &Path, flows: FlowTable) -> (Progress, usize) {
                 session.abort();
                 return (*progress, found);
             }
-            News::Progress(_) | News::Punts(_) | News::SecurityLog(_) | News::Learning(_) | News::Refused { .. } => {}
+            News::Progress(_)
+            | News::Punts(_)
+            | News::SecurityLog(_)
+            | News::Learning(_)
+            | News::Refused { .. }
+            | News::Crowded => {}
             News::Closed => panic!("the session ended"),
         }
     }

@@ -60,6 +60,7 @@ pub struct Simulator {
     /// Says nothing of changes until resumed.
     paused: bool,
     monitored: bool,
+    has_greeted: bool,
     open: Option<(BundleId, Vec<Vec<u8>>)>,
     input: Vec<u8>,
     output: Writer,
@@ -90,6 +91,7 @@ impl Simulator {
             ports: vec![named_port(PortNo(1), b"tap1"), named_port(PortNo::LOCAL, b"br0")],
             paused: false,
             monitored: false,
+            has_greeted: false,
             open: None,
             input: Vec::new(),
             output: Writer::new(),
@@ -99,7 +101,7 @@ impl Simulator {
 
     /// The connection has ended; its flows stay.
     pub fn disconnect(&mut self) {
-        (self.paused, self.monitored, self.open) = (false, false, None);
+        (self.paused, self.monitored, self.has_greeted, self.open) = (false, false, false, None);
         self.input.clear();
         self.output.clear();
     }
@@ -109,6 +111,12 @@ impl Simulator {
         self.disconnect();
         self.flows = FlowTable::new();
         self.changes += 1;
+    }
+
+    /// Says HELLO first, as Open vSwitch does.
+    pub fn greet(&mut self) {
+        self.has_greeted = true;
+        Hello::OURS.encode(&mut self.output, Xid(1)).unwrap();
     }
 
     fn note(&mut self, what: impl FnOnce() -> String) {
@@ -154,6 +162,7 @@ impl Simulator {
         assert_eq!(header.version, 4);
         let xid = header.xid;
         match header.message_type {
+            MessageType::HELLO if self.has_greeted => {}
             MessageType::HELLO => Hello::OURS.encode(&mut self.output, xid).unwrap(),
             MessageType::FEATURES_REQUEST => {
                 let (datapath_id, capabilities) = (self.datapath_id, Capabilities(0));

@@ -33,6 +33,8 @@ pub async fn run(mut simulator: Simulator, controller: SocketAddr, changes: Arc<
     loop {
         if let Ok(mut stream) = TcpStream::connect(controller).await {
             let _ = stream.set_nodelay(true);
+            simulator.greet();
+            let _ = stream.write_all(&simulator.take_output()).await;
             while let Ok(count @ 1..) = stream.read(&mut chunk).await {
                 simulator.receive(&chunk[..count], usize::MAX);
                 changes.store(simulator.changes, Ordering::Relaxed);
