@@ -127,9 +127,8 @@ fn a_tunnel_comes_with_the_first_shared_network_and_goes_with_the_last() {
     eventually("the tunnels are back", SOON, || tunnels("c").len() == 2 && tunnels("a").len() == 2);
     lab.wait_ready();
     lab.vm("x3").assert_ping("x1");
-    // Through a tunnel the userspace datapath loses a packet in a hundred while ports come and go, Heddle or not.
     let pings = others.stop();
-    assert!(pings.lost.len() <= 3 && pings.duplicates == 0, "{pings:?}\n{}", logs());
+    assert!(pings.all_but_of_the_tunnel(), "{pings:?}\n{}", logs());
 }
 
 #[test]

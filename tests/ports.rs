@@ -207,9 +207,8 @@ fn a_port_that_moves_to_another_node_is_reached_there_once_both_hosts_have_read_
     for vm in ["s1", "s2", "s3"] {
         lab.vm(vm).assert_ping("m1");
     }
-    // Through a tunnel the userspace datapath loses a packet in a hundred while ports come and go, Heddle or not.
     let pings = others.stop();
-    assert!(pings.lost.len() <= 3 && pings.duplicates == 0, "{pings:?}\n{}", logs());
+    assert!(pings.all_but_of_the_tunnel(), "{pings:?}\n{}", logs());
 }
 
 #[test]

@@ -54,6 +54,12 @@ impl Pings {
     pub fn all(&self) -> bool {
         self.sent > 0 && self.lost.is_empty() && self.duplicates == 0
     }
+
+    /// Every one was answered, and once, but for what the userspace datapath loses in a tunnel while ports come and go on
+    /// its host, Heddle or not: about one in a hundred. Three are let pass.
+    pub fn all_but_of_the_tunnel(&self) -> bool {
+        self.sent > 0 && self.lost.len() <= 3 && self.duplicates == 0
+    }
 }
 
 fn replies(text: &str) -> Vec<u32> {
