@@ -63,7 +63,7 @@ impl WatchedFile {
     pub(super) fn changed(&mut self) -> bool {
         let Some(stamp) = self.stamp() else { return false };
         self.missing = false;
-        self.fresh &= Some(stamp) == self.seen && self.digest() != self.digest;
+        self.fresh = self.fresh && Some(stamp) == self.seen && self.digest() != self.digest;
         Some(stamp) != self.seen || self.fresh
     }
 
@@ -133,7 +133,8 @@ mod tests {
         assert_eq!(file.stamp(), stamp);
         assert!(file.changed());
         file.remember();
-        assert!(!file.changed() && !file.changed());
+        assert!(!file.changed() && !file.fresh, "it is read once more, and then no more");
+        assert!(!file.changed());
     }
 
     #[test]

@@ -368,3 +368,17 @@ fn a_change_of_one_port_changes_the_answers_of_its_network_only() {
     let old = before.network(BLUE).unwrap().addresses.ipv4(v4(2)).unwrap();
     assert_eq!(old.mac, mac(2), "who still has the old snapshot answers as before");
 }
+
+#[test]
+fn what_is_looked_up_is_guessed_from_where_it_usually_stands() {
+    let arp = arp_request(BLUE, v4(1), v4(2));
+    assert_eq!(query::likely_target(&arp), Some((BLUE, v4(2).into())));
+    let nd = Solicitation::of(v6(2)).frame();
+    assert_eq!(query::likely_target(&nd), Some((BLUE, v6(2).into())));
+    for frame in [arp, nd] {
+        for length in 0..frame.len() {
+            let guess = query::likely_target(&frame[..length]);
+            assert!(guess.is_none() || length >= 46, "of {length} bytes");
+        }
+    }
+}

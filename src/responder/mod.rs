@@ -32,6 +32,7 @@ pub mod security_log;
 pub mod snapshot;
 pub mod tally;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,16 +162,11 @@ impl Responder {
     /// These packets come next: has the processor fetch what their answers will look up, for all of them at once.
     pub fn foresee<'a>(&self, packets: impl Iterator<Item = &'a PacketIn<'a>>) {
         for packet_in in packets {
-            let Ok(query) = Query::of(packet_in, self.role) else { continue };
-            let Some(known) = self.snapshot.network(query.vid()) else { continue };
-            match query.body {
-                Body::Arp(request) => known.addresses.prefetch_ipv4(request.tpa()),
-                Body::Icmpv6(_, icmp) => {
-                    if let Ok(Some(solicitation)) = icmp.neighbor_discovery() {
-                        known.addresses.prefetch_ipv6(solicitation.target);
-                    }
-                }
-                _ => {}
+            let Some((vid, address)) = query::likely_target(packet_in.data) else { continue };
+            let Some(known) = self.snapshot.network(vid) else { continue };
+            match address {
+                IpAddr::V4(address) => known.addresses.prefetch_ipv4(address),
+                IpAddr::V6(address) => known.addresses.prefetch_ipv6(address),
             }
         }
     }

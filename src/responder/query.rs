@@ -1,9 +1,11 @@
 //! What a PACKET_IN asks: its port, its frame as far as every responder needs it, and whose business it is.
 
+use std::net::IpAddr;
+
 use super::Role;
 use super::limits::Source;
 use crate::openflow::numbers::{
-    ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, IP_PROTO_ICMPV6, IP_PROTO_UDP, NEIGHBOR_SOLICITATION,
+    ETH_TYPE_ARP, ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_VLAN, IP_PROTO_ICMPV6, IP_PROTO_UDP, NEIGHBOR_SOLICITATION,
     ROUTER_SOLICITATION,
 };
 use crate::openflow::packet::PacketIn;
@@ -140,6 +142,24 @@ impl<'a> Query<'a> {
             _ => 0,
         }
     }
+}
+
+/// The VLAN of a tagged frame, and the address that it asks for: where ARP and neighbor discovery have it in nearly all
+/// frames. A guess, for reading it twice would cost more than it is worth.
+#[inline]
+pub(super) fn likely_target(frame: &[u8]) -> Option<(u16, IpAddr)> {
+    let tag = VlanTag { tpid: read_u16(frame, 12)?, tci: read_u16(frame, 14)? };
+    let target = match read_u16(frame, 16)? {
+        ETH_TYPE_ARP => IpAddr::from(*frame.get(42..)?.first_chunk::<4>()?),
+        ETH_TYPE_IPV6 => IpAddr::from(*frame.get(66..)?.first_chunk::<16>()?),
+        _ => return None,
+    };
+    (tag.tpid == ETH_TYPE_VLAN).then_some((tag.vid(), target))
+}
+
+#[inline]
+fn read_u16(frame: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*frame.get(at..)?.first_chunk()?))
 }
 
 fn ipv4(packet: Payload<'_>) -> Result<Body<'_>, PacketError> {
