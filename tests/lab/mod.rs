@@ -27,6 +27,7 @@
 mod builder;
 mod capture;
 mod command;
+#[allow(clippy::duplicate_mod, reason = "some test files have both the lab and the rest of tests/support")]
 #[path = "../support/dice.rs"]
 mod dice;
 mod faults;
