@@ -337,8 +337,10 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Whether a copy of the packet comes out anywhere.
+    /// Whether a copy of the packet comes out anywhere. What only tells the controllers that it could not be forwarded, or
+    /// what became of it, does not count: the reason is then another than `action`.
     pub fn goes_somewhere(&self) -> bool {
-        self.legs.iter().any(|leg| !leg.deliveries.is_empty())
+        let goes_on = |to: &Destination| !matches!(to, Destination::Controller(reason) if *reason != Reason::ACTION);
+        self.legs.iter().flat_map(|leg| &leg.deliveries).any(|delivery| goes_on(&delivery.to))
     }
 }

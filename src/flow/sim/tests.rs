@@ -69,6 +69,18 @@ fn a_flow_that_resubmits_to_itself_is_given_up_and_sends_nothing() {
 }
 
 #[test]
+fn a_packet_of_which_the_controllers_are_only_told_goes_nowhere() {
+    for (action, goes_somewhere) in [
+        ("controller(reason=no_match)", false),
+        ("CONTROLLER:128", true),
+        ("controller(reason=no_match),output:2", true),
+    ] {
+        let trace = traced(bridge("br", PORTS, &[&format!("actions={action}")]), "in_port=1");
+        assert_eq!(trace.goes_somewhere(), goes_somewhere, "{action}");
+    }
+}
+
+#[test]
 fn resubmits_that_multiply_are_given_up() {
     let flows: Vec<String> =
         (0..20).map(|table| format!("table={table},actions=resubmit(,{0}),resubmit(,{0})", table + 1)).collect();

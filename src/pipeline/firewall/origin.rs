@@ -1,4 +1,4 @@
-//! Back from flows of tables 72 and 82 to the rules that they come from: the inverse of [`super::rules`].
+//! Back from flows of tables 72 and 82 to the rules that they come from: the inverse of `rules`.
 //!
 //! A flow may stand for several rules: two groups may say the same, and the halves of conjunctions are shared.
 
