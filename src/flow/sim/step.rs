@@ -256,6 +256,8 @@ pub enum Destination {
 pub struct Reason(pub u8);
 
 impl Reason {
+    /// `OFPR_NO_MATCH`.
+    pub const NO_MATCH: Self = Self(0);
     /// `OFPR_ACTION`.
     pub const ACTION: Self = Self(1);
     /// `OFPR_INVALID_TTL`.
@@ -337,10 +339,10 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Whether a copy of the packet comes out anywhere. What only tells the controllers that it could not be forwarded, or
-    /// what became of it, does not count: the reason is then another than `action`.
+    /// Whether a copy of the packet comes out anywhere. What only tells the controllers that nothing took it
+    /// (`OFPR_NO_MATCH`) does not count.
     pub fn goes_somewhere(&self) -> bool {
-        let goes_on = |to: &Destination| !matches!(to, Destination::Controller(reason) if *reason != Reason::ACTION);
-        self.legs.iter().flat_map(|leg| &leg.deliveries).any(|delivery| goes_on(&delivery.to))
+        let told = Destination::Controller(Reason::NO_MATCH);
+        self.legs.iter().flat_map(|leg| &leg.deliveries).any(|delivery| delivery.to != told)
     }
 }
