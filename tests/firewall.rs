@@ -145,6 +145,7 @@ fn what_a_rule_allows_gets_in_from_near_and_far_and_the_rest_does_not() {
         Kind::PortSender,
         Kind::GroupRule,
         Kind::PortAnswer,
+        Kind::FirewallAnswer,
         Kind::PortNoRule,
         Kind::PortAccepted,
         Kind::FirewallAccepted,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use heddle::pipeline::cookie::{Kind, object_number};
 use lab::frame::udp;
-use lab::{Capture, Connection, Conversation, Datagrams, FlowLine, Host, Lab, Vm, Vxlan, eventually};
+use lab::{Answers, Capture, Connection, Conversation, Datagrams, FlowLine, Host, Lab, Vm, Vxlan, eventually};
 
 /// How long a change may take to come into effect.
 const SOON: Duration = Duration::from_secs(10);
@@ -205,8 +205,7 @@ fn of_the_connections_of_a_port_those_are_cut_that_no_rule_allows_any_more() {
     let service = Conversation::open(&near, &web, SERVICE);
     let mut tcp = [near, far].map(|vm| Connection::open(&vm, &web, 80));
     // The rule for datagrams goes.
-    let line = "{ direction = \"ingress\", protocol = \"udp\", port_range = \"5000\", remote_group = \"client\" },";
-    lab.edit_topology(|topology| topology.security = RULES.replacen(line, "", 1));
+    lab.edit_topology(|topology| topology.security = RULES.replacen(SERVICE_RULE, "", 1));
     wait_flows(a, "no rule for the service", |flows| !any(flows, "tp_dst=5000"));
     service.assert_dead();
     tcp.iter_mut().for_each(Connection::assert_alive);
@@ -217,6 +216,74 @@ fn of_the_connections_of_a_port_those_are_cut_that_no_rule_allows_any_more() {
     lab.edit_topology(|topology| topology.security = RULES.into());
     wait_flows(a, "a rule for the service", |flows| any(flows, "tp_dst=5000"));
     service.assert_alive();
+}
+
+/// The rule of `web` by which members of `client` ask.
+const SERVICE_RULE: &str =
+    "{ direction = \"ingress\", protocol = \"udp\", port_range = \"5000\", remote_group = \"client\" },";
+
+#[test]
+fn answers_to_which_nobody_says_anything_are_cut_with_the_rule_of_the_server_and_come_back_with_it() {
+    let lab = lab("changes-answers");
+    let (web, near, far, a) = (lab.vm("web"), lab.vm("near"), lab.vm("far"), lab.host("a"));
+    let answers = Answers::start(&[near, far], &web, SERVICE);
+    // Another group of the server has the rule too: nothing happens, whichever of both goes.
+    lab.edit_topology(|topology| topology.port("web").security_groups = Some(vec!["web".into(), "twin".into()]));
+    wait_flows(a, "the twin's rules hold too", |flows| flows.iter().any(|flow| is_rule_of(flow, "twin")));
+    lab.edit_topology(|topology| topology.security = RULES.replacen(SERVICE_RULE, "", 1));
+    wait_flows(a, "the service is open by the twin alone", |flows| {
+        let of = |group: &str| flows.iter().any(|flow| flow.contains("tp_dst=5000") && is_rule_of(flow, group));
+        of("twin") && !of("web")
+    });
+    [0, 1].map(|client| answers.assert_complete(client));
+    // No group has it any more.
+    lab.edit_topology(|topology| topology.security = RULES.replace(SERVICE_RULE, ""));
+    [0, 1].map(|client| answers.assert_cut(client));
+    let kept = a.appctl(&["dpctl/dump-conntrack"]);
+    let of_service = kept.lines().filter(|line| line.contains("udp") && line.contains("dport=5000"));
+    assert_eq!(of_service.filter(|line| line.contains("mark=1")).count(), 2, "{kept}");
+    lab.edit_topology(|topology| topology.security = RULES.into());
+    [0, 1].map(|client| answers.assert_come(client));
+    answers.stop();
+}
+
+#[test]
+fn answers_to_which_nobody_says_anything_are_cut_when_the_client_leaves_the_group_that_may_ask() {
+    let lab = lab("changes-answers-group");
+    let (web, near, far) = (lab.vm("web"), lab.vm("near"), lab.vm("far"));
+    let answers = Answers::start(&[near, far], &web, SERVICE);
+    for (client, name) in ["near", "far"].into_iter().enumerate() {
+        // The other group lets out all that the first did.
+        lab.edit_topology(|topology| topology.port(name).security_groups = Some(vec!["twin".into()]));
+        answers.assert_cut(client);
+        answers.assert_come(1 - client);
+        lab.edit_topology(|topology| topology.port(name).security_groups = Some(vec!["client".into()]));
+        answers.assert_come(client);
+    }
+    answers.stop();
+}
+
+#[test]
+fn answers_to_which_nobody_says_anything_are_cut_with_the_rule_of_the_client_and_come_back_with_it() {
+    let lab = lab("changes-answers-client");
+    let (web, near, far) = (lab.vm("web"), lab.vm("near"), lab.vm("far"));
+    let answers = Answers::start(&[near, far], &web, SERVICE);
+    let client = "[security_groups.client]\nrules = [{ direction = \"egress\"";
+    assert!(RULES.contains(client));
+    let narrow = |what: &str| RULES.replacen(client, &format!("{client}, {what}"), 1);
+    // Still by a narrower rule.
+    let service = narrow("protocol = \"udp\", port_range = \"5000\", remote_ip_prefix = \"172.18.0.0/24\"");
+    lab.edit_topology(|topology| topology.security = service);
+    for host in lab.hosts() {
+        let lets_out = |flow: &FlowLine| flow.table == 72 && flow.contains("tp_dst=5000");
+        host.wait_for_flow("br-int", "lets the service's questions out", lets_out);
+    }
+    [0, 1].map(|client| answers.assert_complete(client));
+    lab.edit_topology(|topology| topology.security = narrow("protocol = \"tcp\""));
+    [0, 1].map(|client| answers.assert_cut(client));
+    lab.edit_topology(|topology| topology.security = RULES.into());
+    [0, 1].map(|client| answers.assert_come(client));
+    answers.stop();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use heddle::pipeline::origin::{RuleFlow, rules_of_flow, rules_of_hit};
 use heddle::pipeline::{Bridge, all_flows};
 use heddle::topology::{Direction, Name, Payload, Port, Role, Topology, Traffic};
 use proptest::prelude::*;
-use support::firewall::{Base, Ruling, Seen, by_rules, enters, leaves, macs};
+use support::firewall::{Base, Ruling, Seen, Sight, by_rules, enters, leaves, macs};
 use support::firewall_packet::{self, About, Body, Ip, Load, Segment};
 use support::firewall_topology::{PORTS, model};
 
@@ -73,10 +73,24 @@ fn state(seen: Seen) -> CtState {
         Seen::New => "trk,new",
         Seen::Forward | Seen::Revoked => "trk,est",
         Seen::Reply | Seen::RevokedReply => "trk,est,rpl",
-        Seen::Related | Seen::RevokedRelated => "trk,rel",
+        Seen::Related => "trk,rel,rpl",
         Seen::Invalid => "trk,inv",
     };
     CtState::parse(words).unwrap()
+}
+
+/// What is known of the connection of a packet that is seen like this. Of an error, the software switch is not told what
+/// it is about, but for its addresses.
+fn sight(packet: &firewall_packet::Packet, seen: Seen) -> Sight {
+    let own = ip(packet);
+    match seen {
+        Seen::Reply | Seen::RevokedReply => {
+            let first = question(own).expect("it could be an answer");
+            Sight { seen, first, back: true }
+        }
+        Seen::Related => Sight { seen, first: Ip::new(own.dst, own.src, Load::Other(0)), back: true },
+        _ => Sight::forward(seen, own),
+    }
 }
 
 impl Fate {
@@ -198,7 +212,7 @@ fn passes(
     match base {
         Base::Refused(_) => false,
         Base::Free | Base::Needed => true,
-        Base::Rules => by_rules(topology, (port, direction), packet, seen) == Ruling::Allowed,
+        Base::Rules => by_rules(topology, (port, direction), packet, &sight(packet, seen)) == Ruling::Allowed,
     }
 }
 
@@ -266,7 +280,9 @@ fn sent() -> impl Strategy<Value = Sent> {
     (0..PORTS, sources, 0..8_u8, 0..9_u8, any::<bool>(), load(), seen).prop_map(
         |(from, (eth_src, src), to, dst, ipv6, load, seen)| {
             let ips = (src.unwrap_or(from), if dst == 8 { to } else { dst });
-            Sent { from, macs: (eth_src.unwrap_or(from), to), ips, ipv6, load, seen }
+            let sent = Sent { from, macs: (eth_src.unwrap_or(from), to), ips, ipv6, load, seen };
+            let fits = seen != Seen::Reply || question(ip(&sent.packet())).is_some();
+            if fits { sent } else { Sent { seen: Seen::Invalid, ..sent } }
         },
     )
 }
@@ -392,6 +408,9 @@ proptest! {
                 let found = [topology.leaves(port, &packet, Role::First), topology.enters(port, &packet, Role::First)];
                 prop_assert_eq!(found.each_ref().map(Result::is_ok), expected, "{:?} at {:?}: {:?}", probe, port, found);
                 let (reply, role) = (Seen::Reply, Role::Answer);
+                if question(ip(&probe)).is_none() {
+                    continue;
+                }
                 let expected = [sends(&topology, port, &probe, reply), receives(&topology, port, &probe, reply)];
                 let found = [topology.leaves(port, &packet, role), topology.enters(port, &packet, role)];
                 prop_assert_eq!(found.each_ref().map(Result::is_ok), expected, "answer {:?} at {:?}", probe, port);
@@ -460,6 +479,24 @@ proptest! {
 
 fn kind(flow: &Flow) -> Option<Kind> {
     cookie::decode(flow.cookie)?.0.ok()
+}
+
+/// What a packet would answer; `None`: it is no answer.
+fn question(ip: &Ip) -> Option<Ip> {
+    let load = match &ip.load {
+        Load::Tcp(segment) => Load::Tcp(Segment { src: segment.dst, dst: segment.src, ..*segment }),
+        Load::Udp { src, dst } => Load::Udp { src: *dst, dst: *src },
+        Load::Icmp { icmp_type, about, .. } => {
+            let icmp_type = match (icmp_type, ip.src.is_ipv6()) {
+                (0, false) => 8,
+                (14 | 16, false) | (129, true) => icmp_type - 1,
+                _ => return None,
+            };
+            Load::Icmp { icmp_type, code: 0, about: about.clone() }
+        }
+        Load::Other(protocol) => Load::Other(*protocol),
+    };
+    Some(Ip::new(ip.dst, ip.src, load))
 }
 
 /// The answer to a question.

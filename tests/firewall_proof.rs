@@ -28,7 +28,7 @@ const CASES: usize = 20_000;
 /// What the first set of rules is called.
 const FIRST_VERSION: u16 = 50_000;
 /// What packets are to connections, and what rules say of that: without connections, and with them.
-const OUTCOMES: [(Option<Seen>, Ruling); 12] = [
+const OUTCOMES: [(Option<Seen>, Ruling); 15] = [
     (None, Ruling::Allowed),
     (None, Ruling::Refused),
     (Some(Seen::New), Ruling::Allowed),
@@ -38,8 +38,11 @@ const OUTCOMES: [(Option<Seen>, Ruling); 12] = [
     (Some(Seen::Revoked), Ruling::Allowed),
     (Some(Seen::Revoked), Ruling::Refused),
     (Some(Seen::Reply), Ruling::Allowed),
+    (Some(Seen::Reply), Ruling::Cut),
+    (Some(Seen::RevokedReply), Ruling::Allowed),
     (Some(Seen::RevokedReply), Ruling::Refused),
     (Some(Seen::Related), Ruling::Allowed),
+    (Some(Seen::Related), Ruling::Refused),
     (Some(Seen::Invalid), Ruling::Refused),
 ];
 /// Rounds between two changes of the rules.

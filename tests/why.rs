@@ -248,7 +248,7 @@ fn explained_flows_name_the_group_the_rule_and_the_port() {
         "for port web1, security group web, rule 1: IPv4 tcp to ports 8000-8010, from anywhere"
     );
     assert_eq!(
-        reason("73,icmp,reg5="),
+        reason("73,ct_state=-inv+trk,ct_nw_proto=1,ip,reg5="),
         "for port web1, half of security group web, rule 3: IPv4 icmp, from address group office (1 block of IPv4)"
     );
     assert_eq!(

@@ -209,6 +209,22 @@ impl Match {
         self.with(FieldValue::masked(field, value, mask))
     }
 
+    /// `ct_nw_src=NETWORK` or `ct_ipv6_src=NETWORK`; the EtherType and `ct_state=-inv+trk` have to be there.
+    #[must_use]
+    pub fn ct_ip_src(self, network: IpNetwork) -> Self {
+        let (value, mask) = network_numbers(network);
+        let field = if network.is_ipv4() { &oxm::CT_NW_SRC } else { &oxm::CT_IPV6_SRC };
+        self.with(FieldValue::masked(field, value, mask))
+    }
+
+    /// `ct_nw_dst=NETWORK` or `ct_ipv6_dst=NETWORK`; the EtherType and `ct_state=-inv+trk` have to be there.
+    #[must_use]
+    pub fn ct_ip_dst(self, network: IpNetwork) -> Self {
+        let (value, mask) = network_numbers(network);
+        let field = if network.is_ipv4() { &oxm::CT_NW_DST } else { &oxm::CT_IPV6_DST };
+        self.with(FieldValue::masked(field, value, mask))
+    }
+
     /// All of a field; what it takes to have the field has to be there.
     #[must_use]
     pub fn field(self, field: &'static Field, number: u128) -> Self {

@@ -110,7 +110,7 @@ kinds! {
     PortSender = 0x4b, Port, "packets of {} from an address that it owns: to the rules of its security groups";
     PortForged = 0x4c, Port, "refuses everything else that {} sends: from addresses that it does not own";
     PortCut = 0x4d, Port, "refuses packets of connections of {} that no rule allows any more";
-    PortAnswer = 0x4e, Port, "answers to what a rule of {} allowed, and ICMP errors about it";
+    PortAnswer = 0x4e, Port, "answers of connections of {}: to the rules by which these began";
     PortNoRule = 0x4f, Port, "refuses what no rule of {} allows";
     PortRevoked = 0x50, Port, "marks a connection of {} that no rule allows any more: it is cut";
     PortAccepted = 0x51, Port, "accepted from {}: its connection is kept, or the mark taken off it that a rule had allowed no more";
@@ -119,6 +119,7 @@ kinds! {
     PortTracked = 0x54, Port, "packets to {}: to the rules of its security groups";
     PortDelivered = 0x55, Port, "accepted to {}: its connection is kept, and it goes there";
     PortFragment = 0x56, Port, "later fragments of connections of {}: they pass if the first one does";
+    FirewallAnswer = 0x5c, Bridge, "answers that the rules allow by which their connections began: on their own way again";
     PairReached = 0x59, Network, "what is sent to a MAC address of an address pair of {} goes through the firewall of each port that has it";
     PortInvalid = 0x5a, Port, "refuses packets of {} that belong to no connection as it is known";
     PortBegins = 0x5b, Port, "what {} begins, or others begin with it, and a rule allows";
@@ -140,8 +141,11 @@ kinds! {
 impl Kind {
     /// True for flows whose absence would open something: what they stop, or lead to its check, passes by other flows.
     pub const fn is_guard(self) -> bool {
-        use Kind::{PairReached, PortAdvertisement, PortArp, PortReached, PortRevoked, PortServerOut};
-        matches!(self, PortArp | PortAdvertisement | PortReached | PairReached | PortServerOut | PortRevoked)
+        use Kind::{PairReached, PortAdvertisement, PortAnswer, PortArp, PortReached, PortRevoked, PortServerOut};
+        matches!(
+            self,
+            PortArp | PortAdvertisement | PortReached | PairReached | PortServerOut | PortAnswer | PortRevoked
+        )
     }
 
     /// True for flows that are there only where the firewall is on.

@@ -24,6 +24,7 @@
 
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "every test file compiles the harness and uses its part")]
 
+mod answers;
 mod builder;
 mod capture;
 mod command;
@@ -56,6 +57,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+pub use answers::Answers;
 pub use builder::LabBuilder;
 pub use capture::Capture;
 pub use command::{Output, eventually, eventually_some, logs};

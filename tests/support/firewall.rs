@@ -1,7 +1,7 @@
 //! What security groups mean, read off the topology: no flows. The measure for those that do it by flows.
 //!
 //! [`leaves`] and [`enters`] say what holds for a port whatever its groups say; [`by_rules`] what these say. What is
-//! known of the packet's connection is [`Seen`]; [`super::firewall_connections`] keeps connections over several packets.
+//! known of the packet's connection is [`Sight`]; [`super::firewall_connections`] keeps connections over several packets.
 
 use std::net::IpAddr;
 
@@ -23,12 +23,27 @@ pub enum Seen {
     Reply,
     /// It answers one that was allowed once and then was not.
     RevokedReply,
-    /// It is an ICMP error about one that was allowed.
+    /// It is an ICMP error about one.
     Related,
-    /// It is an ICMP error about one that was allowed once and then was not.
-    RevokedRelated,
     /// It does not fit to any.
     Invalid,
+}
+
+/// The packet's connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sight {
+    pub seen: Seen,
+    /// The first packet of the connection.
+    pub first: Ip,
+    /// This one goes against the direction of that.
+    pub back: bool,
+}
+
+impl Sight {
+    /// Of a packet that goes the way of the first one, or that is it.
+    pub fn forward(seen: Seen, first: &Ip) -> Self {
+        Self { seen, first: first.clone(), back: false }
+    }
 }
 
 /// What holds for a packet before any rule.
@@ -167,10 +182,17 @@ pub fn is_stateful(topology: &Topology, port: &Port) -> bool {
 }
 
 /// What the rules of the port's groups say of an IP packet. Without connections each packet is on its own.
-pub fn by_rules(topology: &Topology, (port, direction): (&Port, Direction), packet: &Packet, seen: Seen) -> Ruling {
+pub fn by_rules(topology: &Topology, (port, direction): (&Port, Direction), packet: &Packet, sight: &Sight) -> Ruling {
     let Body::Ip(ip) = &packet.body else { return Ruling::Refused };
     let stateful = is_stateful(topology, port);
-    let rules = topology.groups_of(port).flat_map(|group| &group.rules).filter(|rule| rule.direction == direction);
+    // All that belongs to a connection is held to the rules by which that began.
+    let ip = if stateful { &sight.first } else { ip };
+    let began = if stateful && sight.back { direction.other() } else { direction };
+    let mac = match direction {
+        Direction::Ingress => packet.eth_src,
+        Direction::Egress => packet.eth_dst,
+    };
+    let rules = topology.groups_of(port).flat_map(|group| &group.rules).filter(|rule| rule.direction == began);
     // Who does not put fragments together sees neither ports nor types.
     let shows_ports = stateful || !ip.fragments;
     let serves = |rule: &Rule| match rule.service {
@@ -178,23 +200,22 @@ pub fn by_rules(topology: &Topology, (port, direction): (&Port, Direction), pack
         Service::Any | Service::Protocol(_) => serves(rule, ip),
     };
     let allows = |rule: &Rule| {
-        rule.ethertype == Ethertype::of(ip.src.into()) && serves(rule) && is_remote(topology, rule, packet, ip)
+        rule.ethertype == Ethertype::of(ip.src.into()) && serves(rule) && is_remote(topology, rule, mac, ip)
     };
     let allowed = if rules.into_iter().any(allows) { Ruling::Allowed } else { Ruling::Refused };
-    match seen {
+    match sight.seen {
         _ if !stateful => allowed,
-        Seen::New | Seen::Revoked => allowed,
-        Seen::Forward if allowed == Ruling::Refused => Ruling::Cut,
-        Seen::Forward | Seen::Reply | Seen::Related => Ruling::Allowed,
-        Seen::RevokedReply | Seen::RevokedRelated | Seen::Invalid => Ruling::Refused,
+        Seen::Forward | Seen::Reply if allowed == Ruling::Refused => Ruling::Cut,
+        Seen::Invalid => Ruling::Refused,
+        _ => allowed,
     }
 }
 
-/// Is the packet's other side that of the rule?
-fn is_remote(topology: &Topology, rule: &Rule, packet: &Packet, ip: &Ip) -> bool {
-    let (mac, address) = match rule.direction {
-        Direction::Ingress => (packet.eth_src, ip.src),
-        Direction::Egress => (packet.eth_dst, ip.dst),
+/// Is the packet's other side, with this MAC address, that of the rule?
+fn is_remote(topology: &Topology, rule: &Rule, mac: MacAddr, ip: &Ip) -> bool {
+    let address = match rule.direction {
+        Direction::Ingress => ip.src,
+        Direction::Egress => ip.dst,
     };
     match &rule.remote {
         Remote::Any => true,

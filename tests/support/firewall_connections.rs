@@ -9,7 +9,7 @@
 
 use std::net::IpAddr;
 
-use super::firewall::Seen;
+use super::firewall::{Seen, Sight};
 use super::firewall_packet::{About, Ip, Load, Segment};
 
 /// How far off a sequence number is that cannot be of this connection. Tests send far less than this, or are off by far
@@ -82,6 +82,7 @@ fn makes_sense(segment: &Segment) -> bool {
 #[derive(Clone, Debug)]
 struct Connection {
     tuple: Tuple,
+    first: Ip,
     /// An answer was seen.
     answered: bool,
     /// No rule allows it any more.
@@ -126,7 +127,7 @@ impl Connection {
         if let Load::Tcp(segment) = &ip.load {
             peers[0] = Peer { phase: Phase::Opening, highest: Some(segment.seq) };
         }
-        Self { tuple, answered: false, revoked: false, peers }
+        Self { tuple, first: ip.clone(), answered: false, revoked: false, peers }
     }
 
     fn next(&mut self, ip: &Ip, answers: bool) -> Effect {
@@ -202,37 +203,41 @@ impl Connections {
     }
 
     /// What the packet is to the connections that are kept.
-    pub fn see(&mut self, ip: &Ip) -> Seen {
+    pub fn see(&mut self, ip: &Ip) -> Sight {
+        let invalid = || Sight::forward(Seen::Invalid, ip);
         if ip.damaged {
-            return Seen::Invalid;
+            return invalid();
         }
         if let Load::Icmp { icmp_type, about: About::Packet(inner), .. } = &ip.load
             && is_error(*icmp_type, ip.src.is_ipv4())
         {
             let known = Tuple::of(inner).filter(|_| inner.src == ip.dst).and_then(|tuple| self.find(tuple));
-            return match known {
-                Some((index, _)) if self.0[index].revoked => Seen::RevokedRelated,
-                Some(_) => Seen::Related,
-                None => Seen::Invalid,
+            let error = |(index, answers): (usize, bool)| {
+                let first = self.0[index].first.clone();
+                Sight { seen: Seen::Related, first, back: !answers }
             };
+            return known.map_or_else(invalid, error);
         }
-        let Some(tuple) = Tuple::of(ip) else { return Seen::Invalid };
-        let begins = if may_begin(ip) { Seen::New } else { Seen::Invalid };
+        let Some(tuple) = Tuple::of(ip) else { return invalid() };
+        let begins = Sight::forward(if may_begin(ip) { Seen::New } else { Seen::Invalid }, ip);
         let Some((index, answers)) = self.find(tuple) else { return begins };
         let connection = &mut self.0[index];
         match connection.next(ip, answers) {
-            Effect::Begins => Seen::New,
-            Effect::Clashes => Seen::Invalid,
+            Effect::Begins => Sight::forward(Seen::New, ip),
+            Effect::Clashes => invalid(),
             Effect::Replaces => {
                 self.0.remove(index);
                 begins
             }
-            Effect::Goes => match (answers, connection.revoked) {
-                (false, false) => Seen::Forward,
-                (false, true) => Seen::Revoked,
-                (true, false) => Seen::Reply,
-                (true, true) => Seen::RevokedReply,
-            },
+            Effect::Goes => {
+                let seen = match (answers, connection.revoked) {
+                    (false, false) => Seen::Forward,
+                    (false, true) => Seen::Revoked,
+                    (true, false) => Seen::Reply,
+                    (true, true) => Seen::RevokedReply,
+                };
+                Sight { seen, first: connection.first.clone(), back: answers }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use heddle::openflow::MacAddr;
 use heddle::topology::{Direction, Name, Port, Topology};
 
-use super::firewall::{Base, Ruling, Seen, by_rules, enters, is_stateful, leaves, macs};
+use super::firewall::{Base, Ruling, Seen, Sight, by_rules, enters, is_stateful, leaves, macs};
 use super::firewall_connections::Connections;
 use super::firewall_packet::{Body, Load, Packet};
 
@@ -56,7 +56,8 @@ impl Network {
         }
         let verdict = self.clone().send(from, packet);
         let differ = |(_, seen, ruling): &(Direction, Option<Seen>, Ruling)| {
-            *ruling == Ruling::Cut || *seen == Some(Seen::Revoked) || (seen.is_none() && ip.src.is_ipv6())
+            let revoked = matches!(seen, Some(Seen::Revoked | Seen::RevokedReply));
+            *ruling == Ruling::Cut || revoked || (seen.is_none() && ip.src.is_ipv6())
         };
         verdict.doubtful || (ip.fragments && verdict.rulings.iter().any(differ))
     }
@@ -66,7 +67,7 @@ impl Network {
         let topology = self.topology.clone();
         let port = topology.port(from).expect("a port of the topology");
         let mut verdict = Verdict::default();
-        let mut seen = None;
+        let mut sight = None;
         let base = leaves(port, packet);
         match base {
             Base::Refused(why) => {
@@ -75,7 +76,7 @@ impl Network {
             }
             Base::Free | Base::Needed => {}
             Base::Rules => {
-                if self.meets_rules((port, Direction::Egress), packet, &mut seen, &mut verdict) != Ruling::Allowed {
+                if self.meets_rules((port, Direction::Egress), packet, &mut sight, &mut verdict) != Ruling::Allowed {
                     return verdict;
                 }
             }
@@ -87,11 +88,11 @@ impl Network {
         match near {
             Owners::Filtered(ports) => {
                 for to in ports.into_iter().filter(|to| to.name != port.name) {
-                    self.reach(to, packet, seen, &mut verdict);
+                    self.reach(to, packet, sight.clone(), &mut verdict);
                 }
             }
             Owners::Switched => {
-                self.accept((&port.node, &port.network), packet, seen);
+                self.accept((&port.node, &port.network), packet, sight);
                 self.switch(port, packet, &mut verdict);
             }
         }
@@ -122,13 +123,13 @@ impl Network {
     }
 
     /// The packet comes to a port that is held to rules.
-    fn reach(&mut self, to: &Port, packet: &Packet, mut seen: Option<Seen>, verdict: &mut Verdict) {
+    fn reach(&mut self, to: &Port, packet: &Packet, mut sight: Option<Sight>, verdict: &mut Verdict) {
         match enters(to, packet) {
             Base::Refused(why) => verdict.why.push(format!("{} gets none: {why}", to.name)),
             Base::Free | Base::Needed => verdict.to.push(to.name.clone()),
             Base::Rules => {
-                if self.meets_rules((to, Direction::Ingress), packet, &mut seen, verdict) == Ruling::Allowed {
-                    self.accept((&to.node, &to.network), packet, seen);
+                if self.meets_rules((to, Direction::Ingress), packet, &mut sight, verdict) == Ruling::Allowed {
+                    self.accept((&to.node, &to.network), packet, sight);
                     verdict.to.push(to.name.clone());
                 }
             }
@@ -140,18 +141,20 @@ impl Network {
         &mut self,
         (port, direction): (&Port, Direction),
         packet: &Packet,
-        seen: &mut Option<Seen>,
+        sight: &mut Option<Sight>,
         verdict: &mut Verdict,
     ) -> Ruling {
         let Body::Ip(ip) = &packet.body else { return Ruling::Refused };
         let topology = self.topology.clone();
         let stateful = is_stateful(&topology, port);
         let connections = self.connections.entry((port.node.clone(), port.network.clone())).or_default();
-        if stateful && seen.is_none() {
+        if stateful && sight.is_none() {
             verdict.doubtful |= connections.is_doubtful(ip);
-            *seen = Some(connections.see(ip));
+            *sight = Some(connections.see(ip));
         }
-        let ruling = by_rules(&topology, (port, direction), packet, seen.unwrap_or(Seen::New));
+        let alone = Sight::forward(Seen::New, ip);
+        let ruling = by_rules(&topology, (port, direction), packet, sight.as_ref().unwrap_or(&alone));
+        let seen = sight.as_ref().map(|sight| sight.seen);
         if ruling == Ruling::Cut {
             connections.revoke(ip, true);
         }
@@ -162,10 +165,10 @@ impl Network {
     }
 
     /// All on this node agree: what it begins is kept, and what was cut goes on.
-    fn accept(&mut self, (node, network): (&Name, &Name), packet: &Packet, seen: Option<Seen>) {
-        let (Body::Ip(ip), Some(seen)) = (&packet.body, seen) else { return };
+    fn accept(&mut self, (node, network): (&Name, &Name), packet: &Packet, sight: Option<Sight>) {
+        let (Body::Ip(ip), Some(sight)) = (&packet.body, sight) else { return };
         let connections = self.connections.entry((node.clone(), network.clone())).or_default();
-        match seen {
+        match sight.seen {
             Seen::New => connections.keep(ip),
             Seen::Revoked | Seen::RevokedReply => connections.revoke(ip, false),
             _ => {}

@@ -38,9 +38,13 @@ fn open_vswitch_leg(text: &str, ports: &BTreeMap<String, String>) -> Leg {
     Leg { hops: reader.hops, last: last.map(parts).unwrap_or_default(), outputs }
 }
 
+/// What a tracked packet shows of the first one of its connection; `ofproto/trace` leaves it out.
+const FIRST_OF_CONNECTION: [&str; 3] = ["ct_nw_", "ct_ipv6_", "ct_tp_"];
+
 /// The parts of a flow that say something of the packet; what Open vSwitch numbers for itself says nothing.
 fn parts(flow: &str) -> BTreeSet<String> {
     let parts = flow.split(',').filter(|part| !part.starts_with("recirc_id=") && *part != "eth");
+    let parts = parts.filter(|part| !FIRST_OF_CONNECTION.iter().any(|field| part.starts_with(field)));
     parts.filter(|part| *part != "vlan_tci1=0x0000").map(str::to_owned).collect()
 }
 

@@ -18,7 +18,7 @@ pub(super) fn spoken<'t>(key: &str, value: &'t str) -> Cow<'t, str> {
         (others & (others + 1) == 0).then(|| Cow::Owned(format!("{first}-{}", first | others)))
     };
     match key {
-        "tp_src" | "tp_dst" => range().unwrap_or(Cow::Borrowed(value)),
+        "tp_src" | "tp_dst" | "ct_tp_src" | "ct_tp_dst" => range().unwrap_or(Cow::Borrowed(value)),
         _ => Cow::Borrowed(value),
     }
 }
@@ -133,6 +133,8 @@ fn phrase(key: &str, value: &str) -> Option<(usize, String)> {
     // A name may stand in quotes.
     let value = &*spoken(key, value.trim_matches('"'));
     let before = |rank, words: &str| Some((rank, format!("{words} {value}")));
+    // What the first packet of the connection was like.
+    let at_first = |rank, words: &str| Some((rank, format!("{words} {value} at first")));
     match (key, value) {
         ("nw_src" | "ipv6_src" | "arp_spa", _) => before(0, "from"),
         ("nw_dst" | "ipv6_dst", _) => before(1, "to"),
@@ -158,7 +160,12 @@ fn phrase(key: &str, value: &str) -> Option<(usize, String)> {
         ("tun_dst", _) => before(9, "through the tunnel to"),
         ("ct_state", _) => Some((10, connection(value))),
         ("ct_zone", _) => before(11, "in connection zone"),
-        ("dl_type", _) => before(12, "of Ethernet type"),
+        ("ct_nw_proto", _) => at_first(12, "with IP protocol"),
+        ("ct_nw_src" | "ct_ipv6_src", _) => at_first(13, "from"),
+        ("ct_nw_dst" | "ct_ipv6_dst", _) => at_first(14, "to"),
+        ("ct_tp_src", _) => at_first(15, "with source port"),
+        ("ct_tp_dst", _) => at_first(16, "to port"),
+        ("dl_type", _) => before(17, "of Ethernet type"),
         _ => None,
     }
 }
@@ -237,6 +244,11 @@ mod tests {
                 "IPv4 of a connection that is established, not related to another and not in its reply direction with reg5=0x3",
             ),
             ("ct_state=+trk", "everything of a tracked connection"),
+            (
+                "ct_state=-inv+trk,ct_nw_src=10.0.0.0/24,ct_nw_proto=6,ct_tp_dst=0x1f40/0xfff8,ip",
+                "IPv4 of a connection that is not invalid with IP protocol 6 at first from 10.0.0.0/24 at first to port \
+                 8000-8007 at first",
+            ),
             ("reg0=0x1/0x1,metadata=0x5", "everything with reg0=0x1/0x1 and metadata=0x5"),
             ("dl_type=0x88cc", "LLDP"),
             ("dl_type=0x9000", "everything of Ethernet type 0x9000"),

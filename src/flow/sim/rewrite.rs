@@ -79,6 +79,12 @@ pub(super) fn ports(packet: &Packet) -> Option<(&'static Field, &'static Field)>
     pairs.into_iter().find(|(src, _)| packet.has(src))
 }
 
+/// The fields of an ICMP message's type and code, if it is one.
+pub(super) fn icmp(packet: &Packet) -> Option<(&'static Field, &'static Field)> {
+    let pairs = [(&oxm::ICMPV4_TYPE, &oxm::ICMPV4_CODE), (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE)];
+    pairs.into_iter().find(|(icmp_type, _)| packet.has(icmp_type))
+}
+
 fn set_field(packet: &mut Packet, value: &FieldValue) -> Option<Note> {
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u128, &byte| number << 8 | u128::from(byte));
     if !packet.has(value.field) {

@@ -133,6 +133,29 @@ fn conntrack_says_what_was_told_and_then_that_the_connection_is_new() {
 }
 
 #[test]
+fn a_tracked_packet_shows_the_first_one_of_its_connection() {
+    for (text, state, first) in [
+        ("tcp,nw_src=10.0.0.1,tcp_src=4000,tcp_dst=80", "trk,new", "ip,ct_nw_src=10.0.0.1,ct_nw_proto=6,ct_tp_dst=80"),
+        ("tcp,nw_src=10.0.0.1,tcp_src=80", "trk,est,rpl", "ip,ct_nw_dst=10.0.0.1,ct_nw_proto=6,ct_tp_dst=80"),
+        (
+            "udp6,ipv6_dst=2001:db8::1,udp_dst=4000",
+            "trk,est,rpl",
+            "ipv6,ct_ipv6_src=2001:db8::1,ct_tp_src=4000,ct_nw_proto=17",
+        ),
+        ("icmp,icmp_type=8,icmp_code=0", "trk,est", "ip,ct_nw_proto=1,ct_tp_src=8"),
+        ("icmp,icmp_type=0,icmp_code=0", "trk,est,rpl", "ip,ct_nw_proto=1,ct_tp_src=8"),
+        ("icmp6,icmp_type=129,icmp_code=0", "trk,est,rpl", "ipv6,ct_nw_proto=58,ct_tp_src=128"),
+        ("icmp,nw_src=10.0.0.1,icmp_type=3,icmp_code=3", "trk,rel,rpl", "ip,ct_nw_dst=10.0.0.1"),
+    ] {
+        let shows = format!("table=1,priority=2,ct_state=-inv+trk,{first},actions=output:2");
+        let flows = ["ip,ct_state=-trk,actions=ct(table=1)", "ipv6,ct_state=-trk,actions=ct(table=1)", &shows, "table=1,priority=1,actions=output:3"];
+        let network = Network::new(vec![bridge("br", PORTS, &flows)]);
+        let trace = trace(&network, 0, packet(&format!("in_port=1,{text}")), &[CtState::parse(state).unwrap()]);
+        assert_eq!(outcome(&trace), [(port(2), true)], "{text}");
+    }
+}
+
+#[test]
 fn states_of_connections_are_read_by_name() {
     assert_eq!(CtState::parse("trk|est|rpl"), Some(CtState(0x2a)));
     assert_eq!(CtState::parse("+trk+new"), Some(CtState::NEW));

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use super::rules::{CONJUNCTION, conjunction};
-use super::{ON, eth_type};
-use crate::openflow::{Match, oxm};
+use super::rules::{CONJUNCTION, Chain, conjunction};
+use super::subject::Subject;
+use super::{ON, OWN_WAY};
+use crate::openflow::{MacAddr, Match, oxm};
 use crate::pipeline::cookie::Kind;
 use crate::pipeline::object::{Entry, Sink};
-use crate::pipeline::tables::{RULES_EGRESS, RULES_INGRESS};
 use crate::pipeline::view::{LocalVlan, View};
 use crate::topology::{Direction, Ethertype, Name, RemoteAddress};
 
@@ -37,27 +37,41 @@ impl Places {
 /// An address, for all rules of ports of this node that look at a set which it belongs to.
 pub(in crate::pipeline) fn address(address: &RemoteAddress, view: &View<'_>, places: &Places, sink: &mut Sink<'_>) {
     let family = Ethertype::of(address.prefix);
-    let mut ids: BTreeMap<(LocalVlan, Direction), Vec<u32>> = BTreeMap::new();
+    let mut ids: BTreeMap<(LocalVlan, Direction, Subject), Vec<u32>> = BTreeMap::new();
     for remote in view.topology.remotes_of(address) {
         for (one, id) in view.topology.uses_of(remote).filter(|(one, _)| one.ethertype == family) {
+            let stateful = view.topology.security_group(&one.group).is_none_or(|group| group.stateful);
             for &local_vlan in places.of_group(&one.group) {
-                ids.entry((local_vlan, one.direction)).or_default().push(id);
+                ids.entry((local_vlan, one.direction, Subject::of(stateful))).or_default().push(id);
             }
         }
     }
-    for ((local_vlan, direction), ids) in ids {
-        let matching = Match::new().field(&oxm::REG6, local_vlan.vid().into());
-        let matching = match (address.mac, direction) {
-            (Some(mac), Direction::Ingress) => matching.eth_src(mac),
-            (Some(mac), Direction::Egress) => matching.eth_dst(mac),
-            (None, _) => matching,
-        };
-        let matching = matching.eth_type(eth_type(family));
-        let (table, matching) = match direction {
-            Direction::Ingress => (RULES_INGRESS, matching.ip_src(address.prefix)),
-            Direction::Egress => (RULES_EGRESS, matching.ip_dst(address.prefix)),
-        };
+    for ((local_vlan, direction, subject), ids) in ids {
+        let chain = Chain::of(direction);
+        let near = Match::new().field(&oxm::REG6, local_vlan.vid().into());
         let actions = conjunction(ids, 0);
-        sink.add(ON, Entry::new(table, CONJUNCTION, Kind::RemoteAddress, matching).apply(&actions));
+        for matching in from_or_to(near, address.mac, chain, subject) {
+            let matching = subject.family(matching, family);
+            let matching = subject.other_side(matching, direction, address.prefix);
+            sink.add(ON, Entry::new(chain.table, CONJUNCTION, Kind::RemoteAddress, matching).apply(&actions));
+        }
+    }
+}
+
+/// What comes from an Ethernet address, or goes to it, as the rules of a chain look at their other side. An answer goes
+/// the other way.
+fn from_or_to(matching: Match, mac: Option<MacAddr>, chain: Chain, subject: Subject) -> Vec<Match> {
+    let Some(mac) = mac else { return vec![matching] };
+    let to = |matching: Match, direction| match direction {
+        Direction::Ingress => matching.eth_src(mac),
+        Direction::Egress => matching.eth_dst(mac),
+    };
+    match subject {
+        Subject::Packet => vec![to(matching, chain.direction)],
+        Subject::Connection => {
+            let own_way = matching.clone().field(&oxm::REG10, OWN_WAY);
+            let answers = matching.field(&oxm::REG10, chain.answers);
+            vec![to(own_way, chain.direction), to(answers, chain.direction.other())]
+        }
     }
 }

@@ -3,6 +3,9 @@
 //! A packet carries who it is about: `reg5` has the number of the port that it came from, later of the port that it
 //! goes to, `reg6` the local VLAN, which is its zone of connection tracking too. `ct_mark` 1 is on connections that
 //! no rule allows any more. All of it as in Neutron; `docs/PIPELINE.md` has what differs and why.
+//!
+//! An answer is held to the rules by which its connection began: one that a port sends to those of ingress, in table
+//! 82, one that reaches it to those of egress, in table 72. `reg10` says so meanwhile.
 
 mod base;
 mod log;
@@ -10,6 +13,7 @@ mod members;
 pub mod origin;
 mod port_range;
 mod rules;
+mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,11 +42,17 @@ const ON: &Bridge = &Bridge::Integration;
 /// `ct_mark` of a connection that no rule allows any more.
 const REVOKED: u128 = 1;
 
+/// `reg10` of a packet that is held to the rules of its own direction.
+const OWN_WAY: u128 = 0;
+/// `reg10` of an answer that a port sends, while it is held to the port's rules of ingress.
+const ANSWER_SENT: u128 = 1;
+/// `reg10` of an answer that reaches a port, while it is held to the port's rules of egress.
+const ANSWER_RECEIVED: u128 = 2;
+
 /// `ct_state`, as `ovs-fields(7)` has it.
 mod state {
     pub(super) const NEW: u32 = 0x01;
     pub(super) const EST: u32 = 0x02;
-    pub(super) const REL: u32 = 0x04;
     pub(super) const RPL: u32 = 0x08;
     pub(super) const INV: u32 = 0x10;
     pub(super) const TRK: u32 = 0x20;
@@ -183,11 +193,24 @@ pub(super) fn host(sink: &mut Sink<'_>) {
         let invalid = ct_state(Match::new(), state::INV | state::TRK, 0);
         sink.add(ON, Entry::new(table, 50, Kind::FirewallInvalid, invalid).apply(&drop));
     }
+    answers_go_on(sink);
     let on = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
     let valid = ct_state(Match::new(), 0, state::INV);
     sink.add(ON, Entry::new(ACCEPTED_EGRESS, 1, Kind::FirewallAccepted, valid).apply(&on));
     let normal = [Action::output(PortNo::NORMAL)];
     sink.add(ON, Entry::new(ACCEPTED_EGRESS_NORMAL, 1, Kind::Normal, Match::new()).apply(&normal));
+}
+
+/// What the rules of the other direction accept comes out where those of its own would have sent it.
+fn answers_go_on(sink: &mut Sink<'_>) {
+    for (table, priority, way, next) in [
+        (ACCEPTED_INGRESS, 100, ANSWER_SENT, ACCEPT_OR_INGRESS),
+        (ACCEPT_OR_INGRESS, 120, ANSWER_RECEIVED, ACCEPTED_INGRESS),
+    ] {
+        let judged = Match::new().field(&oxm::REG10, way);
+        let on = [Action::set_field(&oxm::REG10, OWN_WAY), Action::resubmit(next)];
+        sink.add(ON, Entry::new(table, priority, Kind::FirewallAnswer, judged).apply(&on));
+    }
 }
 
 /// The firewall of a local port.
@@ -227,7 +250,11 @@ fn filtered(bound: &Bound<'_>, sink: &mut Sink<'_>) {
 /// From the wire and from neighbours to the ports with this Ethernet address, through the firewall of each.
 fn reach(mac: MacAddr, ports: &[Bound<'_>], kind: Kind, sink: &mut Sink<'_>) {
     let Some(Bound { local_vlan, .. }) = ports.first() else { return };
-    let check = ports.iter().flat_map(|bound| [bound.set_port(), Action::resubmit(BASE_INGRESS)]);
+    let check = ports.iter().enumerate().flat_map(|(at, bound)| {
+        // The port before may have refused an answer.
+        let anew = (at > 0).then(|| Action::set_field(&oxm::REG10, OWN_WAY));
+        [bound.set_port()].into_iter().chain(anew).chain([Action::resubmit(BASE_INGRESS)])
+    });
     let near = Match::new().field(&oxm::REG6, local_vlan.vid().into()).eth_dst(mac);
     let from_near: Vec<Action> = check.clone().collect();
     sink.add(ON, Entry::new(ACCEPT_OR_INGRESS, 100, kind, near).apply(&from_near));

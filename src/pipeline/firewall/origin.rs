@@ -13,7 +13,7 @@ use crate::openflow::{Action, Instruction, Reader};
 use crate::pipeline::tables::{RULES_EGRESS, RULES_INGRESS};
 use crate::topology::{Direction, Ethertype, Port, Remote, RemoteUse, Rule, RuleRef, Service, Topology};
 
-/// Ports, types and codes, of the packet itself and of the connection that a first fragment belongs to.
+/// Ports, types and codes, of the packet itself and of the first packet of its connection.
 const TRANSPORT: [&Field; 9] = [
     &oxm::TCP_DST,
     &oxm::UDP_DST,
@@ -96,15 +96,20 @@ impl RuleFlow {
         Some((oxm::number(value.value()), value.mask().map_or(u128::MAX, oxm::number)))
     }
 
+    /// The value and the mask of the first of these fields that it matches on.
+    fn first_of(&self, fields: &[&'static Field]) -> Option<(u128, u128)> {
+        fields.iter().find_map(|field| self.field(field))
+    }
+
     /// True if it matches on the other side that the rule names, a block or anybody.
     fn has_remote(&self, rule: &Rule) -> bool {
-        let field = match (rule.direction, rule.ethertype) {
-            (Direction::Ingress, Ethertype::Ipv4) => &oxm::IPV4_SRC,
-            (Direction::Ingress, Ethertype::Ipv6) => &oxm::IPV6_SRC,
-            (Direction::Egress, Ethertype::Ipv4) => &oxm::IPV4_DST,
-            (Direction::Egress, Ethertype::Ipv6) => &oxm::IPV6_DST,
+        let fields = match (rule.direction, rule.ethertype) {
+            (Direction::Ingress, Ethertype::Ipv4) => [&oxm::CT_NW_SRC, &oxm::IPV4_SRC],
+            (Direction::Ingress, Ethertype::Ipv6) => [&oxm::CT_IPV6_SRC, &oxm::IPV6_SRC],
+            (Direction::Egress, Ethertype::Ipv4) => [&oxm::CT_NW_DST, &oxm::IPV4_DST],
+            (Direction::Egress, Ethertype::Ipv6) => [&oxm::CT_IPV6_DST, &oxm::IPV6_DST],
         };
-        match (&rule.remote, self.field(field)) {
+        match (&rule.remote, self.first_of(&fields)) {
             (Remote::Any, found) => found.is_none(),
             (Remote::Prefix(prefix), Some(found)) => found == value_and_mask(*prefix),
             _ => false,
@@ -113,24 +118,23 @@ impl RuleFlow {
 
     /// True if it is one of the flows for what the rule says of the transport layer.
     fn serves(&self, rule: &Rule) -> bool {
-        let is = |field, value: u8| self.field(field) == Some((value.into(), u128::MAX));
+        let whole = |value: u8| (value.into(), u128::MAX);
+        let protocol = self.first_of(&[&oxm::CT_NW_PROTO, &oxm::IP_PROTO]);
         let no_transport = || TRANSPORT.iter().all(|field| self.field(field).is_none());
         match rule.service {
-            Service::Any => self.field(&oxm::IP_PROTO).is_none(),
-            Service::Protocol(protocol) => is(&oxm::IP_PROTO, protocol) && no_transport(),
-            Service::Ports { protocol, first, last } => {
-                let ports = [&oxm::TCP_DST, &oxm::UDP_DST, &oxm::SCTP_DST, &oxm::CT_TP_DST];
-                let found = ports.into_iter().find_map(|field| self.field(field));
+            Service::Any => protocol.is_none(),
+            Service::Protocol(wanted) => protocol == Some(whole(wanted)) && no_transport(),
+            Service::Ports { protocol: served, first, last } => {
+                let found = self.first_of(&[&oxm::TCP_DST, &oxm::UDP_DST, &oxm::SCTP_DST, &oxm::CT_TP_DST]);
                 let all = |mask: u16| if mask == u16::MAX { u128::MAX } else { mask.into() };
                 let wanted = |(port, mask): (u16, u16)| found == Some((port.into(), all(mask)));
-                is(&oxm::IP_PROTO, protocol) && masks(first, last).into_iter().any(wanted)
+                protocol == Some(whole(served)) && masks(first, last).into_iter().any(wanted)
             }
             Service::Icmp { icmp_type, icmp_code } => {
-                let first_of = |fields: [&'static Field; 3]| fields.into_iter().find_map(|field| self.field(field));
-                let found_type = first_of([&oxm::ICMPV4_TYPE, &oxm::ICMPV6_TYPE, &oxm::CT_TP_SRC]);
-                let found_code = first_of([&oxm::ICMPV4_CODE, &oxm::ICMPV6_CODE, &oxm::CT_TP_DST]);
-                let whole = |value: u8| (value.into(), u128::MAX);
-                found_type == Some(whole(icmp_type)) && found_code == icmp_code.map(whole)
+                let found_type = self.first_of(&[&oxm::ICMPV4_TYPE, &oxm::ICMPV6_TYPE, &oxm::CT_TP_SRC]);
+                let found_code = self.first_of(&[&oxm::ICMPV4_CODE, &oxm::ICMPV6_CODE, &oxm::CT_TP_DST]);
+                let icmp = Some(whole(rule.ethertype.icmp()));
+                protocol == icmp && found_type == Some(whole(icmp_type)) && found_code == icmp_code.map(whole)
             }
         }
     }

@@ -2,54 +2,61 @@
 //!
 //! A rule is one flow that accepts. Where its other side is a set of addresses, it is half of a conjunction: the
 //! port and what the rule says of the packet here, the addresses in [`super::members`], so that there are as many
-//! flows as rules and addresses, not as their product.
+//! flows as rules and addresses, not as their product. What a rule says is in [`super::subject`].
 
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 use hashbrown::HashSet;
 
-use super::port_range::masks;
-use super::{Bound, FAMILIES, ON, REVOKED, commit_marked, ct_state, eth_type, state};
-use crate::openflow::numbers::{IP_PROTO_SCTP, IP_PROTO_TCP};
-use crate::openflow::oxm::Field;
+use super::subject::Subject;
+use super::{ANSWER_RECEIVED, ANSWER_SENT, Bound, FAMILIES, ON, OWN_WAY, REVOKED, commit_marked, ct_state, state};
 use crate::openflow::{Action, Match, TableId, oxm};
 use crate::pipeline::cookie::Kind;
 use crate::pipeline::object::{Entry, Sink};
 use crate::pipeline::tables::{ACCEPT_OR_INGRESS, ACCEPTED_INGRESS, RULES_EGRESS, RULES_INGRESS};
-use crate::topology::{Direction, Ethertype, Name, Remote, RemoteUse, Rule, Service, Topology};
+use crate::topology::{Direction, Ethertype, Name, Remote, RemoteUse, Rule, Topology};
 
 /// The priority of all flows of conjunctions.
 pub(super) const CONJUNCTION: u16 = 73;
 /// The lowest priority of rules that are no conjunctions.
 const PLAIN: u16 = 74;
-/// `nw_frag=no`.
-const NO_FRAGMENT: u128 = 0;
-/// `nw_frag=first`.
-const FIRST_FRAGMENT: u128 = 1;
+/// The priority above all rules of what they may not see yet.
+const ANSWER: u16 = 79;
 /// `nw_frag=later`.
 const LATER_FRAGMENT: u128 = 3;
 
 /// The rules of one direction.
 #[derive(Clone, Copy)]
-struct Chain {
-    direction: Direction,
+pub(super) struct Chain {
+    pub(super) direction: Direction,
     /// Where they are.
-    table: TableId,
+    pub(super) table: TableId,
     /// Where what they accept goes on.
     next: TableId,
+    /// `reg10` of the answers that they are held against: to what came by them.
+    pub(super) answers: u128,
 }
 
-const CHAINS: [Chain; 2] = [
-    Chain { direction: Direction::Egress, table: RULES_EGRESS, next: ACCEPT_OR_INGRESS },
-    Chain { direction: Direction::Ingress, table: RULES_INGRESS, next: ACCEPTED_INGRESS },
-];
+const EGRESS: Chain =
+    Chain { direction: Direction::Egress, table: RULES_EGRESS, next: ACCEPT_OR_INGRESS, answers: ANSWER_RECEIVED };
+const INGRESS: Chain =
+    Chain { direction: Direction::Ingress, table: RULES_INGRESS, next: ACCEPTED_INGRESS, answers: ANSWER_SENT };
+
+impl Chain {
+    pub(super) const fn of(direction: Direction) -> Self {
+        match direction {
+            Direction::Egress => EGRESS,
+            Direction::Ingress => INGRESS,
+        }
+    }
+}
 
 /// All rules that hold for a port, and what happens to packets that none allows.
 pub(super) fn of_port(bound: &Bound<'_>, topology: &Topology, sink: &mut Sink<'_>) {
     let stateful = topology.is_stateful(bound.port);
-    for chain in CHAINS {
-        let rules = Rules { bound, chain, topology, stateful };
+    for chain in [EGRESS, INGRESS] {
+        let rules = Rules { bound, chain, topology, subject: Subject::of(stateful) };
         rules.plain(sink);
         rules.with_sets(sink);
         if stateful {
@@ -65,7 +72,7 @@ struct Rules<'a> {
     bound: &'a Bound<'a>,
     chain: Chain,
     topology: &'a Topology,
-    stateful: bool,
+    subject: Subject,
 }
 
 impl<'a> Rules<'a> {
@@ -78,54 +85,16 @@ impl<'a> Rules<'a> {
             .filter(move |(_, rule)| rule.direction == direction)
     }
 
-    /// The first fragments that a rule is about, where it looks at ports or types: they do not show them, but their
-    /// connection does. A datapath that puts packets together has no fragments here.
-    fn fragments(&self, rule: &Rule) -> Vec<Match> {
-        let fragment = |protocol: u8| {
-            let family = self.bound.about().eth_type(eth_type(rule.ethertype)).ip_proto(protocol);
-            // Open vSwitch takes a connection's ports only beside its protocol, and with `ct_state=+trk-inv`.
-            let fragment = family.field(&oxm::IP_FRAG, FIRST_FRAGMENT);
-            fragment.field(&oxm::CT_NW_PROTO, protocol.into())
-        };
-        match rule.service {
-            _ if !self.stateful => Vec::new(),
-            Service::Any | Service::Protocol(_) => Vec::new(),
-            Service::Ports { protocol, first, last } => {
-                let masked = |(port, mask): (u16, u16)| {
-                    fragment(protocol).field_masked(&oxm::CT_TP_DST, port.into(), mask.into())
-                };
-                masks(first, last).into_iter().map(masked).collect()
-            }
-            Service::Icmp { icmp_type, icmp_code } => {
-                let messages = fragment(rule.ethertype.icmp()).field(&oxm::CT_TP_SRC, icmp_type.into());
-                vec![match icmp_code {
-                    Some(code) => messages.field(&oxm::CT_TP_DST, code.into()),
-                    None => messages,
-                }]
-            }
-        }
-    }
-
-    /// Packets in the direction of their connection, which is new or known.
-    fn forward(&self, matching: Match) -> Match {
-        match self.stateful {
-            true => ct_state(matching, state::TRK, state::REL | state::RPL | state::INV),
-            false => matching,
-        }
-    }
-
     /// Rules with anybody, or with a block of addresses, as their other side.
     fn plain(&self, sink: &mut Sink<'_>) {
         let accept = [Action::resubmit(self.chain.next)];
         let mut seen = HashSet::new();
         for (group, rule) in self.all().filter(|(_, rule)| !rule.remote.is_set()) {
-            let all = services(self.bound, rule).into_iter().chain(self.fragments(rule));
-            for matching in all {
-                let matching = self.forward(match (&rule.remote, self.chain.direction) {
-                    (Remote::Prefix(prefix), Direction::Ingress) => matching.ip_src(*prefix),
-                    (Remote::Prefix(prefix), Direction::Egress) => matching.ip_dst(*prefix),
+            for matching in self.subject.services(self.bound.about(), rule) {
+                let matching = match rule.remote {
+                    Remote::Prefix(prefix) => self.subject.other_side(matching, self.chain.direction, prefix),
                     _ => matching,
-                });
+                };
                 let priority = PLAIN + rule.precision();
                 // Two groups may say the same.
                 if seen.insert((priority, matching.as_bytes().to_vec())) {
@@ -144,9 +113,7 @@ impl<'a> Rules<'a> {
         for (group, rule) in self.all() {
             let Some(id) = RemoteUse::of(group, rule).and_then(|one| self.topology.remote_use(&one)) else { continue };
             ids.insert(id, (group, rule.ethertype));
-            let tracked = |matching| ct_state(matching, state::TRK, state::INV);
-            let all = services(self.bound, rule).into_iter().chain(self.fragments(rule).into_iter().map(tracked));
-            for matching in all {
+            for matching in self.subject.services(self.bound.about(), rule) {
                 let place = *places.entry(matching.as_bytes().to_vec()).or_insert(clauses.len());
                 match clauses.get_mut(place) {
                     Some((_, _, of)) if of.contains(&id) => {}
@@ -161,34 +128,34 @@ impl<'a> Rules<'a> {
             sink.add(ON, entry.named(group).apply(&actions));
         }
         for (id, (group, ethertype)) in ids {
-            let matching = self.bound.about().eth_type(eth_type(ethertype)).field(&oxm::CONJ_ID, id.into());
+            let matching = self.subject.family(self.bound.about(), ethertype).field(&oxm::CONJ_ID, id.into());
             let accept = [Action::set_field(&oxm::REG7, id.into()), Action::resubmit(self.chain.next)];
-            let entry = Entry::new(self.chain.table, CONJUNCTION, Kind::GroupRule, self.forward(matching));
+            let entry = Entry::new(self.chain.table, CONJUNCTION, Kind::GroupRule, matching);
             sink.add(ON, entry.named(group).apply(&accept));
         }
     }
 
-    /// What belongs to connections that a rule allowed, and what does not.
+    /// Answers, and what no rule allows, or none any more.
     fn connections(&self, sink: &mut Sink<'_>) {
-        let (bound, table) = (self.bound, self.chain.table);
-        let entry = |priority, kind, matching| Entry::new(table, priority, kind, matching);
-        let (drop, accept) = (bound.told.drop(), [Action::resubmit(self.chain.next)]);
-        let allowed = |set, clear| {
-            let known = bound.about().field(&oxm::CT_ZONE, bound.local_vlan.vid().into()).field(&oxm::CT_MARK, 0);
-            ct_state(known, set, clear)
-        };
-        // Nothing of a later fragment tells its port. Of a new connection, tracking holds it back until the first one,
-        // which does, is accepted too.
-        for family in FAMILIES {
-            let later = bound.about().eth_type(family).field(&oxm::IP_FRAG, LATER_FRAGMENT).field(&oxm::CT_MARK, 0);
-            sink.add(ON, entry(78, Kind::PortFragment, self.forward(later)).apply(&accept));
+        let (bound, chain) = (self.bound, self.chain);
+        let entry = |priority, kind, matching| Entry::new(chain.table, priority, kind, matching);
+        let (drop, accept) = (bound.told.drop(), [Action::resubmit(chain.next)]);
+        let judging = Chain::of(chain.direction.other());
+        let turn = [Action::set_field(&oxm::REG10, judging.answers), Action::resubmit(judging.table)];
+        // No answer is new. Looked at here it is for every packet, as in 73 and 92, so that what the datapath keeps of
+        // packets which are refused stays apart when they go another way: when Open vSwitch 3.1 changes the actions of
+        // one of its flows in userspace, it may hit another that overlaps.
+        let answer = ct_state(bound.about().field(&oxm::REG10, OWN_WAY), state::RPL, state::NEW | state::INV);
+        sink.add(ON, entry(ANSWER, Kind::PortAnswer, answer).apply(&turn));
+        // Of a connection's later fragments the switch shows no ports. Of a new connection, tracking holds them back
+        // until the first one, which does, is accepted too.
+        for ethertype in Ethertype::ALL {
+            let later = bound.about().field(&oxm::IP_FRAG, LATER_FRAGMENT).field(&oxm::CT_MARK, 0);
+            let later = self.subject.family(later, ethertype);
+            sink.add(ON, entry(78, Kind::PortFragment, later).apply(&accept));
         }
         let revoked = bound.about().field(&oxm::CT_MARK, REVOKED);
         sink.add(ON, entry(50, Kind::PortCut, revoked).apply(&drop));
-        let reply = allowed(state::EST | state::RPL, state::REL);
-        sink.add(ON, entry(50, Kind::PortAnswer, reply).apply(&accept));
-        let related = allowed(state::REL, state::NEW | state::EST | state::INV);
-        sink.add(ON, entry(50, Kind::PortAnswer, related).apply(&accept));
         let new = ct_state(bound.about(), 0, state::EST);
         sink.add(ON, entry(40, Kind::PortNoRule, new).apply(&drop));
         let revoke = [bound.told.refused(), vec![commit_marked(REVOKED, TableId::ALL)]].concat();
@@ -204,41 +171,4 @@ pub(super) fn conjunction(mut ids: Vec<u32>, clause: u8) -> Vec<Action> {
     ids.sort_unstable();
     ids.dedup();
     ids.into_iter().map(|id| Action::Conjunction { id, clause, n_clauses: 2 }).collect()
-}
-
-/// The packets that a rule is about, but for its other side.
-fn services(bound: &Bound<'_>, rule: &Rule) -> Vec<Match> {
-    let family = bound.about().eth_type(eth_type(rule.ethertype));
-    match rule.service {
-        Service::Any => vec![family],
-        Service::Protocol(protocol) => vec![family.ip_proto(protocol)],
-        Service::Ports { protocol, first, last } => {
-            let packets = family.ip_proto(protocol);
-            let masked = |(port, mask): (u16, u16)| {
-                packets.clone().field_masked(destination_port(protocol), port.into(), mask.into())
-            };
-            masks(first, last).into_iter().map(masked).collect()
-        }
-        Service::Icmp { icmp_type, icmp_code } => {
-            let (type_field, code_field) = match rule.ethertype {
-                Ethertype::Ipv4 => (&oxm::ICMPV4_TYPE, &oxm::ICMPV4_CODE),
-                Ethertype::Ipv6 => (&oxm::ICMPV6_TYPE, &oxm::ICMPV6_CODE),
-            };
-            let messages = family.ip_proto(rule.ethertype.icmp()).field(type_field, icmp_type.into());
-            // To Open vSwitch every fragment has the type 0.
-            let messages = if icmp_type == 0 { messages.field(&oxm::IP_FRAG, NO_FRAGMENT) } else { messages };
-            vec![match icmp_code {
-                Some(code) => messages.field(code_field, code.into()),
-                None => messages,
-            }]
-        }
-    }
-}
-
-fn destination_port(protocol: u8) -> &'static Field {
-    match protocol {
-        IP_PROTO_TCP => &oxm::TCP_DST,
-        IP_PROTO_SCTP => &oxm::SCTP_DST,
-        _ => &oxm::UDP_DST,
-    }
 }

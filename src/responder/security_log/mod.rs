@@ -30,6 +30,8 @@ use crate::topology::Direction;
 const QUEUE: usize = 256;
 /// The register with the number of the port that a packet is about.
 const PORT: u8 = 5;
+/// The register that is not 0 for an answer held to the rules of the other direction.
+const ANSWER: u8 = 10;
 /// The register with the number of the conjunction that was met last.
 const CONJUNCTION: u8 = 7;
 
@@ -121,6 +123,7 @@ impl Sight {
             tables::RULES_INGRESS | tables::ACCEPTED_INGRESS => Direction::Ingress,
             _ => Direction::Egress,
         };
+        let direction = if packet_in.register(ANSWER) == 0 { direction } else { direction.other() };
         Some(Self { port: PortNo(packet_in.register(PORT)), direction, fate })
     }
 }

@@ -49,6 +49,8 @@ struct Up<'a> {
     kind: Kind,
     table: TableId,
     conjunction: u32,
+    /// `reg10`.
+    answer: u32,
     frame: &'a [u8],
     /// Bytes of it that come up.
     bytes: usize,
@@ -56,7 +58,7 @@ struct Up<'a> {
 
 impl<'a> Up<'a> {
     fn new(kind: Kind, table: TableId, frame: &'a [u8]) -> Self {
-        Self { kind, table, conjunction: 0, frame, bytes: 128 }
+        Self { kind, table, conjunction: 0, answer: 0, frame, bytes: 128 }
     }
 }
 
@@ -83,7 +85,8 @@ impl Bench {
             .in_port(self.port(port))
             .field(&oxm::REG5, self.port(port).0.into())
             .field(&oxm::REG6, 1)
-            .field(&oxm::REG7, up.conjunction.into());
+            .field(&oxm::REG7, up.conjunction.into())
+            .field(&oxm::REG10, up.answer.into());
         let cookie = cookie::cookie(up.kind, port);
         self.raw(&matching, (PacketInReason::NO_MATCH, cookie, up.table), up.frame, up.bytes)
     }
@@ -188,6 +191,18 @@ fn a_rule_with_a_set_of_addresses_is_found_by_the_number_of_its_conjunction() {
     // The number that a packet met on its way out says nothing about its way in.
     assert_eq!(bench.rule(&up(tables::ACCEPT_OR_INGRESS, id)), Some(("web".into(), 4)));
     assert_eq!(bench.rule(&up(tables::ACCEPTED_INGRESS, id ^ 1)), None);
+}
+
+#[test]
+fn an_answer_goes_its_own_way_whichever_rules_refuse_it() {
+    let mut bench = Bench::new(0, 0);
+    let frame = ipv4(17, STRANGER, &udp(5000, 1, 0));
+    for (table, answer, direction) in
+        [(tables::RULES_INGRESS, 1, Direction::Egress), (tables::RULES_EGRESS, 2, Direction::Ingress)]
+    {
+        let up = Up { answer, ..Up::new(Kind::PortRevoked, table, &frame) };
+        assert_eq!(bench.record(&up).direction, direction);
+    }
 }
 
 #[test]

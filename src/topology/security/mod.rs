@@ -116,6 +116,14 @@ impl Direction {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Ingress, Self::Egress];
 
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Ingress => Self::Egress,
+            Self::Egress => Self::Ingress,
+        }
+    }
+
     /// As the file says it.
     pub const fn word(self) -> &'static str {
         match self {

@@ -68,6 +68,16 @@ impl Payload {
             Self::Icmp { .. } => ethertype.icmp(),
         }
     }
+
+    /// With the ports of the other way.
+    const fn turned(self) -> Self {
+        match self {
+            Self::Ports { protocol, source, destination } => {
+                Self::Ports { protocol, source: destination, destination: source }
+            }
+            other => other,
+        }
+    }
 }
 
 impl Traffic {
@@ -95,19 +105,10 @@ impl Traffic {
             return None;
         }
         let payload = match self.payload {
-            Payload::Ports { protocol, source, destination } => {
-                Payload::Ports { protocol, source: destination, destination: source }
-            }
             Payload::Icmp { icmp_type, .. } => Payload::Icmp { icmp_type: self.icmp_answer(icmp_type)?, icmp_code: 0 },
-            other => other,
+            other => other.turned(),
         };
-        Some(Self {
-            source: self.destination,
-            destination: self.source,
-            eth_src: self.eth_dst,
-            eth_dst: self.eth_src,
-            payload,
-        })
+        Some(self.turned(payload))
     }
 
     /// True for multicast and broadcast to all.
@@ -115,12 +116,39 @@ impl Traffic {
         self.destination.is_multicast() || self.destination == IpAddr::from([255; 4])
     }
 
-    fn icmp_answer(&self, icmp_type: u8) -> Option<u8> {
-        let answers: &[(u8, u8)] = match self.ethertype() {
+    /// What it answers, if it could be an answer.
+    fn question(&self) -> Option<Self> {
+        let payload = match self.payload {
+            Payload::Icmp { icmp_type, .. } => {
+                let (question, _) = self.icmp_answers().iter().find(|(_, answer)| *answer == icmp_type)?;
+                Payload::Icmp { icmp_type: *question, icmp_code: 0 }
+            }
+            other => other.turned(),
+        };
+        Some(self.turned(payload))
+    }
+
+    /// The other way, with this.
+    const fn turned(&self, payload: Payload) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            eth_src: self.eth_dst,
+            eth_dst: self.eth_src,
+            payload,
+        }
+    }
+
+    /// ICMP types of its family that ask for an answer, with the type of that.
+    fn icmp_answers(&self) -> &'static [(u8, u8)] {
+        match self.ethertype() {
             Ethertype::Ipv4 => &ICMP_ANSWERS,
             Ethertype::Ipv6 => &ICMPV6_ANSWERS,
-        };
-        answers.iter().find(|(question, _)| *question == icmp_type).map(|(_, answer)| *answer)
+        }
+    }
+
+    fn icmp_answer(&self, icmp_type: u8) -> Option<u8> {
+        self.icmp_answers().iter().find(|(question, _)| *question == icmp_type).map(|(_, answer)| *answer)
     }
 
     /// True if connection tracking lets a connection begin with it: of ICMP, questions only.
@@ -308,15 +336,28 @@ impl Topology {
 
     fn by_rules<'a>(&'a self, (port, direction): (&'a Port, Direction), traffic: &Traffic, role: Role) -> Verdict<'a> {
         match (self.is_stateful(port), role) {
-            (true, Role::Answer) => return Ok(Pass::Answer),
+            // It is held to the rules by which its connection began.
+            (true, Role::Answer) => {
+                let question = traffic.question().ok_or(Stop::NoConnection)?;
+                return self.allowing((port, direction.other()), &question).map(|_| Pass::Answer);
+            }
             (true, Role::First) if !traffic.may_begin() => return Err(Stop::NoConnection),
             _ => {}
         }
+        self.allowing((port, direction), traffic).map(Pass::Rules)
+    }
+
+    /// The rules of a direction that allow a packet, at least one.
+    fn allowing<'a>(
+        &'a self,
+        (port, direction): (&'a Port, Direction),
+        traffic: &Traffic,
+    ) -> Result<Vec<RuleRef<'a>>, Stop<'a>> {
         let allowing: Vec<RuleRef<'_>> =
             self.rules_of(port, direction).filter(|one| self.mismatches(one.rule, traffic).is_empty()).collect();
         match allowing.is_empty() {
             true => Err(Stop::NoRule { nearest: self.nearest((port, direction), traffic) }),
-            false => Ok(Pass::Rules(allowing)),
+            false => Ok(allowing),
         }
     }
 
