@@ -235,15 +235,15 @@ fn answers_to_which_nobody_says_anything_are_cut_with_the_rule_of_the_server_and
         let of = |group: &str| flows.iter().any(|flow| flow.contains("tp_dst=5000") && is_rule_of(flow, group));
         of("twin") && !of("web")
     });
-    [0, 1].map(|client| answers.assert_complete(client));
+    (0..2).for_each(|client| answers.assert_complete(client));
     // No group has it any more.
     lab.edit_topology(|topology| topology.security = RULES.replace(SERVICE_RULE, ""));
-    [0, 1].map(|client| answers.assert_cut(client));
+    (0..2).for_each(|client| answers.assert_cut(client));
     let kept = a.appctl(&["dpctl/dump-conntrack"]);
     let of_service = kept.lines().filter(|line| line.contains("udp") && line.contains("dport=5000"));
     assert_eq!(of_service.filter(|line| line.contains("mark=1")).count(), 2, "{kept}");
     lab.edit_topology(|topology| topology.security = RULES.into());
-    [0, 1].map(|client| answers.assert_come(client));
+    (0..2).for_each(|client| answers.assert_come(client));
     answers.stop();
 }
 
@@ -278,11 +278,11 @@ fn answers_to_which_nobody_says_anything_are_cut_with_the_rule_of_the_client_and
         let lets_out = |flow: &FlowLine| flow.table == 72 && flow.contains("tp_dst=5000");
         host.wait_for_flow("br-int", "lets the service's questions out", lets_out);
     }
-    [0, 1].map(|client| answers.assert_complete(client));
+    (0..2).for_each(|client| answers.assert_complete(client));
     lab.edit_topology(|topology| topology.security = narrow("protocol = \"tcp\""));
-    [0, 1].map(|client| answers.assert_cut(client));
+    (0..2).for_each(|client| answers.assert_cut(client));
     lab.edit_topology(|topology| topology.security = RULES.into());
-    [0, 1].map(|client| answers.assert_come(client));
+    (0..2).for_each(|client| answers.assert_come(client));
     answers.stop();
 }
 

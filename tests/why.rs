@@ -244,7 +244,7 @@ fn explained_flows_name_the_group_the_rule_and_the_port() {
         rest.lines().nth(1).unwrap().trim_start_matches([' ', '#']).to_owned()
     };
     assert_eq!(
-        reason("tp_dst=0x1f48/0xfffe actions="),
+        reason("ct_tp_dst=0x1f48/0xfffe,ip,reg5="),
         "for port web1, security group web, rule 1: IPv4 tcp to ports 8000-8010, from anywhere"
     );
     assert_eq!(
@@ -252,7 +252,7 @@ fn explained_flows_name_the_group_the_rule_and_the_port() {
         "for port web1, half of security group web, rule 3: IPv4 icmp, from address group office (1 block of IPv4)"
     );
     assert_eq!(
-        reason("nw_src=172.18.0.4 actions=conjunction"),
+        reason("ct_nw_src=172.18.0.4,ip,reg6="),
         "an address of security group client: half of security group web, rule 2"
     );
     assert!(page.contains("# refuses what no egress rule of port bare allows (security group default)\n"), "{page}");

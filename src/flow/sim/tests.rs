@@ -148,7 +148,12 @@ fn a_tracked_packet_shows_the_first_one_of_its_connection() {
         ("icmp,nw_src=10.0.0.1,icmp_type=3,icmp_code=3", "trk,rel,rpl", "ip,ct_nw_dst=10.0.0.1"),
     ] {
         let shows = format!("table=1,priority=2,ct_state=-inv+trk,{first},actions=output:2");
-        let flows = ["ip,ct_state=-trk,actions=ct(table=1)", "ipv6,ct_state=-trk,actions=ct(table=1)", &shows, "table=1,priority=1,actions=output:3"];
+        let flows = [
+            "ip,ct_state=-trk,actions=ct(table=1)",
+            "ipv6,ct_state=-trk,actions=ct(table=1)",
+            &shows,
+            "table=1,priority=1,actions=output:3",
+        ];
         let network = Network::new(vec![bridge("br", PORTS, &flows)]);
         let trace = trace(&network, 0, packet(&format!("in_port=1,{text}")), &[CtState::parse(state).unwrap()]);
         assert_eq!(outcome(&trace), [(port(2), true)], "{text}");
