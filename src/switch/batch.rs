@@ -73,7 +73,7 @@ pub(super) struct Batch {
 const BUNDLE_FLAGS: BundleFlags = BundleFlags(BundleFlags::ATOMIC.0 | BundleFlags::ORDERED.0);
 
 /// As long as less than this waits to be sent, more is written.
-const ENOUGH: usize = 256 * 1024;
+const ENOUGH: usize = 64 * 1024;
 
 impl Batch {
     /// A batch that brings the switch to `generation`. Takes its xids from `next_xid`.

@@ -7,6 +7,7 @@ mod batch;
 pub mod connection;
 mod learnt;
 pub mod listener;
+mod liveness;
 mod outbox;
 pub mod reconciler;
 pub mod session;
@@ -17,7 +18,7 @@ mod simulator;
 #[cfg(test)]
 mod testing;
 
-pub use connection::{Command, ConnectionId, News, Report, drive};
+pub use connection::{Command, ConnectionError, ConnectionId, News, Report, drive};
 pub use listener::{MAX_CONNECTIONS, serve};
 pub use reconciler::{Ownership, Progress, Rejected, Wanted};
 pub use session::Identity;
