@@ -384,6 +384,7 @@ fn a_switch_that_stops_reading_or_reads_slowly_holds_up_nobody_and_takes_no_memo
     let began = Instant::now();
     await_ended(host, ended, 1);
     let noticed = began.elapsed();
+    assert_eq!(line.lingering(), 0, "what was sent and has not arrived is forgotten");
     let changed = Instant::now();
     allow(&lab, &["172.18.0.77"]);
     await_allowed(host, "172.18.0.77", true);

@@ -72,8 +72,9 @@ pub(super) struct Batch {
 
 const BUNDLE_FLAGS: BundleFlags = BundleFlags(BundleFlags::ATOMIC.0 | BundleFlags::ORDERED.0);
 
-/// As long as less than this waits to be sent, more is written.
-const ENOUGH: usize = 64 * 1024;
+/// As long as less than this waits to be sent, more is written: with what is being sent, the memory that a switch which
+/// does not read takes is about twice this, however many flows it is to have.
+pub(super) const ENOUGH: usize = 64 * 1024;
 
 impl Batch {
     /// A batch that brings the switch to `generation`. Takes its xids from `next_xid`.

@@ -119,6 +119,15 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 /// The content type of a TLS handshake (RFC 8446 §5.1), where OpenFlow has its version.
 const TLS_HANDSHAKE: u8 = 22;
 
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Either end has closed it.
+    Closed,
+    /// The peer does not answer any more. What was sent and has not arrived had better not arrive at all.
+    Abandoned,
+}
+
 /// Speaks with the switch at the other end of `stream` until either ends the connection. Whoever connected
 /// does not matter: a bridge's management socket will do too. Fails if what came in is TLS, which was to be taken off.
 pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
@@ -126,7 +135,7 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     peer: String,
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
-) -> Result<(), HandshakeError> {
+) -> Result<Ended, HandshakeError> {
     let mut driver = Driver {
         peer,
         connection,
@@ -138,21 +147,22 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let ended = driver.drive(stream).await;
     let (peer, bridge) = (&driver.peer, driver.bridge());
-    let (refused, why) = match ended {
+    let how = if matches!(&ended, Err(error) if error.is_silence()) { Ended::Abandoned } else { Ended::Closed };
+    let (result, why) = match ended {
         Ok(()) => {
             debug!(%peer, bridge, "connection closed");
-            (Ok(()), None)
+            (Ok(how), None)
         }
         Err(ConnectionError::Handshake(error)) => (Err(error), None),
         // The agent knows the bridge by its name, and tells.
-        Err(error) if driver.adopted => (Ok(()), Some(error)),
+        Err(error) if driver.adopted => (Ok(how), Some(error)),
         Err(error) => {
             warn!(%peer, bridge, "connection ended: {error}");
-            (Ok(()), None)
+            (Ok(how), None)
         }
     };
     let _ = driver.reports.send(Report { connection, news: News::Closed(why) }).await;
-    refused
+    result
 }
 
 /// Why a connection ended, if not by the peer closing it.
@@ -173,6 +183,14 @@ pub enum ConnectionError {
     /// The peer asks without end.
     #[error("does not read what it asks for: {0} bytes of answers wait")]
     NotReading(usize),
+}
+
+impl ConnectionError {
+    /// True if the peer does not answer any more.
+    fn is_silence(&self) -> bool {
+        use SessionError::{Replaced, Silent, Unanswering};
+        matches!(self, Self::Session(Silent(_) | Unanswering(_) | Replaced))
+    }
 }
 
 impl From<io::Error> for ConnectionError {

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, sleep_until};
 
 use super::builder::LabBuilder;
-use super::command::ip_batch;
+use super::command::{ip_batch, must};
 use super::heddle::program;
 use super::host::Host;
 use super::{Lab, netns};
@@ -175,6 +175,12 @@ impl Line {
     pub fn desert(&self) {
         let next = self.connections();
         self.change(|modes| modes.deserted_before = next);
+    }
+
+    /// How many connections Heddle has ended whose bytes its kernel goes on offering to the switch.
+    pub fn lingering(&self) -> usize {
+        let mut list = netns::command(&self.namespace, "ss");
+        must(list.args(["--no-header", "--tcp", "--numeric", "state", "fin-wait-1"])).lines().count()
     }
 
     /// How many connections there have been.
