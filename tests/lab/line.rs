@@ -33,6 +33,8 @@ use super::{Lab, netns};
 const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 6633);
 /// What either end of the line's own may hold, so that who is not read notices soon.
 const BUFFER: u32 = 64 << 10;
+/// Steps in a second in which something slow passes.
+const STEPS: u64 = 50;
 /// How often late bytes come on a deserted connection.
 const LATE_EVERY: Duration = Duration::from_millis(500);
 
@@ -259,7 +261,8 @@ async fn serve(ends: Ends, mut modes: watch::Receiver<Modes>, counts: Arc<Counts
             changed = modes.changed() => if changed.is_err() { return },
             switch = accept(listener.as_ref()) => {
                 let number = counts.connections.fetch_add(1, Ordering::Relaxed);
-                let link = Link { number, datapath: AtomicU64::new(0), stalled: Default::default(), counts: counts.clone() };
+                let link = Link { number, datapath: AtomicU64::new(0), stalled: Default::default(),
+                    owed: Default::default(), counts: counts.clone() };
                 links.spawn(link.carry(switch, ends.heddle.clone(), modes.clone()));
             }
         }
@@ -273,6 +276,8 @@ struct Link {
     datapath: AtomicU64,
     /// It has ended in the middle of a message.
     stalled: [AtomicBool; 2],
+    /// Bytes that have passed faster than they should have.
+    owed: [AtomicU64; 2],
     counts: Arc<Counts>,
 }
 
@@ -371,11 +376,22 @@ impl Link {
         for chunk in frame.chunks(step) {
             to.write_all(chunk).await?;
             if let Passage::Slow(rate) = passage {
-                sleep(Duration::from_secs_f64(chunk.len() as f64 / f64::from(rate))).await;
+                self.slow_down(way, chunk.len() as u64, rate.into()).await;
             }
         }
         self.counts.bytes[way as usize].fetch_add(frame.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+impl Link {
+    /// Waits for as long as these bytes and those before them take, but not for the shortest of times.
+    async fn slow_down(&self, way: Way, bytes: u64, rate: u64) {
+        let owed = self.owed[way as usize].fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if owed >= rate / STEPS {
+            self.owed[way as usize].store(0, Ordering::Relaxed);
+            sleep(Duration::from_secs_f64(owed as f64 / rate as f64)).await;
+        }
     }
 }
 
