@@ -19,6 +19,8 @@ pub mod outage;
 pub mod port_flows;
 pub mod preview;
 pub mod punts;
+pub mod refusal_status;
+pub mod refusals;
 pub mod responders;
 pub mod security_log;
 pub mod socket;

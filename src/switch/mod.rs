@@ -10,6 +10,7 @@ pub mod listener;
 mod liveness;
 mod outbox;
 pub mod reconciler;
+mod refusals;
 pub mod session;
 #[cfg(test)]
 #[path = "../../tests/support/simulator.rs"]
@@ -18,7 +19,9 @@ mod simulator;
 #[cfg(test)]
 mod testing;
 
+pub use batch::BundleRefusal;
 pub use connection::{Command, ConnectionError, ConnectionId, News, Report, drive};
 pub use listener::{MAX_CONNECTIONS, serve};
-pub use reconciler::{Ownership, Progress, Rejected, Wanted};
+pub use reconciler::{Ownership, Progress, Wanted};
+pub use refusals::{RefusedChange, Rejected};
 pub use session::Identity;
