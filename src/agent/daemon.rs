@@ -35,13 +35,15 @@ use super::listeners::{Listeners, is_taken};
 use super::metrics::Metrics;
 use super::notify::{Watchdog, notify_service_manager};
 use super::punts::PuntsStatus;
+use super::refusals::{self, RefusalHistory};
 use super::security_log;
 use super::socket::{self, Request};
 use super::status::{DatabaseState, Standing, Status};
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
-use crate::switch::{Command, ConnectionId, MAX_CONNECTIONS, News, Report};
+use crate::pipeline::ObjectNames;
+use crate::switch::{Command, ConnectionId, MAX_CONNECTIONS, News, Progress, Report};
 use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
 
@@ -181,6 +183,7 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         stood_by: false,
         strangers: HashSet::new(),
         counters: Counters::new(),
+        refusals: RefusalHistory::default(),
         began: Instant::now(),
     };
     let end = agent.run(report_receiver, request_receiver).await;
@@ -233,6 +236,7 @@ struct Agent {
     /// What was said of connections that were refused.
     strangers: HashSet<String>,
     counters: Counters,
+    refusals: RefusalHistory,
     /// When this life began.
     began: Instant,
 }
@@ -341,13 +345,7 @@ impl Agent {
             }
             News::Learning(counters) => self.host.on_learnt(connection, counters),
             News::Progress(progress) => {
-                for rejected in progress.rejected.iter().filter(|rejected| rejected.attempts == 1) {
-                    let (table, priority) = (rejected.flow.table.0, rejected.flow.priority);
-                    warn!(
-                        bridge = self.bridge_name(connection),
-                        table, priority, "the switch refuses a flow: {}", rejected.code
-                    );
-                }
+                self.tell_refusals(connection, &progress);
                 debug!(
                     bridge = self.bridge_name(connection),
                     generation = progress.generation,
@@ -379,10 +377,21 @@ impl Agent {
                 let effects = self.host.on_closed(connection);
                 if let Some(bridge) = bridge.filter(|bridge| !self.host.bridges().knows(bridge)) {
                     self.counters.forget(&bridge);
+                    self.refusals.forget(&bridge);
                 }
                 self.perform(effects);
             }
         }
+    }
+
+    fn tell_refusals(&mut self, connection: ConnectionId, progress: &Progress) {
+        let Some((bridge, of)) = self.host.bridges().at(connection) else { return };
+        let news = self.refusals.on_progress(of, progress, self.began.elapsed());
+        if news.is_empty() {
+            return;
+        }
+        let names = ObjectNames::of(self.host.topology());
+        news.iter().for_each(|news| refusals::write(news, bridge, &names));
     }
 
     fn bridge_name(&self, connection: ConnectionId) -> Option<&str> {
@@ -438,6 +447,8 @@ impl Agent {
             tls_problem: self.certificates.as_ref().and_then(Certificates::problem),
             transaction_problem: self.transaction_problem.as_deref(),
             refused: &self.counters.strangers,
+            refusals: &self.refusals,
+            now: self.began.elapsed(),
         };
         Status::of(&self.host, standing)
     }

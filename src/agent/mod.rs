@@ -18,6 +18,8 @@ mod notify;
 pub mod port_flows;
 pub mod preview;
 pub mod punts;
+pub mod refusal_status;
+pub mod refusals;
 pub mod responders;
 pub mod security_log;
 pub mod socket;

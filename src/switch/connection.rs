@@ -336,8 +336,8 @@ impl Driver {
                 }
                 self.report(News::Audited { differences, missing: session.missing() }).await
             }
-            Event::WithoutBundles => {
-                warn!(bridge = self.bridge(), "the switch refuses bundles: flows change one by one");
+            Event::WithoutBundles(refusal) => {
+                warn!(bridge = self.bridge(), "the switch refuses bundles ({refusal}): flows change one by one");
                 Ok(())
             }
             Event::WithoutMonitor => {

@@ -9,6 +9,7 @@ mod learnt;
 pub mod listener;
 mod outbox;
 pub mod reconciler;
+mod refusals;
 pub mod session;
 #[cfg(test)]
 #[path = "../../tests/support/simulator.rs"]
@@ -17,7 +18,9 @@ mod simulator;
 #[cfg(test)]
 mod testing;
 
+pub use batch::BundleRefusal;
 pub use connection::{Command, ConnectionId, News, Report, drive};
 pub use listener::{MAX_CONNECTIONS, serve};
-pub use reconciler::{Ownership, Progress, Rejected, Wanted};
+pub use reconciler::{Ownership, Progress, Wanted};
+pub use refusals::{RefusedChange, Rejected};
 pub use session::Identity;
