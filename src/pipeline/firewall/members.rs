@@ -69,8 +69,8 @@ fn from_or_to(matching: Match, mac: Option<MacAddr>, chain: Chain, subject: Subj
     match subject {
         Subject::Packet => vec![to(matching, chain.direction)],
         Subject::Connection => {
-            let own_way = matching.clone().field(&oxm::REG10, OWN_WAY);
-            let answers = matching.field(&oxm::REG10, chain.answers);
+            let own_way = matching.clone().field(&oxm::REG12, OWN_WAY);
+            let answers = matching.field(&oxm::REG12, chain.answers);
             vec![to(own_way, chain.direction), to(answers, chain.direction.other())]
         }
     }

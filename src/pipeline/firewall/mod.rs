@@ -5,9 +5,10 @@
 //! no rule allows any more. All of it as in Neutron; `docs/PIPELINE.md` has what differs and why.
 //!
 //! An answer is held to the rules by which its connection began: one that a port sends to those of ingress, in table
-//! 82, one that reaches it to those of egress, in table 72. `reg10` says so meanwhile.
+//! 82, one that reaches it to those of egress, in table 72. `reg12` says so meanwhile.
 
 mod base;
+mod fragments;
 mod log;
 mod members;
 pub mod origin;
@@ -43,11 +44,11 @@ const ON: &Bridge = &Bridge::Integration;
 /// `ct_mark` of a connection that no rule allows any more.
 const REVOKED: u128 = 1;
 
-/// `reg10` of a packet that is held to the rules of its own direction.
+/// `reg12` of a packet that is held to the rules of its own direction.
 const OWN_WAY: u128 = 0;
-/// `reg10` of an answer that a port sends, while it is held to the port's rules of ingress.
+/// `reg12` of an answer that a port sends, while it is held to the port's rules of ingress.
 const ANSWER_SENT: u128 = 1;
-/// `reg10` of an answer that reaches a port, while it is held to the port's rules of egress.
+/// `reg12` of an answer that reaches a port, while it is held to the port's rules of egress.
 const ANSWER_RECEIVED: u128 = 2;
 
 /// `ct_state`, as `ovs-fields(7)` has it.
@@ -193,6 +194,7 @@ pub(super) fn host(sink: &mut Sink<'_>) {
     let tracked = ct_state(Match::new(), state::TRK, 0);
     let forget = [Action::CtClear, Action::resubmit(BASE_EGRESS)];
     sink.add(ON, Entry::new(BASE_EGRESS, 110, Kind::FirewallForget, tracked).apply(&forget));
+    fragments::read(sink);
     let drop = [Action::resubmit(DROPPED)];
     for table in [RULES_EGRESS, RULES_INGRESS] {
         let invalid = ct_state(Match::new(), state::INV | state::TRK, 0);
@@ -212,8 +214,8 @@ fn answers_go_on(sink: &mut Sink<'_>) {
         (ACCEPTED_INGRESS, 100, ANSWER_SENT, ACCEPT_OR_INGRESS),
         (ACCEPT_OR_INGRESS, 120, ANSWER_RECEIVED, ACCEPTED_INGRESS),
     ] {
-        let judged = Match::new().field(&oxm::REG10, way);
-        let on = [Action::set_field(&oxm::REG10, OWN_WAY), Action::resubmit(next)];
+        let judged = Match::new().field(&oxm::REG12, way);
+        let on = [Action::set_field(&oxm::REG12, OWN_WAY), Action::resubmit(next)];
         sink.add(ON, Entry::new(table, priority, Kind::FirewallAnswer, judged).apply(&on));
     }
 }
@@ -257,7 +259,7 @@ fn reach(mac: MacAddr, ports: &[Bound<'_>], kind: Kind, sink: &mut Sink<'_>) {
     let Some(Bound { local_vlan, .. }) = ports.first() else { return };
     let check = ports.iter().enumerate().flat_map(|(at, bound)| {
         // The port before may have refused an answer.
-        let anew = (at > 0).then(|| Action::set_field(&oxm::REG10, OWN_WAY));
+        let anew = (at > 0).then(|| Action::set_field(&oxm::REG12, OWN_WAY));
         [bound.set_port()].into_iter().chain(anew).chain([Action::resubmit(BASE_INGRESS)])
     });
     let near = Match::new().field(&oxm::REG6, local_vlan.vid().into()).eth_dst(mac);

@@ -23,6 +23,8 @@ pub(super) const CONJUNCTION: u16 = 73;
 const PLAIN: u16 = 74;
 /// The priority above all rules of what they may not see yet.
 const ANSWER: u16 = 79;
+/// `nw_frag=first`.
+pub(super) const FIRST_FRAGMENT: u128 = 1;
 /// `nw_frag=later`.
 const LATER_FRAGMENT: u128 = 3;
 
@@ -34,7 +36,7 @@ pub(super) struct Chain {
     pub(super) table: TableId,
     /// Where what they accept goes on.
     next: TableId,
-    /// `reg10` of the answers that they are held against: to what came by them.
+    /// `reg12` of the answers that they are held against: to what came by them.
     pub(super) answers: u128,
 }
 
@@ -141,11 +143,11 @@ impl<'a> Rules<'a> {
         let entry = |priority, kind, matching| Entry::new(chain.table, priority, kind, matching);
         let (drop, accept) = (bound.told.drop(), [Action::resubmit(chain.next)]);
         let judging = Chain::of(chain.direction.other());
-        let turn = [Action::set_field(&oxm::REG10, judging.answers), Action::resubmit(judging.table)];
+        let turn = [Action::set_field(&oxm::REG12, judging.answers), Action::resubmit(judging.table)];
         // No answer is new. Looked at here it is for every packet, as in 73 and 92, so that what the datapath keeps of
         // packets which are refused stays apart when they go another way: when Open vSwitch 3.1 changes the actions of
         // one of its flows in userspace, it may hit another that overlaps.
-        let answer = ct_state(bound.about().field(&oxm::REG10, OWN_WAY), state::RPL, state::NEW | state::INV);
+        let answer = ct_state(bound.about().field(&oxm::REG12, OWN_WAY), state::RPL, state::NEW | state::INV);
         sink.add(ON, entry(ANSWER, Kind::PortAnswer, answer).apply(&turn));
         // Of a connection's later fragments the switch shows no ports. Of a new connection, tracking holds them back
         // until the first one, which does, is accepted too.

@@ -31,7 +31,7 @@ const QUEUE: usize = 256;
 /// The register with the number of the port that a packet is about.
 const PORT: u8 = 5;
 /// The register that is not 0 for an answer held to the rules of the other direction.
-const ANSWER: u8 = 10;
+const ANSWER: u8 = 12;
 /// The register with the number of the conjunction that was met last.
 const CONJUNCTION: u8 = 7;
 

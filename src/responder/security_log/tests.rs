@@ -49,7 +49,7 @@ struct Up<'a> {
     kind: Kind,
     table: TableId,
     conjunction: u32,
-    /// `reg10`.
+    /// `reg12`.
     answer: u32,
     frame: &'a [u8],
     /// Bytes of it that come up.
@@ -86,7 +86,7 @@ impl Bench {
             .field(&oxm::REG5, self.port(port).0.into())
             .field(&oxm::REG6, 1)
             .field(&oxm::REG7, up.conjunction.into())
-            .field(&oxm::REG10, up.answer.into());
+            .field(&oxm::REG12, up.answer.into());
         let cookie = cookie::cookie(up.kind, port);
         self.raw(&matching, (PacketInReason::NO_MATCH, cookie, up.table), up.frame, up.bytes)
     }
