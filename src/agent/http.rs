@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
@@ -72,7 +72,11 @@ async fn listen(address: SocketAddr) -> TcpListener {
     }
 }
 
-async fn serve_one(mut stream: TcpStream, requests: &mpsc::Sender<Request>) -> io::Result<()> {
+/// Reads one request and answers it. Whoever calls sets a deadline.
+pub async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    requests: &mpsc::Sender<Request>,
+) -> io::Result<()> {
     let mut head = Vec::with_capacity(1024);
     let answer = loop {
         if let Some(end) = find_end(&head) {
@@ -185,6 +189,8 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     /// What a daemon answers to these bytes.

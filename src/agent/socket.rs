@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::debug;
@@ -113,7 +113,7 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
             Ok((stream, _)) => {
                 let requests = requests.clone();
                 tokio::spawn(async move {
-                    match tokio::time::timeout(PATIENCE, answer(stream, requests)).await {
+                    match tokio::time::timeout(PATIENCE, answer(stream, &requests)).await {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => debug!(%error, "a client of the status socket was not answered"),
                         Err(error) => debug!(%error, "a client of the status socket did not ask or read"),
@@ -129,12 +129,16 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
     }
 }
 
-async fn answer(mut stream: UnixStream, requests: mpsc::Sender<Request>) -> io::Result<()> {
+/// Reads one question and answers it. Whoever calls sets a deadline.
+pub async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    requests: &mpsc::Sender<Request>,
+) -> io::Result<()> {
     let mut question = String::new();
     BufReader::new((&mut stream).take(MAX_QUESTION)).read_line(&mut question).await?;
     let text = match question.trim_end() {
-        "" | STATUS => json(ask(&requests, Request::Status).await)?,
-        PUNTS => json(ask(&requests, Request::Punts).await)?,
+        "" | STATUS => json(ask(requests, Request::Status).await)?,
+        PUNTS => json(ask(requests, Request::Punts).await)?,
         other => {
             let error = format!("{other:?} is not a question");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, error));

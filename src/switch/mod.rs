@@ -8,6 +8,7 @@ pub mod connection;
 mod learnt;
 pub mod listener;
 mod outbox;
+pub mod places;
 pub mod reconciler;
 pub mod session;
 #[cfg(test)]
