@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::refusals::Refusals;
 use crate::pipeline::Bridge;
 use crate::responder::{self, Latency, Outcome, Punts, Source, Topic, Verdict};
 use crate::switch::{ConnectionId, Progress};
@@ -18,8 +19,8 @@ pub struct Counters {
     pub topology: Attempts,
     /// Transactions with the database.
     pub transactions: Attempts,
-    /// Connections that were sent away, by reason.
-    pub strangers: BTreeMap<&'static str, u64>,
+    /// Connections that were sent away or given up.
+    pub refusals: Refusals,
 }
 
 /// How often something went well or did not.
@@ -107,11 +108,6 @@ impl Counters {
     /// Forgets a bridge that has gone for good.
     pub fn forget(&mut self, bridge: &Bridge) {
         self.bridges.remove(bridge);
-    }
-
-    /// A connection was sent away, for a reason in a word.
-    pub fn refused(&mut self, reason: &'static str) {
-        *self.strangers.entry(reason).or_default() += 1;
     }
 }
 

@@ -10,7 +10,7 @@
 //! but for none; what it sends to a connection is bounded by what the topology holds. When it ends, every
 //! other task is aborted; flows and database stay as they are.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -33,13 +33,14 @@ use super::listeners::{Listeners, is_taken};
 use super::metrics::Metrics;
 use super::notify::{Watchdog, notify_service_manager};
 use super::punts::PuntsStatus;
+use super::refusals::{Worth, host_of};
 use super::security_log;
 use super::socket::{self, Request};
 use super::status::{DatabaseState, Standing, Status};
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
-use crate::switch::{Command, ConnectionId, MAX_CONNECTIONS, News, Report};
+use crate::switch::{Command, ConnectionError, ConnectionId, News, Report};
 use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
 
@@ -49,8 +50,6 @@ const REPORTS: usize = 1024;
 const TRANSACTION_RETRY: Duration = Duration::from_secs(1);
 /// How long a stop waits for the transaction on its way.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
-/// So many refusals are remembered, so as not to be said again.
-const MAX_STRANGERS: usize = 1024;
 /// How often a Heddle that takes over tries the addresses that the other one had.
 const LISTEN_RETRY: Duration = Duration::from_millis(100);
 /// How often the files are looked at.
@@ -181,7 +180,6 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         config_problem,
         database_state: DatabaseState::Disconnected,
         stood_by: false,
-        strangers: HashSet::new(),
         counters: Counters::new(),
         began: Instant::now(),
     };
@@ -205,6 +203,12 @@ fn read_topology(config: &Config) -> Result<Topology, Refused> {
     Ok(topology)
 }
 
+/// A connection that has said who it is.
+struct Identified {
+    commands: mpsc::UnboundedSender<Command>,
+    peer: String,
+}
+
 struct Agent {
     host: Host,
     /// `None` as long as there is no topology.
@@ -213,7 +217,7 @@ struct Agent {
     /// When to try again to listen.
     listen_at: Option<Instant>,
     /// How to talk to the connections that have said who they are.
-    senders: BTreeMap<ConnectionId, mpsc::UnboundedSender<Command>>,
+    senders: BTreeMap<ConnectionId, Identified>,
     /// The transaction on its way.
     transaction: Option<Pin<Box<dyn Future<Output = TransactionResult> + Send>>>,
     /// Why the last one failed, until one succeeds.
@@ -232,8 +236,6 @@ struct Agent {
     /// Who holds the addresses has been another Heddle, and will let them go.
     stood_by: bool,
     ready: bool,
-    /// What was said of connections that were refused.
-    strangers: HashSet<String>,
     counters: Counters,
     /// When this life began.
     began: Instant,
@@ -269,8 +271,6 @@ impl Agent {
                     }
                 }
                 result = finished(&mut self.transaction) => self.on_transaction(result),
-                Some(report) = reports.recv() => self.on_report(report),
-                Some(request) = requests.recv() => self.on_request(request),
                 () = due(self.retry_at) => self.retry_at = None,
                 () = due(self.listen_at) => self.take_over_addresses().await,
                 _ = ticks.tick() => {
@@ -306,6 +306,11 @@ impl Agent {
                         certificates.reload();
                     }
                 }
+                // Of these others can send without end: they come last, and neither before the other.
+                heard = hear(&mut reports, &mut requests) => match heard {
+                    Heard::Report(report) => self.on_report(report),
+                    Heard::Request(request) => self.on_request(request),
+                },
             }
         };
         notify_service_manager(if matches!(end, End::Stopped) { "STOPPING=1" } else { "RELOADING=1" });
@@ -413,7 +418,7 @@ impl Agent {
         match news {
             News::Identified { identity, peer, commands } => {
                 debug!(datapath_id = %identity.datapath_id, name = identity.name, peer, "a bridge connected");
-                self.senders.insert(connection, commands);
+                self.senders.insert(connection, Identified { commands, peer: peer.clone() });
                 let effects = self.host.on_identified(connection, identity, peer);
                 self.perform(effects);
             }
@@ -453,21 +458,37 @@ impl Agent {
             News::SecurityLog(records) => {
                 records.iter().for_each(|record| security_log::write(record, self.host.topology()));
             }
-            News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
-            News::Crowded => self.on_refused("too_many", format!("{} are open already", MAX_CONNECTIONS)),
-            News::Closed => {
-                let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {
-                    warn!(bridge = &**name, "bridge disconnected; its flows stay");
-                    bridge.clone()
-                });
-                self.senders.remove(&connection);
-                let effects = self.host.on_closed(connection);
-                if let Some(bridge) = bridge.filter(|bridge| !self.host.bridges().knows(bridge)) {
-                    self.counters.forget(&bridge);
-                }
-                self.perform(effects);
+            News::Crowded { latest, count } => {
+                self.counters.refusals.count("too_many", &latest, count);
+                self.tell_refused("as many are open as may be");
             }
+            News::Closed { peer, error } => self.on_closed(connection, &peer, error.as_ref()),
         }
+    }
+
+    fn on_closed(&mut self, connection: ConnectionId, peer: &str, error: Option<&ConnectionError>) {
+        let reason = error.and_then(ConnectionError::reason);
+        if let Some(reason) = reason {
+            self.counters.refusals.count(reason, peer, 1);
+        }
+        if self.senders.remove(&connection).is_none() {
+            // It never said who it is.
+            match error {
+                Some(error) if reason.is_some() => self.tell_refused(&format!("{}: {error}", host_of(peer))),
+                _ => self.counters.refusals.count("gone", peer, 1),
+            }
+            return;
+        }
+        let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {
+            let why = error.map_or_else(|| "the peer has closed the connection".to_owned(), ToString::to_string);
+            warn!(bridge = &**name, peer, "bridge disconnected; its flows stay: {why}");
+            bridge.clone()
+        });
+        let effects = self.host.on_closed(connection);
+        if let Some(bridge) = bridge.filter(|bridge| !self.host.bridges().knows(bridge)) {
+            self.counters.forget(&bridge);
+        }
+        self.perform(effects);
     }
 
     fn bridge_name(&self, connection: ConnectionId) -> Option<&str> {
@@ -479,34 +500,34 @@ impl Agent {
             if matches!(command, Command::Adopt(_)) {
                 info!(bridge = self.bridge_name(connection), "bridge connected");
             }
-            if let Some(sender) = self.senders.get(&connection) {
+            if let Some(identified) = self.senders.get(&connection) {
                 // A connection that has just ended reports so itself.
-                let _ = sender.send(command);
+                let _ = identified.commands.send(command);
             }
         }
         for (connection, stranger) in effects.refused {
-            self.on_refused(stranger.reason(), stranger.to_string());
-            self.senders.remove(&connection);
+            // Without its sender the connection ends.
+            let peer = self.senders.remove(&connection).map(|identified| identified.peer).unwrap_or_default();
+            self.counters.refusals.count(stranger.reason(), &peer, 1);
+            self.tell_refused(&stranger.to_string());
         }
     }
 
     /// A bridge that is refused comes back every few seconds; said once is enough.
-    fn on_refused(&mut self, reason: &'static str, text: String) {
-        self.counters.refused(reason);
-        if self.strangers.contains(&text) {
-            debug!("refused a connection again: {text}");
-            return;
+    fn tell_refused(&mut self, text: &str) {
+        match self.counters.refusals.worth(text, self.began.elapsed()) {
+            Worth::Saying => warn!("refused a connection: {text}"),
+            Worth::SayingLast => {
+                warn!("refused a connection: {text}; more are counted in heddle status, and not told of for a minute");
+            }
+            Worth::Nothing => debug!("refused a connection again: {text}"),
         }
-        warn!("refused a connection: {text}");
-        if self.strangers.len() >= MAX_STRANGERS {
-            self.strangers.clear();
-        }
-        self.strangers.insert(text);
     }
 
     /// Whoever asked may have gone since.
-    fn on_request(&self, request: Request) {
+    fn on_request(&mut self, request: Request) {
         match request {
+            Request::Refused { reason, peer } => self.counters.refusals.count(reason, &peer, 1),
             Request::Status(reply) => drop(reply.send(self.status())),
             Request::Punts(reply) => {
                 drop(reply.send(PuntsStatus::of(&self.host, &self.counters, self.began.elapsed())));
@@ -522,7 +543,7 @@ impl Agent {
             config_problem: self.config_problem.as_deref(),
             tls_problem: self.certificates.as_ref().and_then(Certificates::problem),
             transaction_problem: self.transaction_problem.as_deref(),
-            refused: &self.counters.strangers,
+            refusals: &self.counters.refusals,
         };
         Status::of(&self.host, standing)
     }
@@ -585,6 +606,20 @@ impl Agent {
         }
         self.host.on_transaction_failed();
         self.retry_at = Some(Instant::now() + TRANSACTION_RETRY);
+    }
+}
+
+/// What comes from peers and clients.
+enum Heard {
+    Report(Report),
+    Request(Request),
+}
+
+async fn hear(reports: &mut mpsc::Receiver<Report>, requests: &mut mpsc::Receiver<Request>) -> Heard {
+    tokio::select! {
+        Some(report) = reports.recv() => Heard::Report(report),
+        Some(request) = requests.recv() => Heard::Request(request),
+        else => pending().await,
     }
 }
 

@@ -5,22 +5,20 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use super::clients::{Clients, Reasons};
 use super::metrics::{MEDIA_TYPE, Metrics};
 use super::socket::{Request, ask};
 
 /// Connections that are served at once.
-const MAX_CLIENTS: usize = 16;
-/// A client that neither asks nor reads for so long is let go.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_CLIENTS: usize = 32;
 /// The longest head of a request in bytes.
 const MAX_HEAD: usize = 8192;
 /// Wait before an address that is taken is tried again.
@@ -32,18 +30,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 pub async fn serve(address: SocketAddr, requests: mpsc::Sender<Request>) {
     let listener = listen(address).await;
     info!(%address, "listening for scrapes of metrics");
-    let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let reasons = Reasons { slow: "metrics_client_slow", crowded_out: "metrics_client_crowded_out" };
+    let clients = Clients::new(MAX_CLIENTS, reasons, requests.clone());
     loop {
-        let Ok(permit) = clients.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let requests = requests.clone();
-                tokio::spawn(async move {
-                    if !matches!(timeout(PATIENCE, serve_one(stream, &requests)).await, Ok(Ok(()))) {
-                        debug!("a client of the metrics did not ask or read");
+                let job = async move {
+                    if let Err(error) = serve_one(stream, &requests).await {
+                        debug!(%peer, %error, "a client of the metrics was not answered");
                     }
-                    drop(permit);
-                });
+                };
+                clients.serve(peer.to_string(), job).await;
             }
             Err(error) => {
                 debug!(%error, "cannot accept a client of the metrics");

@@ -78,7 +78,7 @@ impl Metrics {
             bound: host.binder().bindings().values().filter(|binding| binding.ofport.is_some()).count(),
             topology: counters.topology,
             transactions: counters.transactions,
-            strangers: counters.strangers.iter().map(|(reason, count)| (*reason, *count)).collect(),
+            strangers: counters.refusals.iter().map(|(reason, refused)| (reason, refused.count)).collect(),
             bridges: Vec::new(),
         };
         for (name, bridge, state) in host.bridges().iter() {
@@ -194,7 +194,7 @@ impl Metrics {
         text.gauge("ports", "Ports that the topology has on this node, by state.", ports)?;
         text.single("ports_bound", "Ports whose interface has its tag and its number.", self.bound)?;
         let strangers = self.strangers.iter().map(|(reason, count)| ([("reason", *reason)], *count));
-        text.counter("connections_refused", "Connections of switches that were sent away, by reason.", strangers)
+        text.counter("connections_refused", "Connections that were sent away or given up, by reason.", strangers)
     }
 
     fn encode_bridges(&self, text: &mut Text<'_, '_>) -> fmt::Result {

@@ -5,15 +5,15 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
+use super::clients::{Clients, Reasons};
 use super::daemon::StartError;
 use super::metrics::Metrics;
 use super::punts::PuntsStatus;
@@ -24,9 +24,7 @@ const RUN_DIRECTORY: &str = "/run/heddle";
 /// Who may ask, beside the daemon's user and root.
 pub const GROUP: &str = "heddle";
 /// Connections to the socket that are served at once.
-const MAX_ASKING: usize = 16;
-/// A client that neither asks nor reads for so long is let go.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_ASKING: usize = 32;
 /// The longest question in bytes.
 const MAX_QUESTION: u64 = 64;
 
@@ -43,6 +41,13 @@ pub enum Request {
     Punts(oneshot::Sender<PuntsStatus>),
     /// For a scrape.
     Metrics(oneshot::Sender<Metrics>),
+    /// A client was let go without an answer.
+    Refused {
+        /// In a word, for status and metrics.
+        reason: &'static str,
+        /// Where it came from.
+        peer: String,
+    },
 }
 
 /// Puts a question to the agent; `None` if it does not answer any more.
@@ -106,20 +111,19 @@ fn group_id(groups: &str, name: &str) -> Option<u32> {
 
 /// Answers everybody who connects.
 pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
-    let asking = Arc::new(Semaphore::new(MAX_ASKING));
+    let reasons = Reasons { slow: "status_client_slow", crowded_out: "status_client_crowded_out" };
+    let clients = Clients::new(MAX_ASKING, reasons, requests.clone());
     loop {
-        let Ok(permit) = asking.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
+                let uid = stream.peer_cred().map_or_else(|_| "?".to_owned(), |peer| peer.uid().to_string());
                 let requests = requests.clone();
-                tokio::spawn(async move {
-                    match tokio::time::timeout(PATIENCE, answer(stream, &requests)).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => debug!(%error, "a client of the status socket was not answered"),
-                        Err(error) => debug!(%error, "a client of the status socket did not ask or read"),
+                let job = async move {
+                    if let Err(error) = answer(stream, &requests).await {
+                        debug!(%error, "a client of the status socket was not answered");
                     }
-                    drop(permit);
-                });
+                };
+                clients.serve(format!("uid {uid}"), job).await;
             }
             Err(error) => {
                 debug!(%error, "cannot accept on the status socket");

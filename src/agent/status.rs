@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flow_restore::Restoration;
 use super::host::Host;
+use super::refusals::Refusals;
 use super::responders::Responders;
 use crate::flow::Flow;
 use crate::flow::text::{Cookies, Numbers, Printer};
@@ -61,8 +62,10 @@ pub struct Status {
     pub ports: Vec<PortStatus>,
     /// Interfaces on the integration bridge that are not served: what they send is dropped.
     pub unserved: Vec<UnservedStatus>,
-    /// How many connections were sent away since the start, by reason.
+    /// How many connections were sent away or given up since the start, by reason.
     pub refused_connections: BTreeMap<String, u64>,
+    /// Where the latest of each reason came from.
+    pub latest_refused: BTreeMap<String, String>,
 }
 
 /// What the daemon knows beside its [`Host`].
@@ -78,8 +81,8 @@ pub struct Standing<'a> {
     pub tls_problem: Option<&'a str>,
     /// Why the last change of the database failed.
     pub transaction_problem: Option<&'a str>,
-    /// Connections that were sent away, by reason.
-    pub refused: &'a BTreeMap<&'static str, u64>,
+    /// Connections that were sent away or given up.
+    pub refusals: &'a Refusals,
 }
 
 /// One bridge.
@@ -244,10 +247,11 @@ impl Status {
             networks: networks(host),
             ports: ports(host),
             unserved,
-            refused_connections: standing
-                .refused
+            refused_connections: standing.refusals.iter().map(|(reason, of)| (reason.to_owned(), of.count)).collect(),
+            latest_refused: standing
+                .refusals
                 .iter()
-                .map(|(reason, count)| ((*reason).to_owned(), *count))
+                .map(|(reason, of)| (reason.to_owned(), of.latest.clone()))
                 .collect(),
         }
     }

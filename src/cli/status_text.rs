@@ -72,9 +72,13 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
         table(status.unserved.iter().map(|row| [row.interface.clone(), row.reason.clone()]), out)?;
     }
     if !status.refused_connections.is_empty() {
-        writeln!(out, "\nConnections that were refused, by reason (the log says whose):")?;
+        writeln!(out, "\nConnections that were refused or given up, by reason, and the latest (the log says more):")?;
+        let latest = |reason| status.latest_refused.get(reason).map_or("-", String::as_str);
         let rows = status.refused_connections.iter();
-        table(rows.map(|(reason, count)| [reason.replace('_', " "), count.to_string()]), out)?;
+        table(
+            rows.map(|(reason, count)| [reason.replace('_', " "), count.to_string(), latest(reason).to_owned()]),
+            out,
+        )?;
     }
     Ok(())
 }

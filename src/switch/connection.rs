@@ -1,7 +1,7 @@
 //! Moves bytes and time between sockets and [`Session`]s.
 //!
 //! A connection task owns its socket and its session, and ends when the socket does, when the session
-//! gives up, or when the agent drops its end of the commands. Reports go through one bounded channel:
+//! gives up, when somebody else needs its [`Place`], or when the agent drops its end of the commands. Reports go through one bounded channel:
 //! when the agent is behind, connections wait for it and stop reading, which slows the switches down.
 //!
 //! A packet that a flow sends up takes a short path: read in a batch with others, answered by the connection's own
@@ -11,7 +11,6 @@ use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,10 +18,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
+use super::ending::ConnectionError;
 use super::outbox::Outbox;
+use super::places::Place;
 use super::reconciler::{Progress, Wanted};
 use super::session::{Event, Identity, Session, SessionError};
 use crate::flow::Changes;
@@ -98,33 +100,69 @@ pub enum News {
     Punts(Box<Punts>),
     /// What the firewall tells of packets.
     SecurityLog(Vec<Record>),
-    /// Who connected does not speak as it has to here, or is not who it has to be.
-    Refused {
-        /// Where it connects from.
-        peer: IpAddr,
-        /// Why.
-        error: HandshakeError,
+    /// Peers were sent away at once, for as many connections are open as may be.
+    Crowded {
+        /// Where the latest came from.
+        latest: String,
+        /// How many since the last time.
+        count: u64,
     },
-    /// A peer was sent away, for more connections are open than there may be.
-    Crowded,
-    /// The connection ended.
-    Closed,
+    /// The connection ended, whether or not it came to be a bridge's.
+    Closed {
+        /// Where it came from.
+        peer: String,
+        /// Why, if the peer did not close it.
+        error: Option<ConnectionError>,
+    },
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub struct Peer {
+    address: String,
+    /// What it has until it is a bridge of ours.
+    place: Option<Place>,
+}
+
+impl Peer {
+    /// Somebody who has taken a place.
+    pub fn stranger(address: String, place: Place) -> Self {
+        Self { address, place: Some(place) }
+    }
+}
+
+/// Somebody who takes nobody's place.
+impl From<&str> for Peer {
+    fn from(address: &str) -> Self {
+        Self { address: address.to_owned(), place: None }
+    }
 }
 
 /// How long a peer that is to be sent away may take to read why.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
+/// After this much in one read others have their turn: a task may read over a hundred times before it has to let go of
+/// its thread, and whoever it has woken meanwhile, the agent above all, waits on that same thread.
+const MUCH: usize = 32 * 1024;
+
+/// What a peer may send in bytes until it is known as a bridge of ours: the description of as many ports as Open vSwitch has
+/// numbers for takes half of it.
+const MAX_INTRODUCTION: usize = 8 << 20;
+
+/// A peer that takes nothing of what is sent to it for so long is stuck, whatever it sends itself.
+const STUCK_AFTER: Duration = Duration::from_secs(15);
+
 /// The content type of a TLS handshake (RFC 8446 §5.1), where OpenFlow has its version.
 const TLS_HANDSHAKE: u8 = 22;
 
-/// Speaks with the switch at the other end of `stream` until either ends the connection. Whoever connected
-/// does not matter: a bridge's management socket will do too. Fails if what came in is TLS, which was to be taken off.
+/// Speaks with the switch at the other end of `stream` until either ends the connection, and reports that. Whoever
+/// connected does not matter: a bridge's management socket will do too.
 pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    peer: String,
+    peer: Peer,
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
-) -> Result<(), HandshakeError> {
+) {
     let mut driver = Driver {
         peer,
         connection,
@@ -132,47 +170,16 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         commands: None,
         responder: Responder::silent(),
         told: learning::Counters::default(),
+        read: 0,
+        moving: Duration::ZERO,
     };
-    let ended = driver.drive(stream).await;
-    let (peer, bridge) = (&driver.peer, driver.bridge());
-    let refused = match ended {
-        Ok(()) => {
-            debug!(%peer, bridge, "connection closed");
-            Ok(())
-        }
-        Err(DriveError::Handshake(error)) => Err(error),
-        Err(error) => {
-            warn!(%peer, bridge, "connection ended: {error}");
-            Ok(())
-        }
-    };
-    let _ = driver.reports.send(Report { connection, news: News::Closed }).await;
-    refused
-}
-
-/// Why a connection ended, if not by the peer closing it.
-#[derive(Debug, thiserror::Error)]
-enum DriveError {
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    #[error(transparent)]
-    Handshake(HandshakeError),
-    #[error(transparent)]
-    Io(io::Error),
-    #[error("the daemon stops")]
-    Stopping,
-    #[error("does not read what it asks for: {0} bytes of answers wait")]
-    NotReading(usize),
-}
-
-impl From<io::Error> for DriveError {
-    fn from(error: io::Error) -> Self {
-        HandshakeError::of_stream(&error).map_or(Self::Io(error), Self::Handshake)
-    }
+    let error = driver.drive(stream).await.err();
+    let Driver { peer, reports, .. } = driver;
+    let _ = reports.send(Report { connection, news: News::Closed { peer: peer.address, error } }).await;
 }
 
 struct Driver {
-    peer: String,
+    peer: Peer,
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
     /// The agent's commands, once the bridge has said who it is.
@@ -180,6 +187,10 @@ struct Driver {
     responder: Responder,
     /// What the agent knows of a learning bridge.
     told: learning::Counters,
+    /// Bytes that came from the peer.
+    read: usize,
+    /// When something of what waited was sent, or nothing did.
+    moving: Duration,
 }
 
 impl Driver {
@@ -187,9 +198,9 @@ impl Driver {
         self.commands.as_ref().map_or_else(|| "?".to_owned(), |(datapath_id, _)| datapath_id.to_string())
     }
 
-    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, mut stream: S) -> Result<(), DriveError> {
+    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, mut stream: S) -> Result<(), ConnectionError> {
         let began = Instant::now();
-        let mut input = FrameBuffer::new();
+        let mut input = FrameBuffer::small();
         let mut outbox = Outbox::default();
         let mut heard = false;
         let mut session = Session::new(&mut outbox.session)?;
@@ -206,7 +217,9 @@ impl Driver {
                     Some(command) => self.on_command(command, &mut session, began.elapsed(), &mut outbox)?,
                     None => return Ok(()),
                 },
+                () = wanted_back(&mut self.peer.place) => return Err(ConnectionError::CrowdedOut),
                 _ = ticks.tick() => {
+                    self.check_progress(began.elapsed(), &outbox)?;
                     if let Some(event) = session.on_tick(began.elapsed(), &mut outbox.session)? {
                         self.on_event(event, &mut session, began.elapsed(), &mut outbox).await?;
                     }
@@ -217,6 +230,7 @@ impl Driver {
                 }
                 moved = poll_fn(|context| transfer(&mut stream, &mut input, &mut outbox, context)) => match moved? {
                     Moved::Sent => {
+                        self.moving = began.elapsed();
                         // The clock is asked once for all answers that a write took.
                         if self.responder.has_leaving() && outbox.is_empty() {
                             self.responder.on_sent(began.elapsed());
@@ -225,13 +239,17 @@ impl Driver {
                     Moved::Received(0) => return Ok(()),
                     Moved::Received(count) => {
                         if !mem::replace(&mut heard, true) && input.spare().first() == Some(&TLS_HANDSHAKE) {
-                            return Err(DriveError::Handshake(HandshakeError::NotPlain));
+                            return Err(ConnectionError::Handshake(HandshakeError::NotPlain));
                         }
                         input.filled(count);
+                        self.read = self.read.saturating_add(count);
                         if let Err(error) = self.on_input(&mut input, &mut session, began.elapsed(), &mut outbox).await {
                             // The peer deserves the error that was written for it, but no patience.
                             let _ = timeout(LAST_WORDS_WITHIN, send_all(&mut stream, &mut outbox)).await;
                             return Err(error);
+                        }
+                        if count >= MUCH {
+                            yield_now().await;
                         }
                     }
                 },
@@ -245,9 +263,12 @@ impl Driver {
         session: &mut Session,
         now: Duration,
         outbox: &mut Outbox,
-    ) -> Result<(), DriveError> {
+    ) -> Result<(), ConnectionError> {
         match command {
-            Command::Adopt(wanted) => session.adopt(*wanted, now, &mut outbox.session)?,
+            Command::Adopt(wanted) => {
+                self.peer.place = None;
+                session.adopt(*wanted, now, &mut outbox.session)?;
+            }
             Command::Update { generation, changes } => session.update(generation, changes),
             Command::Proceed => session.proceed(),
             Command::Respond(responder) => {
@@ -267,7 +288,7 @@ impl Driver {
         session: &mut Session,
         now: Duration,
         outbox: &mut Outbox,
-    ) -> Result<(), DriveError> {
+    ) -> Result<(), ConnectionError> {
         let together = if self.responder.foresees() { FORESEEN } else { 1 };
         let mut packets = Packets::default();
         for frame in input.frames() {
@@ -280,14 +301,41 @@ impl Driver {
             } else if let Some(event) = session.on_message(frame, now, &mut outbox.session)? {
                 self.on_event(event, session, now, outbox).await?;
             }
-            if !outbox.takes_replies() {
-                return Err(DriveError::NotReading(outbox.session.len()));
+            let is_ours = session.takes_packets();
+            if !(if is_ours { outbox.takes_replies() } else { outbox.takes_replies_to_stranger() }) {
+                return Err(ConnectionError::NotReading(outbox.session.len()));
             }
         }
         self.answer(&mut packets, now, outbox);
+        self.check_introduction(input, session)?;
         session.heard(now);
         self.report_records();
         Ok(())
+    }
+
+    /// A stranger's messages are short and few. Who has said which bridge it is may need more room to say its ports.
+    fn check_introduction(&self, input: &mut FrameBuffer, session: &Session) -> Result<(), SessionError> {
+        if session.takes_packets() {
+            input.grow();
+        } else if let Some(found) = input.awaited().filter(|length| *length > FrameBuffer::SMALL) {
+            if !session.is_introduced() {
+                return Err(SessionError::TooLong { found, limit: FrameBuffer::SMALL });
+            }
+            input.grow();
+        }
+        if !session.takes_packets() && self.read > MAX_INTRODUCTION {
+            return Err(SessionError::TooMuch(self.read));
+        }
+        Ok(())
+    }
+
+    /// Whoever sends but does not read would be kept for ever.
+    fn check_progress(&mut self, now: Duration, outbox: &Outbox) -> Result<(), ConnectionError> {
+        if outbox.is_empty() {
+            self.moving = now;
+        }
+        let stuck = now.saturating_sub(self.moving);
+        if stuck >= STUCK_AFTER { Err(ConnectionError::Stuck(stuck)) } else { Ok(()) }
     }
 
     /// Answers packets in their order, as far as there is room for answers.
@@ -311,12 +359,12 @@ impl Driver {
         session: &mut Session,
         now: Duration,
         outbox: &mut Outbox,
-    ) -> Result<(), DriveError> {
+    ) -> Result<(), ConnectionError> {
         match event {
             Event::Identified(identity) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 self.commands = Some((identity.datapath_id, receiver));
-                self.report(News::Identified { identity, peer: self.peer.clone(), commands: sender }).await
+                self.report(News::Identified { identity, peer: self.peer.address.clone(), commands: sender }).await
             }
             Event::PortGone(port) => {
                 let Some(bridge) = self.responder.learning_bridge() else { return Ok(()) };
@@ -378,9 +426,9 @@ impl Driver {
         }
     }
 
-    async fn report(&self, news: News) -> Result<(), DriveError> {
+    async fn report(&self, news: News) -> Result<(), ConnectionError> {
         let report = Report { connection: self.connection, news };
-        self.reports.send(report).await.map_err(|_| DriveError::Stopping)
+        self.reports.send(report).await.map_err(|_| ConnectionError::Stopping)
     }
 }
 
@@ -411,6 +459,13 @@ impl<'a> Packets<'a> {
 async fn next_command(commands: &mut Option<(DatapathId, mpsc::UnboundedReceiver<Command>)>) -> Option<Command> {
     match commands {
         Some((_, commands)) => commands.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn wanted_back(place: &mut Option<Place>) {
+    match place {
+        Some(place) => place.wanted_back().await,
         None => std::future::pending().await,
     }
 }
@@ -470,3 +525,7 @@ async fn send_all<S: AsyncWrite + Unpin>(stream: &mut S, outbox: &mut Outbox) ->
         outbox.sent(sent);
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod connection;
+pub mod ending;
 mod learnt;
 pub mod listener;
 mod outbox;
@@ -19,6 +20,8 @@ mod simulator;
 mod testing;
 
 pub use connection::{Command, ConnectionId, News, Report, drive};
-pub use listener::{MAX_CONNECTIONS, serve};
+pub use ending::ConnectionError;
+pub use listener::{Admission, MAX_CONNECTIONS, serve};
+pub use places::Places;
 pub use reconciler::{Ownership, Progress, Rejected, Wanted};
 pub use session::Identity;

@@ -5,6 +5,7 @@
 //! oldest first.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,29 +51,23 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(limit)), limit, grace, taken: Mutex::default() }
     }
 
-    /// Takes a place; if there is none, that of the oldest holder as soon as its grace is over.
+    /// Takes a place; if there is none, that of the oldest holder as soon as its grace is over. One holder is asked for
+    /// one place.
     pub async fn take(&self) -> Place {
-        loop {
-            if let Ok(permit) = self.free.clone().try_acquire_owned() {
-                return self.hand_out(permit);
-            }
-            let Some(due) = self.oldest().map(|since| since + self.grace) else {
-                // Whoever has been asked to go is about to.
-                if let Ok(permit) = self.free.clone().acquire_owned().await {
-                    return self.hand_out(permit);
-                }
-                continue;
-            };
+        let mut free = pin!(self.free.clone().acquire_owned());
+        let permit = loop {
+            // Without one to ask, whoever has been asked is about to go.
+            let due = self.oldest().map(|since| since + self.grace);
             tokio::select! {
                 biased;
-                permit = self.free.clone().acquire_owned() => {
-                    if let Ok(permit) = permit {
-                        return self.hand_out(permit);
-                    }
-                }
-                () = sleep_until(due) => self.ask_oldest(),
+                permit = &mut free => break permit,
+                () = until(due) => {}
             }
-        }
+            if self.ask_oldest() {
+                break free.await;
+            }
+        };
+        self.hand_out(permit.expect("nobody closes the semaphore"))
     }
 
     fn hand_out(&self, permit: OwnedSemaphorePermit) -> Place {
@@ -94,15 +89,20 @@ impl Places {
         taken.front().map(|oldest| oldest.since)
     }
 
-    fn ask_oldest(&self) {
-        if let Some(oldest) = self.taken().pop_front() {
-            // One that has just left needs not be asked.
-            let _ = oldest.give_up.send(());
-        }
+    /// False: there is nobody, or who has been asked has just left.
+    fn ask_oldest(&self) -> bool {
+        self.taken().pop_front().is_some_and(|oldest| oldest.give_up.send(()).is_ok())
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, VecDeque<Taken>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

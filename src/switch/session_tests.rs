@@ -210,19 +210,6 @@ fn nothing_is_sent_to_a_bridge_that_nobody_adopted() {
     assert_eq!(pair.log(), [""; 0]);
 }
 
-#[test]
-fn ports_are_known_by_name_and_number() {
-    let mut pair = adopted();
-    let mut writer = Writer::new();
-    for (reason, number) in [(PortReason::ADD, 3), (PortReason::ADD, 4), (PortReason::DELETE, 3)] {
-        writer.clear();
-        PortStatus { reason, port: named_port(PortNo(number), b"tap") }.encode(&mut writer, Xid(0)).unwrap();
-        pair.session.on_message(writer.as_slice(), SECOND, &mut Writer::new()).unwrap();
-    }
-    let names: Vec<_> = pair.session.ports().iter().map(|(port, name)| (port.0, name.as_str())).collect();
-    assert_eq!(names, [(1, "tap1"), (4, "tap"), (PortNo::LOCAL.0, "br0")]);
-}
-
 /// A session that has asked for the ports, and with which xid.
 fn describing() -> (Session, Xid) {
     let (mut session, mut out) = greeted();
