@@ -335,20 +335,30 @@ fn snapshot() -> String {
     format!("{first}{}", json!({ "id": null, "method": "update", "params": ["heddle", changes] }))
 }
 
-/// As much of a certificate as has names (RFC 5280 §4.1): the common name and one `subjectAltName`.
+/// A certificate (RFC 5280 §4.1) of Ed25519 that nobody has signed, with a common name and two alternative ones.
 fn certificate() -> Vec<u8> {
     let der = |tag: u8, parts: &[&[u8]]| {
         let content = parts.concat();
-        [&[tag, u8::try_from(content.len()).expect("all of it is short")], content.as_slice()].concat()
+        let length = match u8::try_from(content.len()).expect("no part of it is longer") {
+            short @ 0..=0x7f => vec![short],
+            long => vec![0x81, long],
+        };
+        [&[tag], length.as_slice(), &content].concat()
     };
     let sequence = |parts: &[&[u8]]| der(0x30, parts);
-    let (version, serial, empty) = (der(0xa0, &[&[2, 1, 2]]), der(2, &[&[1]]), sequence(&[]));
-    let attribute = sequence(&[&der(6, &[&[0x55, 4, 3]]), &der(0x0c, &[b"compute1 id:6f2c"])]);
+    let oid = |bytes: &[u8]| der(6, &[bytes]);
+    let (version, serial, algorithm) =
+        (der(0xa0, &[&[2, 1, 2]]), der(2, &[&[1]]), sequence(&[&oid(&[0x2b, 0x65, 0x70])]));
+    let moment = der(0x17, &[b"260101000000Z"]);
+    let key = sequence(&[&algorithm, &der(3, &[&[0]])]);
+    let attribute = sequence(&[&oid(&[0x55, 4, 3]), &der(0x0c, &[b"compute1 id:6f2c"])]);
     let subject = sequence(&[&der(0x31, &[&attribute])]);
     let names = sequence(&[&der(0x82, &[b"compute1"]), &der(0x87, &[&[192, 0, 2, 1]])]);
-    let alternatives = sequence(&[&der(6, &[&[0x55, 0x1d, 0x11]]), &der(4, &[&names])]);
+    let alternatives = sequence(&[&oid(&[0x55, 0x1d, 0x11]), &der(4, &[&names])]);
     let extensions = der(0xa3, &[&sequence(&[&alternatives])]);
-    sequence(&[&sequence(&[&version, &serial, &empty, &empty, &empty, &subject, &empty, &extensions])])
+    let (issuer, validity) = (sequence(&[]), sequence(&[&moment, &moment]));
+    let fields: [&[u8]; 8] = [&version, &serial, &algorithm, &issuer, &validity, &subject, &key, &extensions];
+    sequence(&[&sequence(&fields), &algorithm, &der(3, &[&[0]])])
 }
 
 const REQUESTS: [&str; 3] = [

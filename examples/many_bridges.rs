@@ -34,7 +34,7 @@ use heddle::pipeline::cookie::{Kind, cookie};
 use heddle::switch::{self, Admission, ConnectionId, MAX_CONNECTIONS, News, Ownership, Wanted};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
 /// How long anything may take.
@@ -122,8 +122,15 @@ fn flow(bridge: usize, number: usize) -> Arc<Flow> {
     Arc::new(flow.expect("it can be written"))
 }
 
+/// With room for as many waiting connections as the daemon has: who finds none loses a second.
+fn listen() -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(1024)
+}
+
 async fn serve_bridges(count: usize, flows: usize) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be listened on");
+    let listener = listen().expect("loopback can be listened on");
     let address = listener.local_addr().expect("it listens");
     let (reports, mut received) = mpsc::channel(1024);
     let admission = Arc::new(Admission::new(MAX_CONNECTIONS));

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use heddle::pipeline::cookie::Kind;
-use lab::frame::{EVERYONE, arp, icmpv6, link_local};
-use lab::{Lab, Vm, Vxlan, eventually, netns};
+use lab::frame::{EVERYONE, arp, icmpv6, icmpv6_to, link_local, solicitation, solicitation_with};
+use lab::{Frame, Lab, Vm, Vxlan, eventually, netns};
 
 /// How long a connection that nothing stops may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -261,12 +261,22 @@ fn a_port_speaks_for_itself_only_and_is_no_server_of_addresses() {
     near.send(&icmpv6(128, stranger, &near.ip6(), &[0; 4]));
     near.send(&lab::frame::advertisement(&mac, &near.ip6(), (&mac, "2001:db8::99")));
     near.send(&lab::frame::advertisement(&mac, "2001:db8::99", (&mac, &near.ip6())));
+    near.send(&solicitation(&mac, "::", "2001:db8::99"));
+    near.send(&solicitation(stranger, "::", &near.ip6()));
+    near.send(&solicitation_with(&[1, 1, 0xfa, 0x16, 0x3e, 0, 0x99, 0x99], (&mac, "::"), &near.ip6()));
+    near.send(&icmpv6_to("ff02::16", 143, (stranger, "::"), &[0; 4]));
+    near.send(&icmpv6_to("ff02::16", 143, (&mac, "2001:db8::99"), &[0; 4]));
     let offer = udp(&near, 67);
     offer.set_broadcast(true).unwrap();
     offer.send_to(b"take this address", "172.18.0.255:68").unwrap();
     // What is its own comes last, so that all before it would have come by.
     near.send(&lab::frame::advertisement(&mac, &near.ip6(), (&mac, &near.ip6())));
     near.send(&icmpv6(128, &mac, "fe80::77", &[0; 4]));
+    near.send(&solicitation(&mac, "::", &near.ip6()));
+    near.send(&solicitation(&mac, "::", "fe80::77"));
+    near.send(&icmpv6_to("ff02::16", 143, (&mac, "::"), &[0; 4]));
+    near.send(&icmpv6_to("ff02::2", 132, (&mac, "fe80::77"), &[0; 20]));
+    near.send(&icmpv6_to("ff02::2", 133, (&mac, "::"), &[0; 4]));
     near.send(&request(&mac, &mac, &ip));
     for capture in [heard, far] {
         eventually("its own ARP request comes by", SOON, || {
@@ -280,6 +290,53 @@ fn a_port_speaks_for_itself_only_and_is_no_server_of_addresses() {
         let advertised = format!("icmp6 and ip6[40] == 136 and ether src {mac} and dst host ff02::1");
         assert_eq!(capture.text(&advertised).lines().count(), 1, "{}", capture.text(&advertised));
         assert!(!capture.text(&format!("ip6 src host fe80::77 and ether src {mac}")).is_empty());
+        let asks = |frame: &Frame, target: &str| frame.is_nd_of(135, target) && frame.is_from(&mac);
+        let probes = |target: &str| capture.count(|frame| asks(frame, target));
+        assert_eq!(probes("2001:db8::99"), 0);
+        assert_eq!((probes(&near.ip6()), probes("fe80::77")), (1, 1), "of an address of its own, once");
+        assert_eq!(capture.text(&format!("ip6 and ether src {stranger}")), "");
+        for (icmp_type, source) in [(143, "::"), (132, "fe80::77"), (133, "::")] {
+            let said = format!("ip6 src host {source} and ether src {mac} and icmp6 and ip6[40] == {icmp_type}");
+            assert!(!capture.text(&said).is_empty(), "{said}");
+        }
     }
     lab.host("a").assert_hit("br-int", &[Kind::PortForged, Kind::PortServerOut]);
+}
+
+/// The kernel's word for its own address, once it is no longer tentative.
+fn own_address(vm: &Vm<'_>, ip: &str) -> String {
+    let show = || vm.exec(&["ip", "-6", "addr", "show", "dev", "eth0", "to", ip]).stdout;
+    eventually("duplicate address detection ends", SOON, || {
+        let address = show();
+        address.contains("dadfailed") || address.contains("inet6") && !address.contains("tentative")
+    });
+    show()
+}
+
+#[test]
+fn a_machine_finds_out_that_its_address_is_taken() {
+    let (taken, free) = ("2001:db8::11", "2001:db8::77");
+    let lab = Lab::new("duplicate")
+        .network("blue", Vxlan(1001), &["172.18.0.0/24", "2001:db8::/64"])
+        .host("a")
+        .security(WEB)
+        .vm_with("a", "owner", "blue", |vm| vm.ips(&["172.18.0.11", taken]).groups(&["client"]).dad())
+        .vm_with("a", "second", "blue", |vm| vm.groups(&["client"]).dad().allow(taken, None).allow(free, None))
+        .vm_with("a", "third", "blue", |vm| vm.groups(&["web"]).dad().allow(taken, None).unplugged())
+        .start();
+    let owner = lab.vm("owner");
+    assert!(!own_address(&owner, taken).contains("dadfailed"));
+    lab.plug("third");
+    for name in ["second", "third"] {
+        let vm = lab.vm(name);
+        let add = |ip: &str| assert!(vm.exec(&["ip", "addr", "add", &format!("{ip}/64"), "dev", "eth0"]).ok());
+        add(taken);
+        assert!(own_address(&vm, taken).contains("dadfailed"), "{name}: the owner has it");
+        for own in [vm.ip6(), link_local(&vm.mac())] {
+            assert!(!own_address(&vm, &own).contains("dadfailed"), "{name}: {own} is its own");
+        }
+    }
+    let second = lab.vm("second");
+    assert!(second.exec(&["ip", "addr", "add", &format!("{free}/64"), "dev", "eth0"]).ok());
+    assert!(!own_address(&second, free).contains("dadfailed"), "nobody has {free}");
 }

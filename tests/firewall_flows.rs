@@ -57,6 +57,9 @@ fn fields(packet: &firewall_packet::Packet) -> Packet {
             let fields = fields.with(&oxm::ICMPV6_TYPE, (*icmp_type).into()).with(&oxm::ICMPV6_CODE, (*code).into());
             match about {
                 About::Address(target) => fields.with(&oxm::ND_TARGET, (*target).into()),
+                About::AddressFor(target, own) => {
+                    fields.with(&oxm::ND_TARGET, (*target).into()).with(&oxm::ND_SLL, mac(*own))
+                }
                 _ => fields,
             }
         }
@@ -219,6 +222,11 @@ fn load() -> impl Strategy<Value = Load> {
     ]
 }
 
+/// Numbers of addresses of nobody, and of groups.
+const UNSPECIFIED: u8 = 10;
+const SOLICITED: u8 = 11;
+const REPORTS: u8 = 12;
+
 /// Whose addresses a packet has: of a port, or some that no port has.
 fn address(id: u8, ipv6: bool) -> IpAddr {
     let text = match (id, ipv6) {
@@ -228,6 +236,9 @@ fn address(id: u8, ipv6: bool) -> IpAddr {
         (7, true) => "2001:db8::105".into(),
         (8, false) => "0.0.0.0".into(),
         (8, true) => "fe80::1234".into(),
+        (UNSPECIFIED, true) => "::".into(),
+        (SOLICITED, true) => "ff02::1:ff00:1".into(),
+        (REPORTS, true) => "ff02::16".into(),
         (_, false) => "192.0.2.9".into(),
         (_, true) => "fe80::f816:3eff:fe00:99".into(),
     };
@@ -252,7 +263,8 @@ struct Sent {
 impl Sent {
     fn packet(&self) -> firewall_packet::Packet {
         let (eth_src, eth_dst) = (mac(self.macs.0), mac(self.macs.1));
-        let ipv6 = self.ipv6 || matches!(self.load, Load::Icmp { about: About::Address(_), .. });
+        let discovery = |about: &About| matches!(about, About::Address(_) | About::AddressFor(..));
+        let ipv6 = self.ipv6 || matches!(&self.load, Load::Icmp { about, .. } if discovery(about));
         let (src, dst) = (address(self.ips.0, ipv6), address(self.ips.1, ipv6));
         firewall_packet::Packet { eth_src, eth_dst, body: Body::Ip(Ip::new(src, dst, self.load.clone())) }
     }
@@ -263,12 +275,44 @@ fn sent() -> impl Strategy<Value = Sent> {
         prop::sample::select(vec![Seen::New, Seen::New, Seen::Forward, Seen::Reply, Seen::Related, Seen::Invalid]);
     let source = prop_oneof![6 => Just(None), 1 => (0..10_u8).prop_map(Some)];
     let sources = (source.clone(), source);
-    (0..PORTS, sources, 0..8_u8, 0..9_u8, any::<bool>(), load(), seen).prop_map(
+    let addressed = (0..PORTS, sources, 0..8_u8, 0..9_u8, any::<bool>(), load(), seen).prop_map(
         |(from, (eth_src, src), to, dst, ipv6, load, seen)| {
             let ips = (src.unwrap_or(from), if dst == 8 { to } else { dst });
             Sent { from, macs: (eth_src.unwrap_or(from), to), ips, ipv6, load, seen }
         },
-    )
+    );
+    prop_oneof![9 => addressed, 1 => unaddressed()]
+}
+
+/// What machines send before they have an address, mostly, to multicast groups.
+fn unaddressed() -> impl Strategy<Value = Sent> {
+    let icmp = |icmp_type, about| Load::Icmp { icmp_type, code: 0, about };
+    let target = |id| match address(id, true) {
+        IpAddr::V6(target) => target,
+        IpAddr::V4(_) => unreachable!("it is of IPv6"),
+    };
+    let load = move |from| {
+        let of = prop_oneof![3 => Just(from), 1 => 0..10_u8];
+        prop_oneof![
+            4 => of.prop_map(move |id| icmp(135, About::Address(target(id)))),
+            1 => Just(icmp(135, About::AddressFor(target(from), mac(from)))),
+            3 => prop::sample::select(vec![131, 132, 133, 143]).prop_map(move |it| icmp(it, About::Nothing)),
+        ]
+    };
+    let source = |from| prop_oneof![4 => Just(UNSPECIFIED), 1 => Just(from), 1 => 8..10_u8];
+    let sent = move |from| {
+        let groups = prop_oneof![4 => Just(SOLICITED), 2 => Just(REPORTS), 1 => 0..PORTS];
+        let macs = (prop_oneof![6 => Just(from), 1 => 0..8_u8], 0..8_u8);
+        (Just(from), macs, source(from), groups, load(from))
+    };
+    (0..PORTS).prop_flat_map(sent).prop_map(|(from, macs, src, dst, load)| Sent {
+        from,
+        macs,
+        ips: (src, dst),
+        ipv6: true,
+        load,
+        seen: Seen::Invalid,
+    })
 }
 
 proptest! {
@@ -328,14 +372,14 @@ proptest! {
     }
 }
 
-/// The same packet as `heddle why` looks at it; it does not look into neighbour advertisements.
+/// The same packet as `heddle why` looks at it; it does not look for which address neighbour discovery is.
 fn traffic(packet: &firewall_packet::Packet) -> Option<Traffic> {
     let ip = ip(packet);
     let ports = |protocol, source, destination| Payload::Ports { protocol, source, destination };
     let payload = match &ip.load {
         Load::Tcp(segment) => ports(6, segment.src, segment.dst),
         Load::Udp { src, dst } => ports(17, *src, *dst),
-        Load::Icmp { about: About::Address(_), .. } => return None,
+        Load::Icmp { about: About::Address(_) | About::AddressFor(..), .. } => return None,
         Load::Icmp { icmp_type, code, .. } => Payload::Icmp { icmp_type: *icmp_type, icmp_code: *code },
         Load::Other(protocol) => Payload::Protocol(*protocol),
     };
@@ -408,10 +452,10 @@ proptest! {
         for sent in packets {
             let probe = Sent { macs: (sent.macs.0, sent.macs.1 % PORTS), ..sent.clone() }.packet();
             let (Some(from), Some(to)) = (port(sent.from), port(sent.macs.1 % PORTS)) else { continue };
-            // Router solicitations are for all routers: NORMAL takes them to the neighbours.
+            // What is for all routers NORMAL takes to the neighbours.
             let it = ip(&probe);
-            let solicitation = it.src.is_ipv6() && matches!(it.load, Load::Icmp { icmp_type: 133, .. });
-            if from.network != to.network || from.name == to.name || solicitation {
+            let for_all = matches!(it.load, Load::Icmp { icmp_type: 131..=133 | 143, .. }) && it.src.is_ipv6();
+            if from.network != to.network || from.name == to.name || for_all {
                 continue;
             }
             let Some(packet) = traffic(&probe) else { continue };

@@ -10,6 +10,9 @@
 //! but for none; what it sends to a connection is bounded by what the topology holds. When it ends, every
 //! other task is aborted; flows and database stay as they are.
 
+mod database;
+mod files;
+
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::{Path, PathBuf};
@@ -26,7 +29,6 @@ use tracing::{debug, info, warn};
 
 use super::certificates::Certificates;
 use super::counters::Counters;
-use super::heap;
 use super::host::{Effects, Host};
 use super::http;
 use super::listeners::{Listeners, is_taken};
@@ -46,12 +48,8 @@ use crate::topology::{Refused, Topology};
 
 /// Reports that may wait for the agent before connections wait.
 const REPORTS: usize = 1024;
-/// Wait after a failed transaction.
-const TRANSACTION_RETRY: Duration = Duration::from_secs(1);
 /// How long a stop waits for the transaction on its way.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
-/// How often a Heddle that takes over tries the addresses that the other one had.
-const LISTEN_RETRY: Duration = Duration::from_millis(100);
 /// How often the files are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -330,89 +328,6 @@ impl Agent {
         Ok(end)
     }
 
-    /// Reads the host's own file. `None`: it says what is in force already, or it is refused.
-    fn reconfigure(&mut self) -> Option<Box<Config>> {
-        self.config_file.remember();
-        let checked = || -> Result<_, StartError> {
-            let config = Config::load(self.explicit_config.as_deref())?;
-            let same = config == *self.host.config();
-            if !same {
-                first_topology(&config)?;
-                config.tls.as_ref().map(Certificates::load).transpose()?;
-            }
-            Ok((!same).then(|| Box::new(config)))
-        };
-        match checked() {
-            Ok(changed) => {
-                self.config_problem = None;
-                changed
-            }
-            Err(error) => {
-                self.config_problem = Some(refuse("configuration", &error));
-                None
-            }
-        }
-    }
-
-    async fn on_database_event(&mut self, event: ovsdb::Event) -> Result<Option<End>, StartError> {
-        match event {
-            ovsdb::Event::StandingBy => {
-                if self.host.database().is_some() {
-                    return Ok(Some(End::Relieved));
-                }
-                warn!("another heddle serves the database: standing by, to take over when it ends");
-                notify_service_manager("STATUS=standing by: another heddle serves the database");
-                self.database_state = DatabaseState::StandingBy;
-                self.stood_by = true;
-                if self.host.config().learning.is_empty() {
-                    self.listeners.close().await;
-                }
-            }
-            ovsdb::Event::Snapshot(database) => {
-                info!(remote = %self.host.config().ovsdb.remote, "connected to the database");
-                notify_service_manager("STATUS=connected to the database");
-                let before = mem::replace(&mut self.database_state, DatabaseState::Connected);
-                if before == DatabaseState::StandingBy {
-                    info!("the other heddle has ended: taking over");
-                }
-                if self.stood_by {
-                    self.take_over_addresses().await;
-                } else {
-                    // Nothing is written to a database whose bridges could not connect.
-                    self.listeners.open().await?;
-                }
-                let effects = self.host.on_snapshot(*database);
-                self.perform(effects);
-            }
-            ovsdb::Event::Changed(changes) => {
-                let effects = self.host.on_changes(changes);
-                self.perform(effects);
-            }
-            ovsdb::Event::Disconnected { reason } => {
-                warn!("database: {reason}; trying again");
-                notify_service_manager(&format!("STATUS=database: {reason}; trying again"));
-                self.database_state = DatabaseState::Disconnected;
-                self.host.on_database_lost();
-            }
-        }
-        if !self.ready && self.database_state != DatabaseState::Disconnected {
-            self.ready = true;
-            notify_service_manager("READY=1");
-        }
-        Ok(None)
-    }
-
-    /// Listens where the other Heddle did. It may have been killed, hang, or be slow to go.
-    async fn take_over_addresses(&mut self) {
-        let tried_before = self.listen_at.take().is_some();
-        if let Err(error) = self.listeners.open().await {
-            if !tried_before {
-                warn!("{error}; trying again");
-            }
-            self.listen_at = Some(Instant::now() + LISTEN_RETRY);
-        }
-    }
-
     fn on_report(&mut self, report: Report) {
         let Report { connection, news } = report;
         match news {
@@ -547,66 +462,6 @@ impl Agent {
         };
         Status::of(&self.host, standing)
     }
-
-    fn reload(&mut self, why: &str) {
-        self.topology_file.remember();
-        let read = read_topology(self.host.config());
-        self.counters.topology.count(&read);
-        match read {
-            Ok(topology) => {
-                info!(why, networks = topology.networks().len(), ports = topology.ports().len(), "topology read");
-                self.topology_problem = None;
-                let effects = self.host.on_topology(Arc::new(topology));
-                self.perform(effects);
-                let remote = &self.host.config().ovsdb.remote;
-                let credentials = self.certificates.as_ref().map(Certificates::credentials);
-                self.database.get_or_insert_with(|| ovsdb::Client::spawn(remote.clone(), credentials));
-                heap::trim();
-            }
-            Err(refused) => self.topology_problem = Some(refuse("topology", &refused)),
-        }
-    }
-
-    /// Sends what has to be written to the database, unless something is on its way already.
-    fn write_database(&mut self) {
-        let idle =
-            self.transaction.is_none() && self.retry_at.is_none() && self.database_state == DatabaseState::Connected;
-        let Some((client, _)) = &self.database else { return };
-        if !idle || !self.host.has_operations() {
-            return;
-        }
-        let problems_before = self.host.problems().to_vec();
-        let operations = self.host.take_operations();
-        for problem in self.host.problems().iter().filter(|problem| !problems_before.contains(problem)) {
-            warn!("database: {problem}");
-        }
-        if operations.is_empty() {
-            return;
-        }
-        debug!(operations = operations.len(), "writing to the database");
-        self.transaction = Some(Box::pin(client.transact(operations)));
-    }
-
-    fn on_transaction(&mut self, result: TransactionResult) {
-        self.transaction = None;
-        self.counters.transactions.count(&result);
-        let Err(error) = result else {
-            if self.transaction_problem.take().is_some() {
-                info!("the database takes changes again");
-            }
-            return;
-        };
-        let problem = Some(format!("a change of the database failed: {error}"));
-        // It fails once a second, perhaps for want of room on the disk that has the log too.
-        if self.transaction_problem == problem {
-            debug!("a change of the database failed again: {error}");
-        } else {
-            warn!("a change of the database failed, trying again: {error}");
-            self.transaction_problem = problem;
-        }
-        self.host.on_transaction_failed();
-        self.retry_at = Some(Instant::now() + TRANSACTION_RETRY);
-    }
 }
 
 /// What comes from peers and clients.
@@ -642,13 +497,4 @@ async fn due(at: Option<Instant>) {
         Some(at) => sleep_until(at).await,
         None => pending().await,
     }
-}
-
-/// Says in the log that a file is refused, a line for each reason, and returns them.
-fn refuse(what: &str, refused: &impl std::error::Error) -> String {
-    let text = refused.to_string();
-    for line in text.lines() {
-        warn!("{what} refused, the last good one stays in force: {line}");
-    }
-    text
 }

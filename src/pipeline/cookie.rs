@@ -103,7 +103,7 @@ kinds! {
     PortUnfiltered = 0x44, Port, "what {} sends passes: its port security is off";
     PortReached = 0x45, Port, "what is sent to {} goes through its firewall";
     PortArpOut = 0x46, Port, "ARP and RARP that {} sends with an address that it owns";
-    PortNeighbourOut = 0x47, Port, "neighbour discovery that {} sends with an address that it owns";
+    PortNeighbourOut = 0x47, Port, "neighbour discovery and multicast reports that {} sends with an address that it owns, or as long as it has none";
     PortAdvertised = 0x48, Port, "half of an answer of {} to neighbour discovery: its target, or its sender, is an address that it owns";
     PortDhcpOut = 0x49, Port, "DHCP requests of {}";
     PortServerOut = 0x4a, Port, "refuses answers of a DHCP server, advertisements of a router and of others' addresses from {}";

@@ -1,4 +1,4 @@
-//! The names in a certificate (RFC 5280 §4.1, §4.2.1.6), read from its DER (X.690) once its chain is verified.
+//! The names in a certificate (RFC 5280 §4.1, §4.2.1.6), read once its chain is verified.
 //!
 //! webpki knows DNS names only. `ovs-pki` writes `NAME id:UUID`, which is none, and certificates made by hand often
 //! have a common name alone.
@@ -6,20 +6,15 @@
 use std::fmt;
 use std::net::IpAddr;
 
-const SEQUENCE: u8 = 0x30;
-const OCTET_STRING: u8 = 0x04;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-/// `[0] EXPLICIT Version`
-const VERSION: u8 = 0xa0;
-/// `[3] EXPLICIT Extensions`
-const EXTENSIONS: u8 = 0xa3;
-/// `[2] dNSName` and `[7] iPAddress` of a GeneralName.
-const DNS_NAME: u8 = 0x82;
-const IP_ADDRESS: u8 = 0x87;
-/// 2.5.29.17
-const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
-/// 2.5.4.3
-const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+use x509_cert::Certificate;
+use x509_cert::der::asn1::{Any, ObjectIdentifier};
+use x509_cert::der::{Decode, Tag, Tagged};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::name::Name;
+
+/// X.520 `commonName`.
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// What `ovs-pki` puts between a name and what makes it unique.
 const UNIQUE: &str = " id:";
 
@@ -50,68 +45,32 @@ impl fmt::Display for Names {
 }
 
 fn names(certificate: &[u8]) -> Option<Vec<String>> {
-    let mut tbs = Der(Der(Der(certificate).expect_tag(SEQUENCE)?).expect_tag(SEQUENCE)?);
-    if tbs.next_is(VERSION) {
-        tbs.expect_tag(VERSION)?;
-    }
-    // serialNumber, signature, issuer, validity
-    for _ in 0..4 {
-        tbs.element()?;
-    }
-    let subject = Der(tbs.expect_tag(SEQUENCE)?);
-    while let Some((tag, content)) = tbs.element() {
-        if tag == EXTENSIONS {
-            let alternatives = alternatives(Der(Der(content).expect_tag(SEQUENCE)?));
-            if alternatives.is_some() {
-                return alternatives;
-            }
-        }
-    }
-    Some(common_names(subject))
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let certificate = certificate.tbs_certificate();
+    Some(match certificate.get_extension::<SubjectAltName>().ok()? {
+        Some((_, alternatives)) => alternatives.0.iter().filter_map(alternative).collect(),
+        None => common_names(certificate.subject()),
+    })
 }
 
-fn alternatives(mut extensions: Der<'_>) -> Option<Vec<String>> {
-    while let Some((_, extension)) = extensions.element() {
-        let mut extension = Der(extension);
-        if extension.expect_tag(OBJECT_IDENTIFIER)? != SUBJECT_ALT_NAME {
-            continue;
-        }
-        let mut value = extension.element()?;
-        if value.0 != OCTET_STRING {
-            // critical BOOLEAN
-            value = extension.element()?;
-        }
-        let mut names = Der(Der(value.1).expect_tag(SEQUENCE)?);
-        let mut found = Vec::new();
-        while let Some((tag, content)) = names.element() {
-            match tag {
-                DNS_NAME => found.extend(text(content)),
-                IP_ADDRESS => found.extend(address(content).map(|address| address.to_string())),
-                _ => {}
-            }
-        }
-        return Some(found);
+fn alternative(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(bytes) => address(bytes.as_bytes()).map(|address| address.to_string()),
+        _ => None,
     }
-    None
 }
 
-/// Of a Name: a sequence of sets of attributes.
-fn common_names(mut subject: Der<'_>) -> Vec<String> {
-    let mut found = Vec::new();
-    while let Some((_, set)) = subject.element() {
-        let mut set = Der(set);
-        while let Some((_, attribute)) = set.element() {
-            let mut attribute = Der(attribute);
-            if attribute.expect_tag(OBJECT_IDENTIFIER) == Some(COMMON_NAME) {
-                found.extend(attribute.element().and_then(|(_, value)| text(value)));
-            }
-        }
-    }
-    found
+fn common_names(subject: &Name) -> Vec<String> {
+    subject.iter().filter(|attribute| attribute.oid == COMMON_NAME).filter_map(|name| text(&name.value)).collect()
 }
 
-fn text(bytes: &[u8]) -> Option<String> {
-    std::str::from_utf8(bytes).ok().map(str::to_owned)
+/// Of the kinds of strings that hold ASCII or UTF-8.
+fn text(value: &Any) -> Option<String> {
+    match value.tag() {
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String => String::from_utf8(value.value().to_vec()).ok(),
+        _ => None,
+    }
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {
@@ -119,67 +78,57 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// Elements one after the other, each a tag, a length and that many bytes.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    fn next_is(&self, tag: u8) -> bool {
-        self.0.first() == Some(&tag)
-    }
-
-    /// The next element; `None` at the end, and of what is cut off.
-    fn element(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&[tag, first], rest) = self.0.split_first_chunk()?;
-        let (length, rest) = match first {
-            0..=0x7f => (usize::from(first), rest),
-            // The long form: so many bytes of length.
-            0x81..=0x84 => {
-                let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-                (length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte)), rest)
-            }
-            _ => return None,
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((tag, content))
-    }
-
-    fn expect_tag(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.element().filter(|(found, _)| *found == tag).map(|(_, content)| content)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// X.690 tags.
+    const SEQUENCE: u8 = 0x30;
+    const SET: u8 = 0x31;
+    const BOOLEAN: u8 = 0x01;
+    const INTEGER: u8 = 0x02;
+    const BIT_STRING: u8 = 0x03;
+    const OCTET_STRING: u8 = 0x04;
+    const OBJECT_IDENTIFIER: u8 = 0x06;
+    const UTF8_STRING: u8 = 0x0c;
+    const UTC_TIME: u8 = 0x17;
+    /// `[0] EXPLICIT Version`, `[3] EXPLICIT Extensions` of a TBSCertificate.
+    const VERSION: u8 = 0xa0;
+    const EXTENSIONS: u8 = 0xa3;
+    /// `[2] dNSName`, `[7] iPAddress` of a GeneralName.
+    const DNS_NAME: u8 = 0x82;
+    const IP_ADDRESS: u8 = 0x87;
 
     fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
         let content = content.concat();
         let length = match content.len() {
             short @ 0..=0x7f => vec![short as u8],
+            middle @ 0x80..=0xff => vec![0x81, middle as u8],
             long => vec![0x82, (long >> 8) as u8, long as u8],
         };
         [&[tag], length.as_slice(), &content].concat()
     }
 
+    /// Ed25519 and nothing signed: nobody looks at that here.
     fn certificate(common_name: &str, alternatives: Option<&[&[u8]]>) -> Vec<u8> {
-        let value = der(0x0c, &[common_name.as_bytes()]);
-        let attribute = der(SEQUENCE, &[&der(OBJECT_IDENTIFIER, &[COMMON_NAME]), &value]);
-        let subject = der(SEQUENCE, &[&der(0x31, &[&attribute])]);
+        let oid = |bytes: &[u8]| der(OBJECT_IDENTIFIER, &[bytes]);
+        let attribute = der(SEQUENCE, &[&oid(&[0x55, 0x04, 0x03]), &der(UTF8_STRING, &[common_name.as_bytes()])]);
+        let subject = der(SEQUENCE, &[&der(SET, &[&attribute])]);
         let extension = alternatives.map(|names| {
+            let key_usage = der(SEQUENCE, &[&oid(&[0x55, 0x1d, 0x0f]), &der(OCTET_STRING, &[])]);
             let value = der(OCTET_STRING, &[&der(SEQUENCE, names)]);
-            let critical = der(0x01, &[&[0xff]]);
-            let other = der(SEQUENCE, &[&der(OBJECT_IDENTIFIER, &[&[0x55, 0x1d, 0x0e]]), &der(OCTET_STRING, &[])]);
-            let this = der(SEQUENCE, &[&der(OBJECT_IDENTIFIER, &[SUBJECT_ALT_NAME]), &critical, &value]);
-            der(EXTENSIONS, &[&der(SEQUENCE, &[&other, &this])])
+            let this = der(SEQUENCE, &[&oid(&[0x55, 0x1d, 0x11]), &der(BOOLEAN, &[&[0xff]]), &value]);
+            der(EXTENSIONS, &[&der(SEQUENCE, &[&key_usage, &this])])
         });
-        let (version, serial) = (der(VERSION, &[&der(0x02, &[&[2]])]), der(0x02, &[&[1]]));
-        let empty = der(SEQUENCE, &[]);
-        let tbs = der(
-            SEQUENCE,
-            &[&version, &serial, &empty, &empty, &empty, &subject, &empty, extension.as_deref().unwrap_or_default()],
-        );
-        der(SEQUENCE, &[&tbs, &empty, &der(0x03, &[])])
+        let (version, serial) = (der(VERSION, &[&der(INTEGER, &[&[2]])]), der(INTEGER, &[&[1]]));
+        let algorithm = der(SEQUENCE, &[&oid(&[0x2b, 0x65, 0x70])]);
+        let moment = der(UTC_TIME, &[b"260101000000Z"]);
+        let validity = der(SEQUENCE, &[&moment, &moment]);
+        let key = der(SEQUENCE, &[&algorithm, &der(BIT_STRING, &[&[0]])]);
+        let issuer = der(SEQUENCE, &[]);
+        let extension = extension.unwrap_or_default();
+        let tbs = der(SEQUENCE, &[&version, &serial, &algorithm, &issuer, &validity, &subject, &key, &extension]);
+        der(SEQUENCE, &[&tbs, &algorithm, &der(BIT_STRING, &[&[0]])])
     }
 
     #[test]
@@ -202,7 +151,8 @@ mod tests {
         for name in ["compute1", "sw1 id", "6f2c", "", "mail@example.org"] {
             assert!(!names.is(name), "{name}");
         }
-        assert_eq!(Names::of(&certificate("a", Some(&[]))).to_string(), "no name");
+        let mail: &[&[u8]] = &[&der(0x81, &[b"mail@example.org"])];
+        assert_eq!(Names::of(&certificate("a", Some(mail))).to_string(), "no name");
         assert_eq!(Names::of(&certificate("a\"b", None)).to_string(), r#""a\"b""#);
     }
 

@@ -201,11 +201,14 @@ pub fn advertisement(frame_source: &str, source: &str, target: (&str, &str)) -> 
 /// A neighbour solicitation of a target to its solicited-node address: who sends it (MAC, IPv6). From `::`, without a
 /// word about its sender.
 pub fn solicitation(frame_source: &str, source: &str, target: &str) -> Vec<u8> {
+    let options = if source == "::" { Vec::new() } else { [hex("01 01"), hex(frame_source)].concat() };
+    solicitation_with(&options, (frame_source, source), target)
+}
+
+/// The same with these options.
+pub fn solicitation_with(options: &[u8], (frame_source, source): (&str, &str), target: &str) -> Vec<u8> {
     let target = address6(target);
-    let mut body = [&[0; 4][..], &target].concat();
-    if source != "::" {
-        body.extend([&hex("01 01")[..], &hex(frame_source)].concat());
-    }
+    let body = [&[0; 4][..], &target, options].concat();
     let [.., a, b, c] = target;
     let group = format!("ff02::1:ff{a:02x}:{b:02x}{c:02x}");
     icmpv6_to(&group, 135, (frame_source, source), &body)
@@ -217,7 +220,7 @@ pub fn icmpv6(kind: u8, frame_source: &str, source: &str, body: &[u8]) -> Vec<u8
 }
 
 /// The same to any multicast address.
-fn icmpv6_to(group: &str, kind: u8, (frame_source, source): (&str, &str), body: &[u8]) -> Vec<u8> {
+pub fn icmpv6_to(group: &str, kind: u8, (frame_source, source): (&str, &str), body: &[u8]) -> Vec<u8> {
     let group = address6(group);
     let addresses = [address6(source), group].concat();
     let mut icmp = [&[kind, 0, 0, 0], body].concat();

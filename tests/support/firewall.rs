@@ -53,12 +53,16 @@ pub enum Ruling {
     Cut,
 }
 
-/// ICMPv6 types (RFC 2710 §3.1, RFC 4861 §4).
+/// ICMPv6 types (RFC 2710 §3.1, RFC 3810 §5.2, RFC 4861 §4).
 const LISTENER_QUERY: u8 = 130;
+const LISTENER_REPORTS: [u8; 3] = [131, 132, 143];
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+
+/// The address of who has none yet.
+const UNSPECIFIED: IpAddr = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
 
 /// Is it UDP from the first of these ports to the second, by its family?
 fn is_udp(ip: &Ip, ports: [(u16, u16); 2]) -> bool {
@@ -100,6 +104,9 @@ pub fn leaves(port: &Port, packet: &Packet) -> Base {
     };
     let without_address =
         is_dhcp_request(ip) && packet.eth_src == port.mac_address && ip.src == IpAddr::from([0, 0, 0, 0]);
+    if reports_groups(port, packet.eth_src, ip) || asks_without_address(port, packet.eth_src, ip) {
+        return Base::Free;
+    }
     if !owns(port, packet.eth_src, ip.src) && !without_address {
         return Base::Refused("from an address that is not its own");
     }
@@ -118,6 +125,27 @@ pub fn leaves(port: &Port, packet: &Packet) -> Base {
         ip if is_dhcp_request(ip) => Base::Needed,
         _ => Base::Rules,
     }
+}
+
+/// Does it say which groups its machine listens to? From a link-local address of its own, or from none yet.
+fn reports_groups(port: &Port, mac: MacAddr, ip: &Ip) -> bool {
+    let from_link_local = is_link_local(ip.src) && owns(port, mac, ip.src);
+    let own = from_link_local || (ip.src == UNSPECIFIED && macs(port).any(|own| own == mac));
+    own && ip.dst.is_multicast() && icmpv6_type(ip).is_some_and(|icmp_type| LISTENER_REPORTS.contains(&icmp_type))
+}
+
+/// Does it look for a router, or whether an address that the port may have is taken already? Who has no address yet tells
+/// no link-layer address either.
+fn asks_without_address(port: &Port, mac: MacAddr, ip: &Ip) -> bool {
+    let Load::Icmp { icmp_type, about, .. } = &ip.load else { return false };
+    let asks = match (*icmp_type, about) {
+        (ROUTER_SOLICITATION, _) => ip.dst.is_multicast(),
+        (NEIGHBOUR_SOLICITATION, About::Address(target)) => {
+            owns(port, mac, (*target).into()) && ip.dst.to_string().starts_with("ff02::1:ff")
+        }
+        _ => false,
+    };
+    ip.src == UNSPECIFIED && asks && macs(port).any(|own| own == mac)
 }
 
 /// May the packet enter this port, before any rule?
@@ -141,14 +169,17 @@ pub fn macs(port: &Port) -> impl Iterator<Item = MacAddr> {
     port.allowed_address_pairs.iter().map(|pair| pair.mac_address).chain([port.mac_address])
 }
 
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
 /// Is the pair of addresses the port's?
 fn owns(port: &Port, mac: MacAddr, address: IpAddr) -> bool {
     let fixed = mac == port.mac_address && port.fixed_ips.contains(&address);
     let pair =
         port.allowed_address_pairs.iter().any(|pair| pair.mac_address == mac && pair.ip_address.contains(address));
-    let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
     let link_local = match mac == port.mac_address {
-        true => is_link_local,
+        true => is_link_local(address),
         false => macs(port).any(|own| own == mac) && address == IpAddr::from(mac.link_local_ipv6()),
     };
     fixed || pair || link_local

@@ -78,6 +78,8 @@ pub enum About {
     Packet(Box<Ip>),
     /// Neighbour discovery: an address.
     Address(Ipv6Addr),
+    /// The same, with the link-layer address of who asks.
+    AddressFor(Ipv6Addr, MacAddr),
     Nothing,
 }
 
@@ -153,6 +155,11 @@ impl Ip {
                     About::Address(address) => {
                         bytes.extend([0x20, 0, 0, 0]);
                         bytes.extend(address.octets());
+                    }
+                    About::AddressFor(address, mac) => {
+                        bytes.extend([0; 4]);
+                        bytes.extend(address.octets());
+                        bytes.extend([&[1, 1][..], &mac.0].concat());
                     }
                     About::Nothing => bytes.extend([0; 12]),
                 }
@@ -308,6 +315,7 @@ impl fmt::Display for Ip {
                     About::Exchange(id) => write!(out, " id {id}")?,
                     About::Packet(inner) => write!(out, " about [{inner}]")?,
                     About::Address(address) => write!(out, " for {address}")?,
+                    About::AddressFor(address, mac) => write!(out, " for {address} by {mac}")?,
                     About::Nothing => {}
                 }
             }

@@ -317,9 +317,32 @@ fn discovery(dice: &mut Dice, port: &Port, other: &Port) -> Option<Sent> {
     let theirs = [address(other, true), other.mac_address.link_local_ipv6().into()];
     let src = if dice.percent(75) { dice.pick(&own) } else { dice.pick(&theirs) };
     let target = ipv6(if dice.percent(75) { dice.pick(&own) } else { dice.pick(&theirs) });
+    if dice.percent(40) {
+        return unaddressed(dice, port, (&own, &theirs));
+    }
     let icmp_type = dice.pick(&[130, 131, 133, 134, 135, 136, 136, 137, 143]);
     let about = if matches!(icmp_type, 135 | 136) { About::Address(target) } else { About::Nothing };
     sent(port, port.mac_address, eth_dst, Body::Ip(Ip::new(src, dst, Load::Icmp { icmp_type, code: 0, about })))
+}
+
+/// What a machine sends before it has an address, mostly: of its own addresses and of another's.
+fn unaddressed(dice: &mut Dice, port: &Port, (own, theirs): (&[IpAddr], &[IpAddr])) -> Option<Sent> {
+    let src = if dice.percent(80) { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { dice.pick(own) };
+    let target = ipv6(if dice.percent(60) { dice.pick(own) } else { dice.pick(theirs) });
+    let reports: (MacAddr, IpAddr) = (MacAddr([0x33, 0x33, 0, 0, 0, 0x16]), "ff02::16".parse().unwrap());
+    let [.., a, b, c] = target.octets();
+    let listeners = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]));
+    let asked = (MacAddr([0x33, 0x33, 0xff, a, b, c]), listeners.into());
+    let (icmp_type, about) = match dice.below(6) {
+        0 => (dice.pick(&[131, 132, 143]), About::Nothing),
+        1 => (133, About::Nothing),
+        2 => (135, About::AddressFor(target, port.mac_address)),
+        _ => (135, About::Address(target)),
+    };
+    let usual = if icmp_type == 135 { asked } else { reports };
+    let (eth_dst, dst) = if dice.percent(90) { usual } else { reports };
+    let eth_src = if port.port_security && dice.percent(15) { STRANGER } else { port.mac_address };
+    sent(port, eth_src, eth_dst, Body::Ip(Ip::new(src, dst, Load::Icmp { icmp_type, code: 0, about })))
 }
 
 /// DHCP, both ways and both versions.

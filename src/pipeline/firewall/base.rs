@@ -1,13 +1,13 @@
 //! What holds for a port whatever its security groups say: its own addresses, ARP, neighbour discovery, DHCP.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
 use super::{
-    Bound, FAMILIES, ON, REVOKED, any_link_local, commit, commit_marked, ct_state, eth_type_of, link_local, state,
-    track,
+    Bound, FAMILIES, ON, REVOKED, any_link_local, block_v6, commit, commit_marked, ct_state, eth_type_of, link_local,
+    state, track,
 };
 use crate::openflow::matching::{ETH_TYPE_ARP, mac_number};
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_RARP, IP_PROTO_UDP};
@@ -23,8 +23,11 @@ use crate::pipeline::view::View;
 /// `reg9` of a packet whose connection was just kept.
 const KEPT: u128 = 1;
 
-/// ICMPv6 types (RFC 2710 §3.1, RFC 4861 §4).
+/// ICMPv6 types (RFC 2710 §3.1, RFC 3810 §5.2, RFC 4861 §4).
 const LISTENER_QUERY: u8 = 130;
+const LISTENER_REPORT: u8 = 131;
+const LISTENER_DONE: u8 = 132;
+const LISTENER_REPORT_V2: u8 = 143;
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
@@ -44,6 +47,8 @@ pub(super) fn egress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
     let (v4, v6): (Vec<_>, Vec<_>) = bound.addresses().into_iter().partition(|(_, block)| block.is_ipv4());
     arp(bound, &v4, sink);
     neighbour_discovery(bound, &v6, sink);
+    address_detection(bound, &v6, sink);
+    multicast(bound, &v6, sink);
     dhcp_client(bound, &v4, &v6, sink);
     refused(bound, sink);
     let next = if view.topology.is_stateful(bound.port) { track(RULES_EGRESS) } else { Action::resubmit(RULES_EGRESS) };
@@ -99,10 +104,60 @@ fn neighbour_discovery(bound: &Bound<'_>, v6: &[(MacAddr, IpNetwork)], sink: &mu
     sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortNeighbourOut, both).apply(&pass));
 }
 
+/// Is an address that the port may have in use already? Asked from no address (RFC 4862 §5.4.2), of those who listen for
+/// it, and with no link-layer address (RFC 4861 §7.1.1), which reads as zero.
+fn address_detection(bound: &Bound<'_>, v6: &[(MacAddr, IpNetwork)], sink: &mut Sink<'_>) {
+    let pass = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
+    for &(mac, block) in v6 {
+        let asked = bound.from().eth_src(mac).icmpv6_type(NEIGHBOUR_SOLICITATION).ip_src(none_v6());
+        let asked = asked.ip_dst(solicited_nodes()).nd_target(block).field(&oxm::ND_SLL, 0);
+        sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortNeighbourOut, asked).apply(&pass));
+    }
+}
+
+/// Which groups the machine listens to, without which it hears of no neighbour: from a link-local address, or from none
+/// as long as it has none (RFC 3590 §4). Then it may look for routers too (RFC 4861 §4.1).
+fn multicast(bound: &Bound<'_>, v6: &[(MacAddr, IpNetwork)], sink: &mut Sink<'_>) {
+    let pass = [Action::resubmit(ACCEPTED_EGRESS_NORMAL)];
+    let mut say = |mac, source, icmp_type| {
+        let said = bound.from().eth_src(mac).icmpv6_type(icmp_type).ip_src(source).ip_dst(all_multicast());
+        sink.add(ON, Entry::new(BASE_EGRESS, 95, Kind::PortNeighbourOut, said).apply(&pass));
+    };
+    let link_local = v6.iter().filter_map(|&(mac, block)| Some((mac, link_local_part(block)?)));
+    for (mac, source) in link_local.chain(bound.macs().into_iter().map(|mac| (mac, none_v6()))) {
+        [LISTENER_REPORT, LISTENER_DONE, LISTENER_REPORT_V2].into_iter().for_each(|it| say(mac, source, it));
+    }
+    bound.macs().into_iter().for_each(|mac| say(mac, none_v6(), ROUTER_SOLICITATION));
+}
+
+/// What of a block is link-local.
+fn link_local_part(block: IpNetwork) -> Option<IpNetwork> {
+    let all = any_link_local();
+    match all.contains(block.network()) && block.prefix() >= all.prefix() {
+        true => Some(block),
+        false => block.contains(all.network()).then_some(all),
+    }
+}
+
+/// `::`, the address of who has none yet (RFC 4291 §2.5.2).
+fn none_v6() -> IpNetwork {
+    IpAddr::V6(Ipv6Addr::UNSPECIFIED).into()
+}
+
+/// `ff02::1:ff00:0/104`, the groups in which machines hear solicitations (RFC 4291 §2.7.1).
+fn solicited_nodes() -> IpNetwork {
+    block_v6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0), 104)
+}
+
+/// `ff00::/8`, all groups (RFC 4291 §2.7).
+fn all_multicast() -> IpNetwork {
+    block_v6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8)
+}
+
 /// Requests to a DHCP server, from an address that the port owns, or from none yet.
 fn dhcp_client(bound: &Bound<'_>, v4: &[(MacAddr, IpNetwork)], v6: &[(MacAddr, IpNetwork)], sink: &mut Sink<'_>) {
     let pass = bound.told.needless();
-    let none_yet = (bound.port.mac_address, IpNetwork::from(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    let none_yet = (bound.port.mac_address, IpNetwork::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
     let any = |(mac, block): &(MacAddr, IpNetwork)| *mac == none_yet.0 && block.contains(none_yet.1.ip());
     let none_yet = [none_yet].into_iter().filter(|_| !v4.iter().any(any));
     for (mac, block) in v4.iter().chain(v6).copied().chain(none_yet) {

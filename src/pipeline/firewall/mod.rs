@@ -12,6 +12,7 @@ mod port_range;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnetwork::{IpNetwork, Ipv6Network};
 
@@ -149,13 +150,17 @@ impl<'a> Bound<'a> {
 
 /// `fe80::/10`, the link-local addresses (RFC 4291 §2.4).
 fn any_link_local() -> IpNetwork {
-    const LINK_LOCAL: std::net::Ipv6Addr = std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
-    Ipv6Network::new(LINK_LOCAL, 10).map_or(IpNetwork::V6(LINK_LOCAL.into()), IpNetwork::V6)
+    block_v6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)
+}
+
+/// A block by its first address; more bits than an address has are all of them.
+fn block_v6(first: Ipv6Addr, bits: u8) -> IpNetwork {
+    Ipv6Network::new(first, bits).map_or(IpNetwork::V6(first.into()), IpNetwork::V6)
 }
 
 /// The link-local address that is made of an Ethernet address (RFC 4291 appendix A).
 fn link_local(mac: MacAddr) -> IpNetwork {
-    IpNetwork::from(std::net::IpAddr::from(mac.link_local_ipv6()))
+    IpNetwork::from(IpAddr::from(mac.link_local_ipv6()))
 }
 
 /// The tables that drop what no flow of theirs takes.

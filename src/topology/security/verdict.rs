@@ -2,7 +2,7 @@
 //!
 //! The flows of [`crate::pipeline`] do the same to packets; `tests/firewall_flows.rs` holds the two together.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::protocol::UDP;
@@ -18,6 +18,10 @@ const ICMPV6_ANSWERS: [(u8, u8); 1] = [(128, 129)];
 /// ICMPv6 of hosts that a port may send without a rule, from an address of its own: listener queries, router and
 /// neighbour solicitations, neighbour advertisements.
 const ICMPV6_OUT: [u8; 4] = [130, 133, 135, 136];
+/// The ones among them that ask from no address: duplicate address detection, and a look for routers.
+const ICMPV6_UNADDRESSED: [u8; 2] = [133, 135];
+/// Which multicast groups a host listens to (RFC 2710 §3.1, RFC 3810 §5.2).
+const LISTENER_REPORTS: [u8; 3] = [131, 132, 143];
 /// ICMPv6 that reaches a port without a rule: listener queries, router advertisements, neighbour discovery.
 const ICMPV6_IN: [u8; 4] = [130, 134, 135, 136];
 const ROUTER_ADVERTISEMENT: u8 = 134;
@@ -138,6 +142,12 @@ impl Traffic {
         }
     }
 
+    /// True if it tells a group, or all routers, which groups its sender listens to.
+    fn reports_groups(&self) -> bool {
+        let report = self.icmpv6_type().is_some_and(|icmp_type| LISTENER_REPORTS.contains(&icmp_type));
+        report && self.destination.is_multicast()
+    }
+
     /// The ports of DHCP and DHCPv6 (RFC 2131 §4.1, RFC 8415 §7.2), the client's first.
     const fn dhcp(ethertype: Ethertype) -> (u16, u16) {
         match ethertype {
@@ -248,15 +258,27 @@ impl Port {
         [self.mac_address].into_iter().chain(pairs).find(|&mac| self.owns(mac, address))
     }
 
+    /// True if a packet has no source address and the port may send it so: to a multicast group, what hosts send before
+    /// they have an address.
+    fn may_say_unaddressed(&self, mac: MacAddr, traffic: &Traffic) -> bool {
+        let own = mac == self.mac_address || self.allowed_address_pairs.iter().any(|pair| pair.mac_address == mac);
+        let asks = traffic.icmpv6_type().is_some_and(|icmp_type| ICMPV6_UNADDRESSED.contains(&icmp_type));
+        let to_group = traffic.destination.is_multicast();
+        own && traffic.source == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && to_group && (asks || traffic.reports_groups())
+    }
+
     /// True if the port may send from an address with an Ethernet address: a fixed one, one of a pair, or the
     /// link-local ones of `docs/PIPELINE.md`.
     fn owns(&self, mac: MacAddr, address: IpAddr) -> bool {
-        let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
-        let own = mac == self.mac_address && (is_link_local || self.fixed_ips.contains(&address));
+        let own = mac == self.mac_address && (is_link_local(address) || self.fixed_ips.contains(&address));
         let made_of_mac = address == IpAddr::from(mac.link_local_ipv6());
         let mut pairs = self.allowed_address_pairs.iter().filter(|pair| pair.mac_address == mac);
         own || pairs.any(|pair| made_of_mac || pair.ip_address.contains(address))
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 impl Topology {
@@ -268,12 +290,16 @@ impl Topology {
         let mac = traffic.eth_src.unwrap_or(port.mac_address);
         let request = traffic.is_dhcp_request();
         let without_address = request && mac == port.mac_address && traffic.source == IpAddr::from([0, 0, 0, 0]);
+        if port.may_say_unaddressed(mac, traffic) {
+            return Ok(Pass::Needed);
+        }
         if !port.owns(mac, traffic.source) && !without_address {
             return Err(Stop::Forged);
         }
         match traffic.icmpv6_type() {
             Some(ROUTER_ADVERTISEMENT) => return Err(Stop::Server),
             Some(icmp_type) if ICMPV6_OUT.contains(&icmp_type) => return Ok(Pass::Needed),
+            Some(_) if traffic.reports_groups() && is_link_local(traffic.source) => return Ok(Pass::Needed),
             _ if request => return Ok(Pass::Needed),
             _ if traffic.is_dhcp_answer() => return Err(Stop::Server),
             _ => {}

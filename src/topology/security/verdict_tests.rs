@@ -158,6 +158,13 @@ fn what_every_port_needs_passes_without_a_rule_and_servers_are_refused() {
     assert_eq!(out("10.0.0.1", "255.255.255.255", udp(67, 68)), Err(Stop::Server));
     assert_eq!(out("fe80::1", "ff02::1", icmp(134)), Err(Stop::Server));
     assert_eq!(out("2001:db8::1", "2001:db8::3", icmp(136)), Ok(Pass::Needed));
+    assert_eq!(out("::", "ff02::1:ff00:1", icmp(135)), Ok(Pass::Needed));
+    assert_eq!(out("::", "2001:db8::3", icmp(135)), Err(Stop::Forged));
+    assert_eq!(out("::", "ff02::16", icmp(143)), Ok(Pass::Needed));
+    assert_eq!(out("fe80::1", "ff02::16", icmp(143)), Ok(Pass::Needed));
+    assert_eq!(out("2001:db8::1", "ff02::16", icmp(143)), Err(Stop::NoConnection));
+    let strange = Traffic { eth_src: "fa:16:3e:00:00:77".parse().ok(), ..traffic("::", "ff02::16", icmp(143)) };
+    assert_eq!(topology.leaves(web, &strange, Role::First), Err(Stop::Forged));
     let into = |payload| topology.enters(web, &traffic("fe80::9", "2001:db8::1", payload), Role::First);
     assert_eq!(into(icmp(134)), Ok(Pass::Needed));
     assert_eq!(into(udp(547, 546)), Ok(Pass::Needed));

@@ -11,36 +11,6 @@ use lab::*;
 const SOON: Duration = Duration::from_secs(10);
 /// How long the other one may take from the end of the first until it serves all bridges.
 const TAKE_OVER: Duration = Duration::from_secs(5);
-const PAIRS: [(&str, &str); 3] = [("l1", "l2"), ("f1", "f2"), ("x1", "x2")];
-
-fn start(name: &str) -> Lab {
-    let lab = Lab::new(name)
-        .network("loc", Local, &["172.18.0.0/24"])
-        .network("flt", Flat("physnet"), &["172.18.1.0/24"])
-        .network("vxl", Vxlan(1001), &["172.18.3.0/24"])
-        .host("a")
-        .host("b")
-        .vm("a", "l1", "loc")
-        .vm("a", "l2", "loc")
-        .vm("a", "f1", "flt")
-        .vm("b", "f2", "flt")
-        .vm("a", "x1", "vxl")
-        .vm("b", "x2", "vxl")
-        .start();
-    lab.hosts().iter().for_each(Host::wait_settled);
-    lab
-}
-
-fn streams(lab: &Lab) -> Vec<PingStream> {
-    PAIRS.iter().map(|(from, to)| lab.vm(from).ping_stream(to, Duration::from_millis(10))).collect()
-}
-
-fn assert_none_lost(streams: Vec<PingStream>) {
-    for stream in streams {
-        let pings = stream.stop();
-        assert!(pings.all(), "{pings:?}\n{}", logs());
-    }
-}
 
 fn stands_by(second: &SecondHeddle<'_>) {
     eventually("the second heddle stands by", SOON, || second.status()["standing_by"] == true);
@@ -72,9 +42,9 @@ fn readiness(host: &Host, address: &str) -> String {
 
 #[test]
 fn a_second_heddle_stands_by_and_takes_over_within_five_seconds_without_a_lost_packet() {
-    let lab = start("second");
+    let lab = every_network("second").start_settled();
     let host = lab.host("a");
-    let (streams, sent, database) = (streams(&lab), host.record_openflow(), host.database_file());
+    let (traffic, sent, database) = (lab.traffic(), host.record_openflow(), host.database_file());
     let second = host.start_second_heddle();
     stands_by(&second);
     let status = second.heddle(&["status"]);
@@ -93,7 +63,7 @@ fn a_second_heddle_stands_by_and_takes_over_within_five_seconds_without_a_lost_p
     host.kill_heddle();
     let killed = Instant::now();
     eventually("the second heddle serves every bridge", TAKE_OVER, || serves(&second.status()));
-    println!("took over within {:.2} s", killed.elapsed().as_secs_f64());
+    let took = killed.elapsed();
     assert_eq!(sent.sent_by_controller("FLOW_MOD").len(), 1, "what was installed was right");
     lab.edit_topology(|topology| topology.port("l2").allowed_address_pairs.push(("172.18.0.78".into(), None)));
     host.wait_for_flow("br-int", "allows the new address", |flow| flow.matching.contains("arp_spa=172.18.0.78"));
@@ -102,12 +72,14 @@ fn a_second_heddle_stands_by_and_takes_over_within_five_seconds_without_a_lost_p
     host.wait_status("that it stands by in its turn", |status| status["standing_by"] == true);
     drop(second);
     eventually("the first heddle serves every bridge again", TAKE_OVER, || serves(&host.heddle_status()));
-    assert_none_lost(streams);
+    let lost = traffic.stop();
+    report("Heddle: killed while a second stands by, and the other way round", &lost, took);
+    lost.assert_none();
 }
 
 #[test]
 fn after_a_restart_of_the_database_one_of_two_serves_and_the_other_stands_by() {
-    let lab = start("two-db");
+    let lab = every_network("two-db").start_settled();
     let host = lab.host("a");
     let sent = host.record_openflow();
     let second = host.start_second_heddle();
@@ -119,9 +91,7 @@ fn after_a_restart_of_the_database_one_of_two_serves_and_the_other_stands_by() {
             let (first_waits, second_waits) = (first["standing_by"] == true, second["standing_by"] == true);
             (serves(&first) && second_waits) || (serves(&second) && first_waits)
         });
-        for (from, to) in PAIRS {
-            eventually(&format!("{from} reaches {to}"), SOON, || lab.vm(from).ping(to));
-        }
+        lab.await_traffic();
     }
     assert_eq!(sent.sent_by_controller("FLOW_MOD"), Vec::<String>::new());
 }
