@@ -452,6 +452,8 @@ fn clients_of_status_and_metrics_harm_nobody_and_keep_nobody_from_asking() {
         let _cut_short = long.write_all(&[b'x'; 1 << 20]);
         let mut answer = Vec::new();
         let _reset = long.read_to_end(&mut answer);
+        await_counted(host, &["status_client_malformed"], 1);
+        await_counted(host, &["metrics_client_malformed"], 1);
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
         let (asked, lasts) = (Instant::now(), scaled(Duration::from_secs(3), Duration::from_secs(20)));
         std::thread::scope(|scope| {

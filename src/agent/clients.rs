@@ -23,6 +23,17 @@ pub(super) struct Reasons {
     pub(super) slow: &'static str,
     /// Others came while it did not.
     pub(super) crowded_out: &'static str,
+    /// It asked for what there is not.
+    pub(super) malformed: &'static str,
+}
+
+/// What became of a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Served {
+    /// It was answered, or has gone.
+    Well,
+    /// What it asked is no question.
+    Malformed,
 }
 
 /// See the module.
@@ -39,12 +50,16 @@ impl Clients {
     }
 
     /// Begins to serve a client by `job`, as soon as there is a place.
-    pub(super) async fn serve(&self, peer: String, job: impl Future<Output = ()> + Send + 'static) {
+    pub(super) async fn serve(&self, peer: String, job: impl Future<Output = Served> + Send + 'static) {
         let mut place = self.places.take().await;
-        let (Reasons { slow, crowded_out }, requests) = (self.reasons, self.requests.clone());
+        let (Reasons { slow, crowded_out, malformed }, requests) = (self.reasons, self.requests.clone());
         tokio::spawn(async move {
             let reason = tokio::select! {
-                served = timeout(PATIENCE, job) => served.is_err().then_some(slow),
+                served = timeout(PATIENCE, job) => match served {
+                    Ok(Served::Well) => None,
+                    Ok(Served::Malformed) => Some(malformed),
+                    Err(_) => Some(slow),
+                },
                 () = place.wanted_back() => Some(crowded_out),
             };
             drop(place);

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::clients::{Clients, Reasons};
+use super::clients::{Clients, Reasons, Served};
 use super::metrics::{MEDIA_TYPE, Metrics};
 use super::socket::{Request, ask};
 
@@ -30,16 +30,21 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 pub async fn serve(address: SocketAddr, requests: mpsc::Sender<Request>) {
     let listener = listen(address).await;
     info!(%address, "listening for scrapes of metrics");
-    let reasons = Reasons { slow: "metrics_client_slow", crowded_out: "metrics_client_crowded_out" };
+    let reasons = Reasons {
+        slow: "metrics_client_slow",
+        crowded_out: "metrics_client_crowded_out",
+        malformed: "metrics_client_malformed",
+    };
     let clients = Clients::new(MAX_CLIENTS, reasons, requests.clone());
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let requests = requests.clone();
                 let job = async move {
-                    if let Err(error) = serve_one(stream, &requests).await {
+                    serve_one(stream, &requests).await.unwrap_or_else(|error| {
                         debug!(%peer, %error, "a client of the metrics was not answered");
-                    }
+                        Served::Well
+                    })
                 };
                 clients.serve(peer.to_string(), job).await;
             }
@@ -74,7 +79,7 @@ async fn listen(address: SocketAddr) -> TcpListener {
 pub async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     requests: &mpsc::Sender<Request>,
-) -> io::Result<()> {
+) -> io::Result<Served> {
     let mut head = Vec::with_capacity(1024);
     let answer = loop {
         if let Some(end) = find_end(&head) {
@@ -84,7 +89,7 @@ pub async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
             break Answer::text("431 Request Header Fields Too Large", "the request is too long\n");
         }
         if (&mut stream).take((MAX_HEAD - head.len()) as u64).read_buf(&mut head).await? == 0 {
-            return Ok(());
+            return Ok(Served::Well);
         }
     };
     stream.write_all(&answer.bytes()).await?;
@@ -92,7 +97,7 @@ pub async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
     // What the client may still send would make the kernel take the answer back.
     let mut rest = [0; 256];
     while stream.read(&mut rest).await? > 0 {}
-    Ok(())
+    Ok(if answer.status.starts_with('4') { Served::Malformed } else { Served::Well })
 }
 
 /// Where the empty line begins that ends the head of a request.

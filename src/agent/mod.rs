@@ -6,7 +6,7 @@ mod announce;
 pub mod binder;
 pub mod bridges;
 mod certificates;
-mod clients;
+pub mod clients;
 pub mod counters;
 pub mod daemon;
 mod descriptors;

@@ -13,7 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
-use super::clients::{Clients, Reasons};
+use super::clients::{Clients, Reasons, Served};
 use super::daemon::StartError;
 use super::metrics::Metrics;
 use super::punts::PuntsStatus;
@@ -111,7 +111,11 @@ fn group_id(groups: &str, name: &str) -> Option<u32> {
 
 /// Answers everybody who connects.
 pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
-    let reasons = Reasons { slow: "status_client_slow", crowded_out: "status_client_crowded_out" };
+    let reasons = Reasons {
+        slow: "status_client_slow",
+        crowded_out: "status_client_crowded_out",
+        malformed: "status_client_malformed",
+    };
     let clients = Clients::new(MAX_ASKING, reasons, requests.clone());
     loop {
         match listener.accept().await {
@@ -119,9 +123,10 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
                 let uid = stream.peer_cred().map_or_else(|_| "?".to_owned(), |peer| peer.uid().to_string());
                 let requests = requests.clone();
                 let job = async move {
-                    if let Err(error) = answer(stream, &requests).await {
+                    answer(stream, &requests).await.unwrap_or_else(|error| {
                         debug!(%error, "a client of the status socket was not answered");
-                    }
+                        Served::Well
+                    })
                 };
                 clients.serve(format!("uid {uid}"), job).await;
             }
@@ -137,19 +142,17 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
 pub async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     requests: &mpsc::Sender<Request>,
-) -> io::Result<()> {
-    let mut question = String::new();
-    BufReader::new((&mut stream).take(MAX_QUESTION)).read_line(&mut question).await?;
-    let text = match question.trim_end() {
-        "" | STATUS => json(ask(requests, Request::Status).await)?,
-        PUNTS => json(ask(requests, Request::Punts).await)?,
-        other => {
-            let error = format!("{other:?} is not a question");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
-        }
+) -> io::Result<Served> {
+    let mut question = Vec::new();
+    BufReader::new((&mut stream).take(MAX_QUESTION)).read_until(b'\n', &mut question).await?;
+    let text = match str::from_utf8(&question).map(str::trim_end) {
+        Ok("" | STATUS) => json(ask(requests, Request::Status).await)?,
+        Ok(PUNTS) => json(ask(requests, Request::Punts).await)?,
+        _ => return Ok(Served::Malformed),
     };
     stream.write_all(&text).await?;
-    stream.shutdown().await
+    stream.shutdown().await?;
+    Ok(Served::Well)
 }
 
 /// One line; nothing if the agent has ended.
