@@ -51,23 +51,6 @@ fn plug_dead(host: &Host) {
     host.vsctl(&[&["add-port", "br-int", "tap-web", "tag=4095"][..], &id].concat());
 }
 
-/// The table takes no more than it has, or nothing at all.
-fn fill(host: &Host, table: u8, room: usize) {
-    let limit = format!("flow_limit={room}");
-    let table = format!("flow_tables:{table}=@full");
-    let create = ["--", "--id=@full", "create", "Flow_Table", &limit, "overflow_policy=refuse"];
-    host.vsctl(&[&create[..], &["--", "set", "Bridge", "br-int", &table]].concat());
-}
-
-/// All tables take what comes.
-fn make_room(host: &Host) {
-    host.vsctl(&["clear", "Bridge", "br-int", "flow_tables"]);
-}
-
-fn flows_in(host: &Host, table: u8) -> usize {
-    host.dump_flows("br-int").iter().filter(|flow| flow.table == table).count()
-}
-
 fn port<'a>(status: &'a Value, name: &str) -> &'a Value {
     let ports = status["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
     ports.iter().find(|port| port["name"] == name).unwrap_or(&Value::Null)
@@ -84,7 +67,7 @@ fn wait_refused(host: &Host, table: u8) {
     let text = host.heddle(&["status", "-c", &host.config_path()]);
     assert_eq!(text.code, 1);
     let line = text.stdout.lines().find(|line| line.trim_start().starts_with("web ")).expect("a line about web");
-    let refusal = format!("the switch refuses its flow of table {table} with OFPFMFC_TABLE_FULL");
+    let refusal = format!("br-int refuses its flow of table {table} with OFPFMFC_TABLE_FULL");
     assert!(line.contains("REFUSED") && line.contains(&refusal), "{line}");
 }
 
@@ -119,7 +102,7 @@ fn a_port_whose_flows_find_no_room_stays_closed_and_nobody_else_is_harmed() {
     let unharmed = near.ping_stream("far", Duration::from_millis(10));
     under_attack(&lab, &[&web.mac()], || {
         for table in [60, 71, 72, 73, 81, 82, 92] {
-            fill(a, table, flows_in(a, table));
+            a.limit_table("br-int", table, a.flows_in("br-int", table));
             plug_dead(a);
             wait_refused(a, table);
             // Flows of 81 and 92 only let something pass: without them it does not.
@@ -128,7 +111,7 @@ fn a_port_whose_flows_find_no_room_stays_closed_and_nobody_else_is_harmed() {
             assert_eq!(a.tag("tap-web") == DEAD_VLAN, guards, "table {table}");
             assert!(!a.is_marked("tap-web"), "table {table}");
             near.assert_no_ping("web");
-            make_room(a);
+            a.lift_limits("br-int");
             a.wait_settled();
             Connection::open(&near, &web, 80).assert_alive();
             Connection::open(&far, &web, 80).assert_alive();
@@ -150,9 +133,9 @@ fn an_open_port_is_closed_when_the_switch_refuses_what_guards_a_change_of_it() {
     let unharmed = near.ping_stream("far", Duration::from_millis(10));
     for table in [60, 73] {
         let pair = format!("fa:16:3e:00:99:{table}");
-        fill(a, table, flows_in(a, table));
+        a.limit_table("br-int", table, a.flows_in("br-int", table));
         lab.edit_topology(|topology| {
-            topology.port("web").allowed_address_pairs = vec![(web.ip(), Some(pair.clone()))];
+            topology.port("web").allowed_address_pairs.push((web.ip(), Some(pair.clone())));
         });
         wait_refused(a, table);
         lab::eventually("the port is closed", SOON, || a.tag("tap-web") == DEAD_VLAN);
@@ -161,7 +144,7 @@ fn an_open_port_is_closed_when_the_switch_refuses_what_guards_a_change_of_it() {
         web.flood(&announce, PAUSE, || {
             under_attack(&lab, &[&web.mac(), &pair], || near.assert_no_ping("web"));
         });
-        make_room(a);
+        a.lift_limits("br-int");
         a.wait_settled();
         Connection::open(&near, &web, 80).assert_alive();
     }
@@ -177,7 +160,7 @@ fn a_switch_that_comes_back_without_room_for_a_table_lets_nothing_through_that_i
     lab.wait_ready();
     under_attack(&lab, &[&web.mac()], || {
         for table in [60, 73, 91, 93, 94] {
-            fill(a, table, 0);
+            a.limit_table("br-int", table, 0);
             a.restart_vswitchd();
             wait_refused(a, table);
             // What reaches a neighbour passes 60 and 73, what leaves the host 91 and 94 too; 93 only counts what is dropped.
@@ -186,7 +169,7 @@ fn a_switch_that_comes_back_without_room_for_a_table_lets_nothing_through_that_i
                 91 | 94 => near.assert_no_ping("far"),
                 _ => near.assert_ping("web"),
             }
-            make_room(a);
+            a.lift_limits("br-int");
             a.wait_settled();
             near.assert_ping("web");
             Connection::open(&near, &web, 80).assert_alive();

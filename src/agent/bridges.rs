@@ -8,7 +8,7 @@ use crate::openflow::DatapathId;
 use crate::ovsdb::Database;
 use crate::pipeline::{Bridge, Desired, learning};
 use crate::responder::learning::Counters;
-use crate::switch::{Command, ConnectionId, Identity, Ownership, Progress, Rejected, Wanted};
+use crate::switch::{Command, ConnectionId, Identity, Ownership, Progress, RefusedChange, Rejected, Wanted};
 use crate::topology::Name;
 
 /// Seconds that a connection may wait until the database says which bridge it is, or until an older
@@ -164,8 +164,10 @@ impl Bridges {
     pub fn all_reached(&self, generation: u64, database: &Database) -> bool {
         let there = self.by_name.iter().filter(|(name, _)| database.bridge_named(name).is_some());
         there.filter_map(|(_, bridge)| self.states.get(bridge)).all(|state| {
+            // A flow that a bridge refuses to delete is of an older generation.
+            let stays = state.progress.rejected.iter().any(|rejected| rejected.refused == RefusedChange::Deletion);
             // A generation that changed nothing on a bridge is never confirmed by it.
-            state.confirmed >= generation.min(state.sent)
+            state.confirmed >= generation.min(state.sent) && !stays
         })
     }
 

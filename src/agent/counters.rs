@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::refusals::Refusals;
+use super::strangers::Strangers;
 use crate::pipeline::Bridge;
 use crate::responder::{self, Latency, Outcome, Punts, Source, Topic, Verdict};
 use crate::switch::{ConnectionId, Progress};
@@ -20,7 +20,7 @@ pub struct Counters {
     /// Transactions with the database.
     pub transactions: Attempts,
     /// Connections that were sent away or given up.
-    pub refusals: Refusals,
+    pub strangers: Strangers,
 }
 
 /// How often something went well or did not.
@@ -53,8 +53,10 @@ pub struct BridgeCounters {
     pub flow_mods: u64,
     /// Flows put right after somebody else changed them.
     pub repaired: u64,
-    /// The connection that counts for `flow_mods` and `repaired`, and what it said last.
-    last: Option<(ConnectionId, u64, u64)>,
+    /// How often it refused a flow.
+    pub refusals: u64,
+    /// The connection that counts for `flow_mods`, `repaired` and `refusals`, and what it said last.
+    last: Option<(ConnectionId, [u64; 3])>,
     /// What came up, by topic and outcome.
     pub punts: responder::Counts,
     /// How long answers took.
@@ -120,13 +122,16 @@ impl BridgeCounters {
 
     /// Adds what a connection has done since it said so last.
     pub fn progressed(&mut self, connection: ConnectionId, progress: &Progress) {
-        let (flow_mods, repaired) = match self.last {
-            Some((last, flow_mods, repaired)) if last == connection => (flow_mods, repaired),
-            _ => (0, 0),
+        let told = [progress.flow_mods, progress.repaired, progress.refusals];
+        let before = match self.last {
+            Some((last, before)) if last == connection => before,
+            _ => [0; 3],
         };
-        self.flow_mods += progress.flow_mods.saturating_sub(flow_mods);
-        self.repaired += progress.repaired.saturating_sub(repaired);
-        self.last = Some((connection, progress.flow_mods, progress.repaired));
+        let sums = [&mut self.flow_mods, &mut self.repaired, &mut self.refusals];
+        for (sum, (told, before)) in sums.into_iter().zip(told.into_iter().zip(before)) {
+            *sum += told.saturating_sub(before);
+        }
+        self.last = Some((connection, told));
     }
 
     /// Adds what came up, as told at `now` since the daemon started.

@@ -35,14 +35,16 @@ use super::listeners::{Listeners, is_taken};
 use super::metrics::Metrics;
 use super::notify::{Watchdog, notify_service_manager};
 use super::punts::PuntsStatus;
-use super::refusals::{Worth, host_of};
+use super::refusals::{self, RefusalHistory};
 use super::security_log;
 use super::socket::{self, Request};
 use super::status::{DatabaseState, Standing, Status};
+use super::strangers::{Worth, host_of};
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
-use crate::switch::{Command, ConnectionError, ConnectionId, News, Report};
+use crate::pipeline::ObjectNames;
+use crate::switch::{Command, ConnectionError, ConnectionId, News, Progress, Report};
 use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
 
@@ -179,6 +181,7 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         database_state: DatabaseState::Disconnected,
         stood_by: false,
         counters: Counters::new(),
+        refusals: RefusalHistory::default(),
         began: Instant::now(),
     };
     let end = agent.run(report_receiver, request_receiver).await;
@@ -235,6 +238,7 @@ struct Agent {
     stood_by: bool,
     ready: bool,
     counters: Counters,
+    refusals: RefusalHistory,
     /// When this life began.
     began: Instant,
 }
@@ -346,13 +350,7 @@ impl Agent {
             }
             News::Learning(counters) => self.host.on_learnt(connection, counters),
             News::Progress(progress) => {
-                for rejected in progress.rejected.iter().filter(|rejected| rejected.attempts == 1) {
-                    let (table, priority) = (rejected.flow.table.0, rejected.flow.priority);
-                    warn!(
-                        bridge = self.bridge_name(connection),
-                        table, priority, "the switch refuses a flow: {}", rejected.code
-                    );
-                }
+                self.tell_refusals(connection, &progress);
                 debug!(
                     bridge = self.bridge_name(connection),
                     generation = progress.generation,
@@ -374,7 +372,7 @@ impl Agent {
                 records.iter().for_each(|record| security_log::write(record, self.host.topology()));
             }
             News::Crowded { latest, count } => {
-                self.counters.refusals.count("too_many", &latest, count);
+                self.counters.strangers.count("too_many", &latest, count);
                 self.tell_refused("as many are open as may be");
             }
             News::Closed { peer, error } => self.on_closed(connection, &peer, error.as_ref()),
@@ -384,13 +382,13 @@ impl Agent {
     fn on_closed(&mut self, connection: ConnectionId, peer: &str, error: Option<&ConnectionError>) {
         let reason = error.and_then(ConnectionError::reason);
         if let Some(reason) = reason {
-            self.counters.refusals.count(reason, peer, 1);
+            self.counters.strangers.count(reason, peer, 1);
         }
         if self.senders.remove(&connection).is_none() {
             // It never said who it is.
             match error {
                 Some(error) if reason.is_some() => self.tell_refused(&format!("{}: {error}", host_of(peer))),
-                _ => self.counters.refusals.count("gone", peer, 1),
+                _ => self.counters.strangers.count("gone", peer, 1),
             }
             return;
         }
@@ -402,8 +400,19 @@ impl Agent {
         let effects = self.host.on_closed(connection);
         if let Some(bridge) = bridge.filter(|bridge| !self.host.bridges().knows(bridge)) {
             self.counters.forget(&bridge);
+            self.refusals.forget(&bridge);
         }
         self.perform(effects);
+    }
+
+    fn tell_refusals(&mut self, connection: ConnectionId, progress: &Progress) {
+        let Some((bridge, of)) = self.host.bridges().at(connection) else { return };
+        let news = self.refusals.on_progress(of, progress, self.began.elapsed());
+        if news.is_empty() {
+            return;
+        }
+        let names = ObjectNames::of(self.host.topology());
+        news.iter().for_each(|news| refusals::write(news, bridge, &names));
     }
 
     fn bridge_name(&self, connection: ConnectionId) -> Option<&str> {
@@ -423,14 +432,14 @@ impl Agent {
         for (connection, stranger) in effects.refused {
             // Without its sender the connection ends.
             let peer = self.senders.remove(&connection).map(|identified| identified.peer).unwrap_or_default();
-            self.counters.refusals.count(stranger.reason(), &peer, 1);
+            self.counters.strangers.count(stranger.reason(), &peer, 1);
             self.tell_refused(&stranger.to_string());
         }
     }
 
     /// A bridge that is refused comes back every few seconds; said once is enough.
     fn tell_refused(&mut self, text: &str) {
-        match self.counters.refusals.worth(text, self.began.elapsed()) {
+        match self.counters.strangers.worth(text, self.began.elapsed()) {
             Worth::Saying => warn!("refused a connection: {text}"),
             Worth::SayingLast => {
                 warn!("refused a connection: {text}; more are counted in heddle status, and not told of for a minute");
@@ -442,7 +451,7 @@ impl Agent {
     /// Whoever asked may have gone since.
     fn on_request(&mut self, request: Request) {
         match request {
-            Request::Refused { reason, peer } => self.counters.refusals.count(reason, &peer, 1),
+            Request::Refused { reason, peer } => self.counters.strangers.count(reason, &peer, 1),
             Request::Status(reply) => drop(reply.send(self.status())),
             Request::Punts(reply) => {
                 drop(reply.send(PuntsStatus::of(&self.host, &self.counters, self.began.elapsed())));
@@ -458,7 +467,9 @@ impl Agent {
             config_problem: self.config_problem.as_deref(),
             tls_problem: self.certificates.as_ref().and_then(Certificates::problem),
             transaction_problem: self.transaction_problem.as_deref(),
-            refusals: &self.counters.refusals,
+            strangers: &self.counters.strangers,
+            refusals: &self.refusals,
+            now: self.began.elapsed(),
         };
         Status::of(&self.host, standing)
     }

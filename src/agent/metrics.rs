@@ -54,6 +54,7 @@ struct BridgeMetrics {
     differences: u64,
     flow_mods: u64,
     repaired: u64,
+    refusals: u64,
     punts: Counts,
     latency: Latency,
 }
@@ -78,7 +79,7 @@ impl Metrics {
             bound: host.binder().bindings().values().filter(|binding| binding.ofport.is_some()).count(),
             topology: counters.topology,
             transactions: counters.transactions,
-            strangers: counters.refusals.iter().map(|(reason, refused)| (reason, refused.count)).collect(),
+            strangers: counters.strangers.iter().map(|(reason, of)| (reason, of.count)).collect(),
             bridges: Vec::new(),
         };
         for (name, bridge, state) in host.bridges().iter() {
@@ -131,6 +132,7 @@ impl BridgeMetrics {
             differences: counters.differences,
             flow_mods: counters.flow_mods,
             repaired: counters.repaired,
+            refusals: counters.refusals,
             punts: counters.punts,
             latency: counters.latency.clone(),
             ..Self::default()
@@ -206,10 +208,11 @@ impl Metrics {
             ("bridge_flows_installed", "Of these, flows that the bridge has confirmed.", |bridge| bridge.installed),
             ("bridge_flows_rejected", "Of these, flows that the bridge refuses.", |bridge| bridge.rejected),
         ];
-        const COUNTERS: [Counter; 4] = [
+        const COUNTERS: [Counter; 5] = [
             ("bridge_audits", "Comparisons of all flows with what is wanted.", |bridge| bridge.audits),
             ("bridge_audit_differences", "Flows that differed in audits.", |bridge| bridge.differences),
             ("bridge_flow_mods", "FLOW_MODs sent.", |bridge| bridge.flow_mods),
+            ("bridge_flow_refusals", "Refusals of flows, each time that one was tried.", |bridge| bridge.refusals),
             ("bridge_flows_repaired", "Flows put right after somebody else changed them.", |bridge| bridge.repaired),
         ];
         for (name, help, value) in GAUGES {

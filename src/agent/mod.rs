@@ -20,11 +20,13 @@ mod notify;
 pub mod port_flows;
 pub mod preview;
 pub mod punts;
+pub mod refusal_status;
 pub mod refusals;
 pub mod responders;
 pub mod security_log;
 pub mod socket;
 pub mod status;
+pub mod strangers;
 #[cfg(test)]
 mod testing;
 mod watch;

@@ -19,7 +19,7 @@ use super::bridges::Bridges;
 use crate::flow::Flow;
 use crate::openflow::Cookie;
 use crate::pipeline::cookie::{self, Kind};
-use crate::pipeline::{Bridge, Desired, Object, View, is_to};
+use crate::pipeline::{Bridge, Desired, LocalVlan, Object, View, is_in_network, is_to};
 use crate::switch::Rejected;
 use crate::topology::{Name, NetworkKind, Port, Topology};
 
@@ -118,7 +118,7 @@ impl PortFlows {
         let refusals = Refusals::of(bridges, desired, view);
         let mut confirmed = Confirmed::default();
         if !refusals.is_empty() {
-            let refused = self.ports.keys().filter(|name| !refusals.of_port(name).is_empty());
+            let refused = self.ports.keys().filter(|name| refusals.concern(name));
             self.pending.extend(refused.cloned());
         }
         let mut pending = mem::take(&mut self.pending);
@@ -130,14 +130,13 @@ impl PortFlows {
                 .required
                 .get(&Bridge::Integration)
                 .is_some_and(|generation| reached(&Bridge::Integration, *generation));
-            let refused = refusals.of_port(name);
-            let changed = match refused.iter().any(|rejected| cookie::is_guard(rejected.flow.cookie)) {
+            let changed = match refusals.lacks_guard(name) {
                 true => self.unguarded.insert(name.clone()),
                 false => guards_reached && self.unguarded.remove(name),
             };
             let is_open = !self.unguarded.contains(name) && !view.bindings.closed.contains(name);
             let in_effect = match known.in_effect {
-                _ if !refused.is_empty() => InEffect::No,
+                _ if refusals.concern(name) => InEffect::No,
                 _ if all_reached && is_open => InEffect::Yes,
                 before => before,
             };
@@ -169,32 +168,62 @@ pub fn bridges_of(port: &Port, topology: &Topology) -> impl Iterator<Item = Brid
     [Some(Bridge::Integration), other].into_iter().flatten()
 }
 
+/// A refused flow with the bridge that refuses it.
+pub type RefusedOn<'a> = (&'a Bridge, &'a Rejected);
+
 /// The flows that switches refuse, port by port.
 pub struct Refusals<'a> {
     rejected: HashMap<(&'a Bridge, &'a Arc<Flow>), &'a Rejected>,
-    /// Those that ports share: of the host and of networks.
-    shared: HashMap<Object, Vec<(&'a Bridge, &'a Rejected)>>,
+    /// Those that ports share: of the host, of networks and of physical networks.
+    shared: HashMap<Object, Vec<RefusedOn<'a>>>,
+    /// Those of addresses that rules name by a set, by security group and network.
+    addresses: HashMap<(Name, LocalVlan), Vec<RefusedOn<'a>>>,
     desired: &'a Desired,
-    topology: &'a Topology,
+    view: View<'a>,
 }
 
 impl<'a> Refusals<'a> {
     /// What is refused now.
     pub fn of(bridges: &'a Bridges, desired: &'a Desired, view: &View<'a>) -> Self {
         let rejected = bridges.rejected().map(|(bridge, rejected)| ((bridge, &rejected.flow), rejected));
-        let mut refusals =
-            Self { rejected: rejected.collect(), shared: HashMap::new(), desired, topology: view.topology };
+        let (shared, addresses) = (HashMap::new(), HashMap::new());
+        let mut refusals = Self { rejected: rejected.collect(), shared, addresses, desired, view: *view };
         if !refusals.is_empty() {
             let networks = view.bindings.local_vlans.keys().cloned().map(Object::Network);
-            let objects = networks.chain([Object::Host]);
+            let physical = view.layout.physical_networks.iter().cloned().map(Object::Physical);
+            let objects = networks.chain(physical).chain([Object::Host]);
             refusals.shared = objects.map(|object| (object.clone(), refusals.of_object(&object).collect())).collect();
+            refusals.addresses = refusals.of_addresses();
         }
         refusals
     }
 
-    fn of_object(&self, object: &Object) -> impl Iterator<Item = (&'a Bridge, &'a Rejected)> {
+    fn of_object(&self, object: &Object) -> impl Iterator<Item = RefusedOn<'a>> + use<'_, 'a> {
         let flows = self.desired.of(object).iter();
         flows.filter_map(|(bridge, flow)| Some((bridge, *self.rejected.get(&(bridge, flow))?)))
+    }
+
+    fn of_addresses(&self) -> HashMap<(Name, LocalVlan), Vec<RefusedOn<'a>>> {
+        let mut found: HashMap<(Name, LocalVlan), Vec<RefusedOn<'a>>> = HashMap::new();
+        let is_one = |rejected: &&Rejected| is_of_kind(&rejected.flow, Kind::RemoteAddress);
+        if !self.rejected.values().any(is_one) {
+            return found;
+        }
+        let View { topology, bindings, .. } = self.view;
+        for address in topology.remote_addresses() {
+            let object = Object::Address(Arc::new(*address));
+            let refused: Vec<RefusedOn<'a>> = self.of_object(&object).collect();
+            let uses = topology.remotes_of(address).flat_map(|remote| topology.uses_of(remote));
+            let groups: BTreeSet<&Name> =
+                if refused.is_empty() { BTreeSet::new() } else { uses.map(|(one, _)| &one.group).collect() };
+            for group in groups {
+                for &local_vlan in bindings.local_vlans.values() {
+                    let here = refused.iter().filter(|(_, rejected)| is_in_network(&rejected.flow, local_vlan));
+                    found.entry((group.clone(), local_vlan)).or_default().extend(here);
+                }
+            }
+        }
+        found
     }
 
     /// True if nothing is.
@@ -202,21 +231,47 @@ impl<'a> Refusals<'a> {
         self.rejected.is_empty()
     }
 
-    /// The refused flows that a port is without: its own, and what it shares of those of its network and of the host.
-    pub fn of_port(&self, name: &str) -> Vec<&'a Rejected> {
-        let Some(port) = self.topology.port(name).filter(|_| !self.is_empty()) else { return Vec::new() };
-        let carriers: Vec<Bridge> = bridges_of(port, self.topology).collect();
-        let shared = [Object::Network(port.network.clone()), Object::Host];
-        let shared = shared.iter().filter_map(|object| self.shared.get(object)).flatten().copied();
-        let own = Object::Port(port.name.clone());
-        let all = self.of_object(&own).chain(shared);
-        let concerned = all.filter(|(bridge, rejected)| carriers.contains(bridge) && concerns(port, &rejected.flow));
-        concerned.map(|(_, rejected)| rejected).collect()
+    /// True if a port is without a flow that is refused.
+    fn concern(&self, name: &str) -> bool {
+        self.of_port(name).next().is_some()
     }
+
+    /// True if one of those is a guard.
+    fn lacks_guard(&self, name: &str) -> bool {
+        let Some(port) = self.view.topology.port(name).filter(|_| !self.is_empty()) else { return false };
+        self.own_and_shared(port).any(|(_, rejected)| cookie::is_guard(rejected.flow.cookie))
+    }
+
+    /// The refused flows that a port is without: its own, what it shares of those of its network and of the host, and
+    /// the addresses that its rules look at.
+    pub fn of_port(&self, name: &str) -> impl Iterator<Item = RefusedOn<'a>> + use<'_, 'a> {
+        let port = self.view.topology.port(name).filter(|_| !self.is_empty());
+        port.into_iter().flat_map(|port| self.own_and_shared(port).chain(self.looked_at(port)))
+    }
+
+    fn own_and_shared(&self, port: &'a Port) -> impl Iterator<Item = RefusedOn<'a>> + use<'_, 'a> {
+        let carriers: Vec<Bridge> = bridges_of(port, self.view.topology).collect();
+        let network = self.view.topology.network(&port.network);
+        let physical = network.and_then(|network| network.kind.physical_network()).cloned().map(Object::Physical);
+        let shared = [Object::Network(port.network.clone()), Object::Host].into_iter().chain(physical);
+        let shared = shared.filter_map(|object| self.shared.get(&object)).flatten().copied();
+        let all = self.of_object(&Object::Port(port.name.clone())).collect::<Vec<_>>().into_iter().chain(shared);
+        all.filter(move |(bridge, rejected)| carriers.contains(bridge) && concerns(port, &rejected.flow))
+    }
+
+    /// Of the addresses that the rules of a port look at.
+    fn looked_at(&self, port: &'a Port) -> impl Iterator<Item = RefusedOn<'a>> + use<'_, 'a> {
+        let local_vlan = self.view.local_vlan(&port.network).filter(|_| port.port_security);
+        let groups = self.view.topology.groups_of(port);
+        groups.filter_map(move |group| self.addresses.get(&(group.name.clone(), local_vlan?))).flatten().copied()
+    }
+}
+
+fn is_of_kind(flow: &Flow, wanted: Kind) -> bool {
+    matches!(cookie::decode(flow.cookie), Some((Ok(kind), _)) if kind == wanted)
 }
 
 /// False for a flow of the port's network that is there for others.
 fn concerns(port: &Port, flow: &Flow) -> bool {
-    let of_pairs = matches!(cookie::decode(flow.cookie), Some((Ok(Kind::PairReached), _)));
-    !of_pairs || port.allowed_address_pairs.iter().any(|pair| is_to(flow, pair.mac_address))
+    !is_of_kind(flow, Kind::PairReached) || port.allowed_address_pairs.iter().any(|pair| is_to(flow, pair.mac_address))
 }

@@ -1,21 +1,19 @@
 //! What `heddle status` shows.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::flow_restore::Restoration;
 use super::host::Host;
-use super::refusals::Refusals;
+use super::refusal_status::{RefusalStatus, Teller, why_refused};
+use super::refusals::RefusalHistory;
 use super::responders::Responders;
-use crate::flow::Flow;
-use crate::flow::text::{Cookies, Numbers, Printer};
+use super::strangers::Strangers;
 use crate::ovsdb::Ofport;
 use crate::pipeline::Bridge;
-use crate::pipeline::cookie::{self, ObjectKind};
 use crate::responder::learning;
-use crate::switch::Rejected;
-use crate::topology::Port;
 
 /// The role of a learning bridge.
 const LEARNING: &str = "learning";
@@ -69,7 +67,7 @@ pub struct Status {
 }
 
 /// What the daemon knows beside its [`Host`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Standing<'a> {
     /// How it stands with the database.
     pub database: DatabaseState,
@@ -82,7 +80,11 @@ pub struct Standing<'a> {
     /// Why the last change of the database failed.
     pub transaction_problem: Option<&'a str>,
     /// Connections that were sent away or given up.
-    pub refusals: &'a Refusals,
+    pub strangers: &'a Strangers,
+    /// Since when flows are refused.
+    pub refusals: &'a RefusalHistory,
+    /// The time on the same clock.
+    pub now: Duration,
 }
 
 /// One bridge.
@@ -100,8 +102,10 @@ pub struct BridgeStatus {
     pub wanted: usize,
     /// Flows that the switch has confirmed.
     pub installed: usize,
-    /// Flows that the switch refuses.
-    pub rejected: Vec<RejectedStatus>,
+    /// Flows that the switch refuses to add, or to delete.
+    pub rejected: Vec<RefusalStatus>,
+    /// Why flows change one by one, if the switch refuses bundles.
+    pub without_bundles: Option<String>,
     /// Flows that differed when the bridge connected.
     pub differences: Option<usize>,
     /// FLOW_MODs sent since it connected.
@@ -110,17 +114,6 @@ pub struct BridgeStatus {
     pub repaired: u64,
     /// What a learning bridge has learnt since it connected.
     pub learning: Option<learning::Counters>,
-}
-
-/// A flow that the switch refuses.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct RejectedStatus {
-    /// The flow in the syntax of ovs-ofctl.
-    pub flow: String,
-    /// The OpenFlow error.
-    pub error: String,
-    /// How often it was tried.
-    pub attempts: u32,
 }
 
 /// A network in use on this node.
@@ -156,26 +149,11 @@ pub struct PortStatus {
     /// True while it is kept on the dead VLAN, because the switch has not confirmed, or refuses, a flow that guards it.
     pub closed: bool,
     /// The flows that the switch refuses, and that it is without.
-    pub refused: Vec<PortRefusal>,
+    pub refused: Vec<RefusalStatus>,
     /// The MTU of its interface, if the switch knows it.
     pub mtu: Option<i64>,
     /// What keeps no packet from being forwarded and yet is not as it should be.
     pub warning: Option<String>,
-}
-
-/// A flow that the switch refuses, and that a port is without.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PortRefusal {
-    /// The table.
-    pub table: u8,
-    /// What it would be there for.
-    pub purpose: String,
-    /// The flow in the syntax of ovs-ofctl.
-    pub flow: String,
-    /// The OpenFlow error.
-    pub error: String,
-    /// How often it was tried.
-    pub attempts: u32,
 }
 
 /// How far a port is.
@@ -216,6 +194,7 @@ impl Status {
     /// The status of a host.
     pub fn of(host: &Host, standing: Standing<'_>) -> Self {
         let Standing { database, .. } = standing;
+        let teller = Teller::new(host, standing);
         let config = host.config();
         let uses_database = database != DatabaseState::Unused;
         let mut unserved: Vec<UnservedStatus> = host
@@ -243,13 +222,13 @@ impl Status {
             ovsdb_connected: matches!(database, DatabaseState::StandingBy | DatabaseState::Connected),
             standing_by: database == DatabaseState::StandingBy,
             problems: problems(host).chain(standing.transaction_problem.map(str::to_owned)).collect(),
-            bridges: bridges(host).filter(|bridge| uses_database || bridge.role == LEARNING).collect(),
+            bridges: bridges(host, &teller).filter(|bridge| uses_database || bridge.role == LEARNING).collect(),
             networks: networks(host),
-            ports: ports(host),
+            ports: ports(host, &teller),
             unserved,
-            refused_connections: standing.refusals.iter().map(|(reason, of)| (reason.to_owned(), of.count)).collect(),
+            refused_connections: standing.strangers.iter().map(|(reason, of)| (reason.to_owned(), of.count)).collect(),
             latest_refused: standing
-                .refusals
+                .strangers
                 .iter()
                 .map(|(reason, of)| (reason.to_owned(), of.latest.clone()))
                 .collect(),
@@ -282,7 +261,7 @@ fn mtu(host: &Host, network: &str) -> Option<u16> {
     Some(host.topology().mtu_of(host.topology().network(network)?))
 }
 
-fn bridges(host: &Host) -> impl Iterator<Item = BridgeStatus> {
+fn bridges(host: &Host, teller: &Teller<'_>) -> impl Iterator<Item = BridgeStatus> {
     let status = host.bridges().iter().map(|(name, bridge, state)| BridgeStatus {
         name: name.to_string(),
         role: match bridge {
@@ -295,16 +274,8 @@ fn bridges(host: &Host) -> impl Iterator<Item = BridgeStatus> {
         connected_from: state.connected.as_ref().map(|connected| connected.peer.clone()),
         wanted: state.progress.wanted,
         installed: state.progress.installed,
-        rejected: state
-            .progress
-            .rejected
-            .iter()
-            .map(|rejected| RejectedStatus {
-                flow: flow_text(&rejected.flow),
-                error: rejected.code.to_string(),
-                attempts: rejected.attempts,
-            })
-            .collect(),
+        rejected: state.progress.rejected.iter().map(|rejected| teller.tell((bridge, rejected))).collect(),
+        without_bundles: state.progress.without_bundles.map(|refusal| refusal.to_string()),
         differences: state.differences,
         flow_mods: state.progress.flow_mods,
         repaired: state.progress.repaired,
@@ -319,15 +290,7 @@ fn bridges(host: &Host) -> impl Iterator<Item = BridgeStatus> {
     status.into_iter()
 }
 
-fn flow_text(flow: &Flow) -> String {
-    let mut text = Vec::new();
-    match Printer::new(&Numbers).wanted(flow, Cookies::Shown, &mut text) {
-        Ok(_) => String::from_utf8_lossy(&text).into_owned(),
-        Err(error) => error.to_string(),
-    }
-}
-
-fn ports(host: &Host) -> Vec<PortStatus> {
+fn ports(host: &Host, teller: &Teller<'_>) -> Vec<PortStatus> {
     let binder = host.binder();
     let refusals = host.refusals();
     let mut ports: Vec<PortStatus> = host
@@ -336,16 +299,15 @@ fn ports(host: &Host) -> Vec<PortStatus> {
         .map(|port| {
             let binding = binder.bindings().get(&port.name);
             let row = binding.and_then(|binding| binder.row(binding.row));
-            let refused = refusals.of_port(&port.name);
+            let refused: Vec<RefusalStatus> =
+                refusals.of_port(&port.name).map(|refused| teller.tell(refused)).collect();
             let closed = binding.is_some() && host.is_unguarded(&port.name);
             let (state, reason) = match (binding, row) {
                 (Some(_), _) if host.is_installed(&port.name) => (PortState::Installed, None),
                 (Some(_), Some(row)) if row.ofport.port_no().is_none() => {
                     (PortState::Waiting, Some(no_number(row.ofport).to_owned()))
                 }
-                (Some(_), _) if !refused.is_empty() => {
-                    (PortState::Refused, Some(why_refused(closed, &refused, |flow| purpose(host, port, flow))))
-                }
+                (Some(_), _) if !refused.is_empty() => (PortState::Refused, Some(why_refused(closed, &refused))),
                 (Some(_), _) => (PortState::Programming, None),
                 (None, _) if binder.is_starved(&port.name) => {
                     (PortState::Waiting, Some("all 4094 local VLANs of this node are in use".to_owned()))
@@ -371,48 +333,12 @@ fn ports(host: &Host) -> Vec<PortStatus> {
                 state,
                 reason,
                 closed,
-                refused: refused.into_iter().map(|rejected| port_refusal(host, port, rejected)).collect(),
+                refused,
             }
         })
         .collect();
     ports.sort_by(|a, b| a.name.cmp(&b.name));
     ports
-}
-
-fn port_refusal(host: &Host, port: &Port, rejected: &Rejected) -> PortRefusal {
-    PortRefusal {
-        table: rejected.flow.table.0,
-        purpose: purpose(host, port, &rejected.flow),
-        flow: flow_text(&rejected.flow),
-        error: rejected.code.to_string(),
-        attempts: rejected.attempts,
-    }
-}
-
-/// What a port is without, in one line: the first of its refused flows stands for all.
-fn why_refused(closed: bool, refused: &[&Rejected], purpose: impl Fn(&Flow) -> String) -> String {
-    let Some(first) = refused.first() else { return String::new() };
-    let closed = if closed { "closed: " } else { "" };
-    let others = match refused.len() - 1 {
-        0 => String::new(),
-        others => format!(", and {others} more"),
-    };
-    let (table, code) = (first.flow.table.0, first.code);
-    format!("{closed}the switch refuses its flow of table {table} with {code} ({}){others}", purpose(&first.flow))
-}
-
-/// What a flow that a port needs is for.
-fn purpose(host: &Host, port: &Port, flow: &Flow) -> String {
-    let Some((Ok(kind), number)) = cookie::decode(flow.cookie) else { return String::new() };
-    let name: &str = match kind.object_kind() {
-        ObjectKind::Network => &port.network,
-        ObjectKind::SecurityGroup => {
-            let mut groups = host.topology().groups_of(port);
-            groups.find(|group| cookie::object_number(&group.name) == number).map_or("", |group| &group.name)
-        }
-        _ => &port.name,
-    };
-    kind.words().replace("{}", name)
 }
 
 fn no_number(ofport: Ofport) -> &'static str {

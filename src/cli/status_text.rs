@@ -1,9 +1,15 @@
 //! `heddle status` for people.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::agent::refusal_status::RefusalStatus;
 use crate::agent::status::{BridgeStatus, NetworkStatus, PortState, PortStatus, Status};
 use crate::responder::learning;
+use crate::switch::RefusedChange;
+
+/// So many refused flows of one table are shown.
+const REFUSALS_SHOWN: usize = 5;
 
 /// Prints what is there, and first of all what is wrong.
 pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
@@ -53,13 +59,10 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
                 bridge.name
             )?;
         }
-        for rejected in &bridge.rejected {
-            writeln!(
-                out,
-                "  {}: refused {} times: {}: {}",
-                bridge.name, rejected.attempts, rejected.error, rejected.flow
-            )?;
+        if let Some(why) = &bridge.without_bundles {
+            writeln!(out, "  {}: refuses bundles ({why}): its flows change one by one", bridge.name)?;
         }
+        print_refusals(bridge, out)?;
     }
     if !status.networks.is_empty() {
         writeln!(out, "\nNetworks:")?;
@@ -79,6 +82,29 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
             rows.map(|(reason, count)| [reason.replace('_', " "), count.to_string(), latest(reason).to_owned()]),
             out,
         )?;
+    }
+    Ok(())
+}
+
+/// The flows that a bridge refuses, by table and reason.
+fn print_refusals(bridge: &BridgeStatus, out: &mut impl Write) -> io::Result<()> {
+    let mut groups: BTreeMap<_, Vec<&RefusalStatus>> = BTreeMap::new();
+    for refusal in &bridge.rejected {
+        groups.entry((refusal.table, refusal.refused, &refusal.error)).or_default().push(refusal);
+    }
+    for ((table, refused, error), refusals) in groups {
+        let what = match refused {
+            RefusedChange::Addition => "refuses",
+            RefusedChange::Deletion => "keeps, though told to delete,",
+        };
+        writeln!(out, "  {}: {what} {} flows of table {table} with {error}:", bridge.name, refusals.len())?;
+        for refusal in refusals.iter().take(REFUSALS_SHOWN) {
+            let owner = refusal.owner.as_deref().unwrap_or(&bridge.name);
+            writeln!(out, "    {owner}, {}: {}: {}", refusal.pace(), refusal.purpose, refusal.flow)?;
+        }
+        if let Some(more) = refusals.len().checked_sub(REFUSALS_SHOWN).filter(|more| *more > 0) {
+            writeln!(out, "    and {more} more, see --json")?;
+        }
     }
     Ok(())
 }

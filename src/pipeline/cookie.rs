@@ -29,6 +29,20 @@ pub enum ObjectKind {
     SecurityGroup,
 }
 
+impl ObjectKind {
+    /// As people call it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::PhysicalNetwork => "physical network",
+            Self::Network => "network",
+            Self::Port => "port",
+            Self::Node => "node",
+            Self::SecurityGroup => "security group",
+        }
+    }
+}
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $object:ident, $words:literal;)*) => {
         /// Which kind of rule a flow belongs to.

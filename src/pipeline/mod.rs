@@ -13,6 +13,7 @@ mod impact;
 mod integration;
 mod ipv6;
 pub mod learning;
+mod names;
 mod object;
 mod physical;
 pub mod tables;
@@ -21,6 +22,7 @@ mod view;
 
 pub use arp_nd::{ipv4_addresses, ipv6_addresses, may_route};
 pub use desired::{Desired, all_flows};
-pub use firewall::{is_to, origin};
+pub use firewall::{is_in_network, is_to, origin};
+pub use names::ObjectNames;
 pub use object::{Object, Unencodable};
 pub use view::{AnsweredBy, Answering, Bindings, Bridge, Layout, LocalVlan, PatchPorts, View};

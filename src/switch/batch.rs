@@ -2,6 +2,7 @@
 //! refuses bundles. Every message has an xid that leads back to its flow.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::flow::{Flow, LearntScope};
@@ -41,6 +42,34 @@ pub(super) enum Outcome {
     Failed,
 }
 
+/// Why a switch takes no bundle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BundleRefusal {
+    /// It says nothing of bundles.
+    Unanswered,
+    /// It answers with this error.
+    Error(ErrorCode),
+}
+
+impl BundleRefusal {
+    /// True if the switch knows nothing of bundles; else it may take the next.
+    pub(super) fn is_for_good(self) -> bool {
+        match self {
+            Self::Unanswered => true,
+            Self::Error(code) => UNKNOWN_MESSAGE.contains(&code),
+        }
+    }
+}
+
+impl fmt::Display for BundleRefusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unanswered => out.write_str("no answer"),
+            Self::Error(code) => code.fmt(out),
+        }
+    }
+}
+
 /// Whether the switch has taken the guards of a bundle into it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Guards {
@@ -65,12 +94,16 @@ pub(super) struct Batch {
     /// Messages written so far.
     written: usize,
     /// The switch refuses not the operations but the bundle around them.
-    bundle_refused: bool,
+    bundle_refused: Option<BundleRefusal>,
     guards: Guards,
     outcome: Option<Outcome>,
 }
 
 const BUNDLE_FLAGS: BundleFlags = BundleFlags(BundleFlags::ATOMIC.0 | BundleFlags::ORDERED.0);
+
+/// How a switch says that it does not know a message.
+const UNKNOWN_MESSAGE: [ErrorCode; 3] =
+    [ErrorCode::BRC_BAD_TYPE, ErrorCode::BRC_BAD_EXPERIMENTER, ErrorCode::BRC_BAD_EXP_TYPE];
 
 /// As long as less than this waits to be sent, more is written.
 const ENOUGH: usize = 256 * 1024;
@@ -90,7 +123,7 @@ impl Batch {
             bundle: bundle.then_some(BundleId(first_xid)),
             first_xid,
             written: 0,
-            bundle_refused: false,
+            bundle_refused: None,
             guards: if guarded { Guards::Unknown } else { Guards::In },
             outcome: None,
         }
@@ -177,8 +210,8 @@ impl Batch {
         (message <= last).then_some(message)
     }
 
-    /// True if the switch refused the bundle, and said nothing of the operations.
-    pub(super) fn bundle_refused(&self) -> bool {
+    /// Why the switch refused the bundle, if it said nothing of the operations.
+    pub(super) fn bundle_refused(&self) -> Option<BundleRefusal> {
         self.bundle_refused
     }
 
@@ -190,10 +223,12 @@ impl Batch {
             return self.on_barrier_reply(xid);
         }
         if message == self.commit() {
-            self.bundle_refused |= self.failures.is_empty();
+            if self.failures.is_empty() {
+                self.bundle_refused.get_or_insert(BundleRefusal::Error(code));
+            }
             self.fail();
         } else if message == 0 || (self.is_bundle() && concerns_bundle(code)) {
-            self.bundle_refused = true;
+            self.bundle_refused.get_or_insert(BundleRefusal::Error(code));
         } else {
             self.failures.insert(message - 1, code);
         }
@@ -201,7 +236,7 @@ impl Batch {
     }
 
     fn fail(&mut self) {
-        if self.bundle_refused {
+        if self.bundle_refused.is_some() {
             // Errors for what was to go into a refused bundle say nothing of the flows.
             self.failures.clear();
         }
@@ -212,7 +247,7 @@ impl Batch {
         if self.message(xid) != Some(self.commit()) {
             return;
         }
-        if self.bundle_refused {
+        if self.bundle_refused.is_some() {
             self.fail();
         } else {
             self.outcome = Some(Outcome::Done);
@@ -236,7 +271,7 @@ impl Batch {
             self.fail();
         } else if self.outcome.is_none() && self.is_bundle() {
             // Neither committed nor refused: this switch knows nothing of bundles.
-            self.bundle_refused = true;
+            self.bundle_refused = Some(BundleRefusal::Unanswered);
             self.fail();
         } else if self.outcome.is_none() {
             self.outcome = Some(Outcome::Done);
@@ -248,8 +283,7 @@ impl Batch {
 /// True for errors that a bundle's message brings because of the bundle, whatever the flow in it.
 fn concerns_bundle(code: ErrorCode) -> bool {
     let of_bundles = ErrorCode::BFC_UNKNOWN.code..=ErrorCode::BFC_BUNDLE_IN_PROGRESS.code;
-    let unknown = [ErrorCode::BRC_BAD_TYPE, ErrorCode::BRC_BAD_EXPERIMENTER, ErrorCode::BRC_BAD_EXP_TYPE];
-    (code.experimenter == ONF && of_bundles.contains(&code.code)) || unknown.contains(&code)
+    (code.experimenter == ONF && of_bundles.contains(&code.code)) || UNKNOWN_MESSAGE.contains(&code)
 }
 
 fn flow_mod(operation: &Operation, xid: Xid, out: &mut Writer) -> Result<(), EncodeError> {

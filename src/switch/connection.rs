@@ -208,6 +208,9 @@ impl Driver {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             session.write(&mut outbox.session)?;
+            if session.takes_packets() {
+                input.grow();
+            }
             if let Some(progress) = session.progress() {
                 self.report(News::Progress(Box::new(progress))).await?;
             }
@@ -315,9 +318,7 @@ impl Driver {
 
     /// A stranger's messages are short and few. Who has said which bridge it is may need more room to say its ports.
     fn check_introduction(&self, input: &mut FrameBuffer, session: &Session) -> Result<(), SessionError> {
-        if session.takes_packets() {
-            input.grow();
-        } else if let Some(found) = input.awaited().filter(|length| *length > FrameBuffer::SMALL) {
+        if let Some(found) = input.awaited().filter(|length| *length > FrameBuffer::SMALL) {
             if !session.is_introduced() {
                 return Err(SessionError::TooLong { found, limit: FrameBuffer::SMALL });
             }
@@ -384,8 +385,8 @@ impl Driver {
                 }
                 self.report(News::Audited { differences, missing: session.missing() }).await
             }
-            Event::WithoutBundles => {
-                warn!(bridge = self.bridge(), "the switch refuses bundles: flows change one by one");
+            Event::WithoutBundles(refusal) => {
+                warn!(bridge = self.bridge(), "the switch refuses bundles ({refusal}): flows change one by one");
                 Ok(())
             }
             Event::WithoutMonitor => {

@@ -11,6 +11,7 @@ pub mod listener;
 mod outbox;
 pub mod places;
 pub mod reconciler;
+mod refusals;
 pub mod session;
 #[cfg(test)]
 #[path = "../../tests/support/simulator.rs"]
@@ -19,9 +20,11 @@ mod simulator;
 #[cfg(test)]
 mod testing;
 
+pub use batch::BundleRefusal;
 pub use connection::{Command, ConnectionId, News, Report, drive};
 pub use ending::ConnectionError;
 pub use listener::{Admission, MAX_CONNECTIONS, serve};
 pub use places::Places;
-pub use reconciler::{Ownership, Progress, Rejected, Wanted};
+pub use reconciler::{Ownership, Progress, Wanted};
+pub use refusals::{RefusedChange, Rejected};
 pub use session::Identity;

@@ -4,17 +4,18 @@
 //! *Wanted* comes from the pipeline. *Installed* is what the switch has confirmed: reported in an audit
 //! or by the flow monitor, or committed. What differs goes out in one batch at a time, as one bundle:
 //! adds first, then deletes. A flow that the switch refuses is *rejected*: left out of the batch, shown,
-//! and tried again later.
+//! and tried again later, by itself, so that it holds nothing else up.
 //!
 //! If it is a guard ([`Kind::is_guard`](cookie::Kind::is_guard)), what was to come into effect with it would open something.
 //! Nothing more is sent then until the agent has closed what the guard was for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::{Batch, Operation, Outcome};
+use super::batch::{Batch, BundleRefusal, Operation, Outcome};
 use super::learnt::Welcome;
+use super::refusals::{Refusals, RefusedChange, Rejected};
 use crate::flow::{Changes, Flow, FlowKey, FlowTable, LearntScope, diff};
 use crate::openflow::flow_monitor::{FlowEvent, FlowUpdateFull};
 use crate::openflow::{Cookie, EncodeError, ErrorCode, FlowStats, Writer, Xid};
@@ -43,25 +44,6 @@ pub struct Wanted {
     pub generation: u64,
 }
 
-/// A flow that the switch refused.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Rejected {
-    /// The flow.
-    pub flow: Arc<Flow>,
-    /// Why.
-    pub code: ErrorCode,
-    /// How often.
-    pub attempts: u32,
-}
-
-/// What is kept of a rejected flow.
-struct Refusal {
-    code: ErrorCode,
-    attempts: u32,
-    /// Not to be sent before then; `None`: to be sent, or on its way.
-    retry_at: Option<Duration>,
-}
-
 /// What the switch is known to hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Progress {
@@ -72,7 +54,13 @@ pub struct Progress {
     /// Flows of these that are confirmed; while changes are on their way, flows that are there at all.
     pub installed: usize,
     /// Flows that the switch refuses, by table, priority and match.
-    pub rejected: Vec<Rejected>,
+    pub rejected: Arc<[Rejected]>,
+    /// How often it has refused one since the connection began.
+    pub refusals: u64,
+    /// Why flows change one by one, if the switch refuses bundles.
+    pub without_bundles: Option<BundleRefusal>,
+    /// When this was so, as time since the connection began.
+    pub at: Duration,
     /// FLOW_MODs sent since the connection began.
     pub flow_mods: u64,
     /// Flows that somebody else changed or removed and that were put right.
@@ -87,15 +75,18 @@ pub struct Counts {
     /// The newest generation that is in effect, but for rejected flows.
     pub generation: u64,
     rejected: usize,
+    refusals: u64,
+    without_bundles: bool,
     flow_mods: u64,
     repaired: u64,
     /// A guard was refused: nothing is sent until the agent says so.
     pub held: bool,
 }
 
-/// First wait before a rejected flow is tried again; doubles up to [`RETRY_LIMIT`].
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LIMIT: Duration = Duration::from_secs(300);
+/// A switch that refused a bundle, and not for good, gets the next one after this.
+const BUNDLES_AGAIN: Duration = Duration::from_secs(60);
+/// After this an audit tells what became of learnt flows that the switch refused to delete.
+const AUDIT_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long the agent may take to close what a refused guard was for. Others wait for their flows too.
 const HELD_AT_MOST: Duration = Duration::from_secs(5);
@@ -116,11 +107,20 @@ pub struct Reconciler {
     /// The queue is what an audit found, and nothing has changed since: all of it is to be sent.
     fresh: bool,
     in_flight: Option<Batch>,
-    rejected: HashMap<Arc<Flow>, Refusal>,
+    refusals: Refusals,
+    /// What was refused and is to be tried again, once nothing else is to be sent.
+    retries: Vec<Operation>,
+    /// The batch on its way is of retries.
+    retrying: bool,
     /// A guard was refused: nothing is sent before then, unless the agent says so.
     held_until: Option<Duration>,
-    /// False once the switch has refused a bundle as such.
-    bundles: bool,
+    /// The switch has refused a bundle as such.
+    without_bundles: Option<BundleRefusal>,
+    /// When it gets another one.
+    bundles_again: Option<Duration>,
+    audit_again: Option<Duration>,
+    /// The time that was told last.
+    now: Duration,
     /// Commits that failed in a row.
     failed_commits: u32,
     audited: bool,
@@ -144,9 +144,14 @@ impl Reconciler {
             queue: Changes::default(),
             fresh: false,
             in_flight: None,
-            rejected: HashMap::new(),
+            refusals: Refusals::default(),
+            retries: Vec::new(),
+            retrying: false,
             held_until: None,
-            bundles: true,
+            without_bundles: None,
+            bundles_again: None,
+            audit_again: None,
+            now: Duration::ZERO,
             failed_commits: 0,
             audited: false,
             unsure: true,
@@ -160,16 +165,17 @@ impl Reconciler {
     /// The wanted state changed: `changes` lead from the state before to `generation`.
     pub fn update(&mut self, generation: u64, changes: Changes) {
         for flow in &changes.delete {
-            self.rejected.remove(flow);
+            self.refusals.forget(flow);
             if self.wanted.get(&flow.key()).is_some_and(|there| there == flow) {
                 self.wanted.remove(&flow.key());
             }
         }
         for flow in &changes.add {
             if let Some(before) = self.wanted.insert(flow.clone()).filter(|before| before != flow) {
-                self.rejected.remove(&before);
+                self.refusals.forget(&before);
             }
         }
+        self.forget_settled_deletions();
         self.wanted_generation = generation;
         self.fresh = false;
         changes.forget.iter().for_each(|scope| self.learnt.remove(scope));
@@ -199,10 +205,8 @@ impl Reconciler {
         self.bridged.clear();
         self.queue.add.clear();
         self.queue.delete.clear();
-        for refusal in self.rejected.values_mut() {
-            // What was to be tried again is due still.
-            refusal.retry_at.get_or_insert(Duration::ZERO);
-        }
+        self.retries.clear();
+        self.refusals.on_not_tried();
         self.audited = false;
         self.unsure = false;
         self.fresh = false;
@@ -254,8 +258,10 @@ impl Reconciler {
         self.audited = true;
         let changes = diff(&self.wanted, &self.installed);
         self.queue = Changes { forget: std::mem::take(&mut self.queue.forget), ..changes };
-        let rejected = &self.rejected;
-        self.queue.add.retain(|flow| !waits(rejected, flow));
+        let Self { refusals, wanted, installed, .. } = self;
+        refusals.retain(|flow| !is_in(installed, flow), |flow| is_leftover(wanted, installed, flow));
+        self.queue.add.retain(|flow| !refusals.waits(flow));
+        self.queue.delete.retain(|flow| !refusals.deletion_waits(flow));
         self.fresh = true;
         self.queue.len()
     }
@@ -273,12 +279,17 @@ impl Reconciler {
         let wanted = self.wanted.get(&key).cloned();
         if wanted.is_none() && (cookie::is_learnt(update.cookie) || !self.owns(update.cookie)) {
             self.installed.remove(&key);
+            if update.event == FlowEvent::Deleted {
+                self.refusals.on_room(key.table);
+            }
             return;
         }
         // Whether it came before or after our own change to the same flow, nobody says.
         self.unsure |= self.in_flight.as_ref().is_some_and(|batch| !batch.is_bundle());
         if update.event == FlowEvent::Deleted {
             let there = self.installed.remove(&key);
+            self.refusals.on_room(key.table);
+            self.forget_settled_deletions();
             if let (Some(flow), Some(_), true) = (wanted, there, self.audited) {
                 self.repaired += 1;
                 self.queue.add.push(flow);
@@ -293,7 +304,7 @@ impl Reconciler {
             return;
         };
         if wanted == flow {
-            self.rejected.remove(&wanted);
+            self.refusals.forget(&wanted);
             self.installed.insert(wanted);
         } else {
             self.installed.insert(flow);
@@ -302,21 +313,30 @@ impl Reconciler {
         }
     }
 
-    /// Puts rejected flows whose time has come back into the queue.
+    /// Time passes; call it about once a second.
     pub fn on_tick(&mut self, now: Duration) {
+        self.now = now;
         if self.held_until.is_some_and(|held_until| held_until <= now) {
             self.proceed();
         }
-        if !self.audited {
+        if self.bundles_again.is_some_and(|again| again <= now) {
+            (self.without_bundles, self.bundles_again) = (None, None);
+        }
+        if self.audit_again.is_some_and(|again| again <= now) {
+            self.audit_again = None;
+            self.doubt();
+        }
+        self.take_due();
+    }
+
+    /// What was refused and whose time has come is to be tried again.
+    fn take_due(&mut self) {
+        if !self.audited || self.retrying || !self.retries.is_empty() {
             return;
         }
-        for (flow, refusal) in &mut self.rejected {
-            if refusal.retry_at.is_some_and(|retry_at| retry_at <= now) {
-                refusal.retry_at = None;
-                self.fresh = false;
-                self.queue.add.push(flow.clone());
-            }
-        }
+        let (additions, deletions) = self.refusals.take_due(self.now);
+        self.retries = additions.into_iter().map(Operation::Add).collect();
+        self.retries.extend(deletions.into_iter().map(Operation::Delete));
     }
 
     /// What refused guards were for is closed.
@@ -334,6 +354,9 @@ impl Reconciler {
                 self.in_flight = Some(self.begin(operations, next_xid));
             }
         }
+        if may_begin && self.in_flight.is_none() && !self.retries.is_empty() {
+            self.in_flight = self.retry(next_xid);
+        }
         match &mut self.in_flight {
             Some(batch) => batch.write(out),
             None => Ok(()),
@@ -341,13 +364,34 @@ impl Reconciler {
     }
 
     fn begin(&mut self, operations: Vec<Operation>, next_xid: &mut Xid) -> Batch {
-        let bundle = self.bundles && self.failed_commits < FAILED_COMMITS;
+        let bundle = self.without_bundles.is_none() && self.failed_commits < FAILED_COMMITS;
         let (operations, generation) = match bundle {
             true => (operations, self.wanted_generation),
             false => self.guards_first(operations),
         };
         self.flow_mods += operations.len() as u64;
         Batch::new(operations, generation, bundle, next_xid)
+    }
+
+    /// What was refused before goes between barriers, where each flow is judged by itself. `None`: there is nothing of it
+    /// to do any more.
+    fn retry(&mut self, next_xid: &mut Xid) -> Option<Batch> {
+        self.refusals.on_trying();
+        let mut operations = std::mem::take(&mut self.retries);
+        let Self { wanted, installed, .. } = self;
+        operations.retain(|operation| match operation {
+            Operation::Add(flow) => is_in(wanted, flow) && !is_in(installed, flow),
+            Operation::Delete(flow) => is_leftover(wanted, installed, flow),
+            Operation::Forget(_) => false,
+        });
+        if operations.is_empty() {
+            self.refusals.on_tried(self.now);
+            return None;
+        }
+        operations.sort_by_key(|operation| !operation.is_guard());
+        self.retrying = true;
+        self.flow_mods += operations.len() as u64;
+        Some(Batch::new(operations, self.wanted_generation, false, next_xid))
     }
 
     /// Between barriers each operation is in effect by itself: guards have to be before anything else is sent, and the
@@ -377,18 +421,18 @@ impl Reconciler {
             let forgets = queue.forget.into_iter().map(Operation::Forget);
             return adds.map(Operation::Add).chain(deletes.map(Operation::Delete)).chain(forgets).collect();
         }
-        let (wanted, installed, rejected) = (&self.wanted, &self.installed, &self.rejected);
+        let (wanted, installed, refusals) = (&self.wanted, &self.installed, &self.refusals);
         let mut operations = Vec::with_capacity(queue.len());
         let mut seen = FlowTable::new();
         seen.reserve(queue.add.len());
-        let is = |table: &FlowTable, flow: &Arc<Flow>| table.get(&flow.key()).is_some_and(|there| there == flow);
         let adds = queue.add.into_iter().filter(|flow| {
-            is(wanted, flow) && !is(installed, flow) && !waits(rejected, flow) && seen.insert(flow.clone()).is_none()
+            let missing = is_in(wanted, flow) && !is_in(installed, flow);
+            missing && !refusals.contains(flow) && seen.insert(flow.clone()).is_none()
         });
         operations.extend(adds.map(Operation::Add));
         let deletes = queue.delete.into_iter().filter(|flow| {
-            let gone = wanted.get(&flow.key()).is_none() && installed.get(&flow.key()).is_some();
-            gone && seen.insert(flow.clone()).is_none()
+            let stays = refusals.deletion_waits(flow) || !is_leftover(wanted, installed, flow);
+            !stays && seen.insert(flow.clone()).is_none()
         });
         operations.extend(deletes.map(Operation::Delete));
         operations.extend(queue.forget.into_iter().map(Operation::Forget));
@@ -401,7 +445,8 @@ impl Reconciler {
         if !batch.on_error(xid, code) {
             return false;
         }
-        self.conclude(now);
+        self.now = now;
+        self.conclude();
         true
     }
 
@@ -409,7 +454,8 @@ impl Reconciler {
     pub fn on_commit_reply(&mut self, xid: Xid, now: Duration) {
         if let Some(batch) = &mut self.in_flight {
             batch.on_commit_reply(xid);
-            self.conclude(now);
+            self.now = now;
+            self.conclude();
         }
     }
 
@@ -419,28 +465,28 @@ impl Reconciler {
         if !batch.on_barrier_reply(xid) {
             return false;
         }
-        self.conclude(now);
+        self.now = now;
+        self.conclude();
         true
     }
 
     /// If the outcome of the batch on its way is known, takes it into account.
-    fn conclude(&mut self, now: Duration) {
+    fn conclude(&mut self) {
         let Some(outcome) = self.in_flight.as_ref().and_then(Batch::outcome) else { return };
         let Some(batch) = self.in_flight.take() else { return };
         let generation = batch.generation();
-        self.failed_commits = match outcome {
-            Outcome::Failed if batch.bundle_refused() => {
-                self.bundles = false;
+        self.failed_commits = match (outcome, batch.bundle_refused()) {
+            (Outcome::Failed, Some(refusal)) => {
+                self.without_bundles = Some(refusal);
+                self.bundles_again = (!refusal.is_for_good()).then(|| self.now + BUNDLES_AGAIN);
                 0
             }
-            Outcome::Failed => self.failed_commits + 1,
-            Outcome::Done => 0,
+            (Outcome::Failed, None) => self.failed_commits + 1,
+            (Outcome::Done, _) => 0,
         };
         for (operation, failure) in batch.into_operations() {
             match (failure, operation) {
-                (Some(code), Operation::Add(flow)) => self.reject(flow, code, now),
-                // It stands where it stood, and the next audit finds it.
-                (Some(_), Operation::Delete(_) | Operation::Forget(_)) => {}
+                (Some(code), operation) => self.refuse(operation, code),
                 (None, operation) if outcome == Outcome::Done => self.install(operation),
                 (None, operation) => self.requeue(operation),
             }
@@ -448,36 +494,52 @@ impl Reconciler {
         if outcome == Outcome::Done && !self.unsure {
             self.confirmed_generation = generation;
         }
+        if std::mem::take(&mut self.retrying) {
+            self.refusals.on_tried(self.now);
+        }
+        self.forget_settled_deletions();
+        self.take_due();
     }
 
     fn install(&mut self, operation: Operation) {
         match operation {
             Operation::Add(flow) => {
-                self.rejected.remove(&flow);
+                self.refusals.forget(&flow);
                 self.installed.insert(flow);
             }
             Operation::Delete(flow) => {
                 self.installed.remove(&flow.key());
+                self.refusals.on_room(flow.table);
             }
             Operation::Forget(_) => {}
         }
     }
 
-    fn reject(&mut self, flow: Arc<Flow>, code: ErrorCode, now: Duration) {
-        if self.wanted.get(&flow.key()) != Some(&flow) {
-            return;
+    fn refuse(&mut self, operation: Operation, code: ErrorCode) {
+        match operation {
+            Operation::Add(flow) if is_in(&self.wanted, &flow) => {
+                if cookie::is_guard(flow.cookie) && !self.refusals.contains(&flow) {
+                    self.held_until = Some(self.now + HELD_AT_MOST);
+                }
+                self.refusals.refuse(RefusedChange::Addition, flow, code, self.now);
+            }
+            Operation::Delete(flow) if is_leftover(&self.wanted, &self.installed, &flow) => {
+                self.refusals.refuse(RefusedChange::Deletion, flow, code, self.now);
+            }
+            Operation::Forget(_) => self.audit_again = Some(self.now + AUDIT_AGAIN),
+            Operation::Add(_) | Operation::Delete(_) => {}
         }
-        if cookie::is_guard(flow.cookie) && !self.rejected.contains_key(&flow) {
-            self.held_until = Some(now + HELD_AT_MOST);
-        }
-        let refusal = self.rejected.entry(flow).or_insert(Refusal { code, attempts: 0, retry_at: None });
-        let wait = RETRY_FIRST.saturating_mul(1 << refusal.attempts.min(16)).min(RETRY_LIMIT);
-        *refusal = Refusal { code, attempts: refusal.attempts + 1, retry_at: Some(now + wait) };
+    }
+
+    /// Forgets that a deletion was refused where there is nothing to delete any more.
+    fn forget_settled_deletions(&mut self) {
+        let Self { refusals, wanted, installed, .. } = self;
+        refusals.retain_deletions(|flow| is_leftover(wanted, installed, flow));
     }
 
     /// True if nothing is on its way or waiting to be sent.
     pub fn is_quiet(&self) -> bool {
-        self.audited && !self.unsure && self.in_flight.is_none() && self.queue.is_empty()
+        self.audited && !self.unsure && self.in_flight.is_none() && self.queue.is_empty() && self.retries.is_empty()
     }
 
     /// How far it is, in numbers.
@@ -485,33 +547,42 @@ impl Reconciler {
         if self.is_quiet() {
             self.confirmed_generation = self.wanted_generation;
         }
-        let (generation, rejected) = (self.confirmed_generation, self.rejected.len());
-        let held = self.held_until.is_some();
-        Counts { generation, rejected, flow_mods: self.flow_mods, repaired: self.repaired, held }
+        Counts {
+            generation: self.confirmed_generation,
+            rejected: self.refusals.len(),
+            refusals: self.refusals.count(),
+            without_bundles: self.without_bundles.is_some(),
+            flow_mods: self.flow_mods,
+            repaired: self.repaired,
+            held: self.held_until.is_some(),
+        }
     }
 
     /// How far it is. Once it is quiet, all that is wanted is in effect but for what is rejected.
     pub fn progress(&mut self) -> Progress {
-        let Counts { generation, flow_mods, repaired, held, .. } = self.counts();
-        let refused = self.rejected.iter();
-        let mut rejected: Vec<_> = refused
-            .map(|(flow, refusal)| Rejected { flow: flow.clone(), code: refusal.code, attempts: refusal.attempts })
-            .collect();
-        rejected.sort_unstable_by(|a, b| a.flow.key().cmp(&b.flow.key()));
+        let Counts { generation, refusals, flow_mods, repaired, held, .. } = self.counts();
         let wanted = self.wanted.len();
-        let installed = if self.is_quiet() { wanted.saturating_sub(rejected.len()) } else { self.installed.len() };
-        Progress { generation, wanted, installed, rejected, flow_mods, repaired, held }
+        let installed =
+            if self.is_quiet() { wanted.saturating_sub(self.refusals.missing()) } else { self.installed.len() };
+        let (rejected, without_bundles) = (self.refusals.list(), self.without_bundles);
+        let at = self.now;
+        Progress { generation, wanted, installed, rejected, refusals, without_bundles, at, flow_mods, repaired, held }
     }
 
-    /// The switch does without bundles.
-    pub fn without_bundles(&self) -> bool {
-        !self.bundles
+    /// Why the switch does without bundles, if it does.
+    pub const fn without_bundles(&self) -> Option<BundleRefusal> {
+        self.without_bundles
     }
 }
 
-/// True if a flow was refused and its time has not come.
-fn waits(rejected: &HashMap<Arc<Flow>, Refusal>, flow: &Arc<Flow>) -> bool {
-    !rejected.is_empty() && rejected.get(flow).is_some_and(|refusal| refusal.retry_at.is_some())
+/// True if the table holds exactly this flow.
+fn is_in(table: &FlowTable, flow: &Flow) -> bool {
+    table.get(&flow.key()).is_some_and(|there| **there == *flow)
+}
+
+/// True if something of the flow's identity is there, and not wanted.
+fn is_leftover(wanted: &FlowTable, installed: &FlowTable, flow: &Flow) -> bool {
+    wanted.get(&flow.key()).is_none() && installed.get(&flow.key()).is_some()
 }
 
 /// What a flow monitor's update says of a flow, as a dump would. It says nothing of the flags: they are

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::batch::BundleRefusal;
 use super::reconciler::{Counts, Ownership, Progress, Reconciler, Wanted};
 use crate::flow::{Changes, Flow};
 use crate::openflow::bundle::{self, BundleControl, BundleControlType};
@@ -135,8 +136,8 @@ pub enum Event {
         /// Number of FLOW_MODs.
         differences: usize,
     },
-    /// The switch refuses bundles: its changes go one by one, between barriers.
-    WithoutBundles,
+    /// The switch refuses bundles, now or for good: its changes go one by one, between barriers.
+    WithoutBundles(BundleRefusal),
     /// The switch has no flow monitor: it is audited from time to time.
     WithoutMonitor,
     /// A port is down or gone.
@@ -396,9 +397,11 @@ impl Session {
             if !reconciler.on_error(xid, error.code, now) && xid == UNASKED {
                 return Ok(Some(Event::Refused(error.code)));
             }
-            if reconciler.without_bundles() && !self.told_without_bundles {
+            if let Some(refusal) = reconciler.without_bundles()
+                && !self.told_without_bundles
+            {
                 self.told_without_bundles = true;
-                return Ok(Some(Event::WithoutBundles));
+                return Ok(Some(Event::WithoutBundles(refusal)));
             }
         }
         Ok(None)

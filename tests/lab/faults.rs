@@ -95,6 +95,24 @@ impl Host {
         answers
     }
 
+    /// A table of a bridge takes no more than so many flows (`Flow_Table`, ovs-vswitchd.conf.db(5)).
+    pub fn limit_table(&self, bridge: &str, table: u8, flows: usize) {
+        let limit = format!("flow_limit={flows}");
+        let table = format!("flow_tables:{table}=@full");
+        let create = ["--", "--id=@full", "create", "Flow_Table", &limit, "overflow_policy=refuse"];
+        self.vsctl(&[&create[..], &["--", "set", "Bridge", bridge, &table]].concat());
+    }
+
+    /// All tables of a bridge take what comes.
+    pub fn lift_limits(&self, bridge: &str) {
+        self.vsctl(&["clear", "Bridge", bridge, "flow_tables"]);
+    }
+
+    /// How many flows a table of a bridge has.
+    pub fn flows_in(&self, bridge: &str, table: u8) -> usize {
+        self.dump_flows(bridge).iter().filter(|flow| flow.table == table).count()
+    }
+
     /// A file system of this size below the host's directory.
     pub fn small_disk(&self, kilobytes: u32) -> SmallDisk {
         let path = self.dir().join("small");

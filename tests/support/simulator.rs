@@ -48,6 +48,10 @@ pub struct Simulator {
     pub lenient: bool,
     /// Refuses to add flows of these priorities.
     pub refused: HashSet<u16>,
+    /// Refuses to delete flows.
+    pub keeps: bool,
+    /// Refuses to open, or to commit, bundles.
+    pub bundle_error: Option<(BundleControlType, ErrorCode)>,
     /// It is full with so many flows.
     pub capacity: usize,
     /// Flows in one part of a dump.
@@ -84,6 +88,8 @@ impl Simulator {
             monitors: true,
             lenient: false,
             refused: HashSet::new(),
+            keeps: false,
+            bundle_error: None,
             capacity: usize::MAX,
             part: 3,
             changes: 0,
@@ -210,11 +216,16 @@ impl Simulator {
             if let Some(code) = self.refusal(add.bytes.bytes(), Moment::Arrives) {
                 return self.error(code, xid);
             }
-            let (id, messages) = self.open.as_mut().unwrap();
+            let Some((id, messages)) = &mut self.open else { return self.error(ErrorCode::BFC_BAD_ID, xid) };
             assert_eq!(*id, add.bundle_id);
             return messages.push(add.bytes.bytes().to_vec());
         }
         let control = BundleControl::decode(body.body.reader()).unwrap();
+        if let Some((_, code)) = self.bundle_error.filter(|(refused, _)| *refused == control.control) {
+            self.note(|| format!("refused {:?}", control.control));
+            self.open = None;
+            return self.error(code, xid);
+        }
         match control.control {
             BundleControlType::OPEN_REQUEST => {
                 assert!(self.open.is_none());
@@ -225,7 +236,7 @@ impl Simulator {
                 self.log.push("discard".into());
             }
             BundleControlType::COMMIT_REQUEST => {
-                let (_, messages) = self.open.take().unwrap();
+                let Some((_, messages)) = self.open.take() else { return self.error(ErrorCode::BFC_BAD_ID, xid) };
                 let mut journal = Vec::new();
                 let refused =
                     messages.iter().find_map(|frame| Some((self.flow_mod(frame, &mut journal).err()?, xid_of(frame))));
@@ -251,7 +262,7 @@ impl Simulator {
     fn refusal(&self, frame: &[u8], moment: Moment) -> Option<ErrorCode> {
         let flow_mod = FlowMod::decode(Message::decode(frame).unwrap().body).unwrap();
         match flow_mod.cookie.0 & 0xfff {
-            _ if flow_mod.command != FlowModCommand::ADD => None,
+            _ if flow_mod.command != FlowModCommand::ADD => self.keeps.then_some(ErrorCode::FMFC_EPERM),
             _ if self.refused.contains(&flow_mod.priority) => Some(ErrorCode::BAC_BAD_OUT_PORT),
             _ if self.lenient => None,
             BAD_AT_ADD => Some(ErrorCode::BAC_BAD_OUT_PORT),

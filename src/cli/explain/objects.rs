@@ -1,19 +1,19 @@
 //! What the numbers in cookies stand for, and which of our bridges one is.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::flow::table_names::BridgeRole;
 use crate::openflow::Cookie;
-use crate::pipeline::cookie::{self, ObjectKind};
+use crate::pipeline::ObjectNames;
+use crate::pipeline::cookie::ObjectKind;
 use crate::topology::{DEFAULT_GROUP, Topology};
 
 /// Which objects the numbers in cookies stand for: the names that stand in a topology file, also in one that does not
 /// validate, and if it does, what it says of them. The default knows none.
 #[derive(Debug, Default)]
 pub struct Objects {
-    names: BTreeMap<(&'static str, u32), Vec<String>>,
+    names: ObjectNames,
     topology: Option<Topology>,
 }
 
@@ -56,7 +56,7 @@ impl Objects {
 
     /// The names of all objects of this kind with this number; two names may share one.
     pub fn names(&self, kind: ObjectKind, number: u32) -> &[String] {
-        self.names.get(&(kind_word(kind), number)).map_or(&[], Vec::as_slice)
+        self.names.names(kind, number)
     }
 
     /// The topology, if the file validates.
@@ -66,17 +66,7 @@ impl Objects {
 
     /// What a flow of ours is for; `None`: it is another's.
     pub fn purpose(&self, cookie: Cookie) -> Option<String> {
-        Some(match cookie::decode(cookie)? {
-            (Err(code), _) => format!("Heddle's, of a kind that this version does not know ({code:#04x})"),
-            (Ok(kind), number) => kind.words().replace("{}", &self.object(kind.object_kind(), number)),
-        })
-    }
-
-    fn object(&self, kind: ObjectKind, number: u32) -> String {
-        match self.names(kind, number) {
-            [] => format!("{} {number:08x}", kind_word(kind)),
-            names => format!("{} {}", kind_word(kind), names.join(" or ")),
-        }
+        self.names.purpose(cookie)
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, toml::de::Error> {
@@ -85,24 +75,13 @@ impl Objects {
             Err(_) => Self::of_names(&text.parse()?),
         };
         // The group of ports that name none may stand in no file.
-        objects.add(ObjectKind::SecurityGroup, DEFAULT_GROUP);
+        objects.names.add(ObjectKind::SecurityGroup, DEFAULT_GROUP);
         Ok(objects)
     }
 
     /// All that a topology has.
     fn of(topology: Topology) -> Self {
-        let mut objects = Self::default();
-        for network in topology.networks() {
-            objects.add(ObjectKind::Network, &network.name);
-            if let Some(physical_network) = network.kind.physical_network() {
-                objects.add(ObjectKind::PhysicalNetwork, physical_network);
-            }
-        }
-        topology.ports().for_each(|port| objects.add(ObjectKind::Port, &port.name));
-        topology.nodes().for_each(|node| objects.add(ObjectKind::Node, &node.name));
-        topology.security_groups().for_each(|group| objects.add(ObjectKind::SecurityGroup, &group.name));
-        objects.topology = Some(topology);
-        objects
+        Self { names: ObjectNames::of(&topology), topology: Some(topology) }
     }
 
     /// The names in a file that does not validate.
@@ -115,31 +94,13 @@ impl Objects {
             ("security_groups", ObjectKind::SecurityGroup),
         ] {
             for (name, value) in topology.get(section).and_then(toml::Value::as_table).into_iter().flatten() {
-                objects.add(kind, name);
+                objects.names.add(kind, name);
                 if let Some(physical_network) = value.get("physical_network").and_then(toml::Value::as_str) {
-                    objects.add(ObjectKind::PhysicalNetwork, physical_network);
+                    objects.names.add(ObjectKind::PhysicalNetwork, physical_network);
                 }
             }
         }
         objects
-    }
-
-    fn add(&mut self, kind: ObjectKind, name: &str) {
-        let names = self.names.entry((kind_word(kind), cookie::object_number(name))).or_default();
-        if !names.iter().any(|other| other == name) {
-            names.push(name.to_owned());
-        }
-    }
-}
-
-const fn kind_word(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::Bridge => "bridge",
-        ObjectKind::PhysicalNetwork => "physical network",
-        ObjectKind::Network => "network",
-        ObjectKind::Port => "port",
-        ObjectKind::Node => "node",
-        ObjectKind::SecurityGroup => "security group",
     }
 }
 

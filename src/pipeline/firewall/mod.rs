@@ -249,6 +249,12 @@ pub fn is_to(flow: &Flow, mac: MacAddr) -> bool {
     fields.is_ok_and(|fields| fields.get(&oxm::ETH_DST) == Masked::exact(mac_number(mac), &oxm::ETH_DST))
 }
 
+/// True if the flow is there for packets of the network with this local VLAN.
+pub fn is_in_network(flow: &Flow, local_vlan: LocalVlan) -> bool {
+    let fields = MatchFields::decode(Reader::new(flow.match_tlvs()), Form::Oxm, Strictness::Strict);
+    fields.is_ok_and(|fields| fields.get(&oxm::REG6) == Masked::exact(local_vlan.vid().into(), &oxm::REG6))
+}
+
 /// The Ethernet addresses of address pairs: several ports may share one, and which of them uses it is theirs to agree on.
 pub(super) fn network(network: &Network, view: &View<'_>, sink: &mut Sink<'_>) {
     let node = &view.layout.node;
