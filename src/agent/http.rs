@@ -21,6 +21,8 @@ use super::socket::{Request, ask};
 const MAX_CLIENTS: usize = 32;
 /// The longest head of a request in bytes.
 const MAX_HEAD: usize = 8192;
+/// How long a client that has its answer may go on sending.
+const LINGER: Duration = Duration::from_secs(1);
 /// Wait before an address that is taken is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 /// An agent that takes longer for an answer is not healthy.
@@ -95,8 +97,11 @@ pub async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
     stream.write_all(&answer.bytes()).await?;
     stream.shutdown().await?;
     // What the client may still send would make the kernel take the answer back.
-    let mut rest = [0; 256];
-    while stream.read(&mut rest).await? > 0 {}
+    let rest = async {
+        let mut rest = [0; 256];
+        while matches!(stream.read(&mut rest).await, Ok(1..)) {}
+    };
+    let _answered_all_the_same = timeout(LINGER, rest).await;
     Ok(if answer.status.starts_with('4') { Served::Malformed } else { Served::Well })
 }
 
