@@ -34,6 +34,7 @@ use super::http;
 use super::listeners::{Listeners, is_taken};
 use super::metrics::Metrics;
 use super::notify::{Watchdog, notify_service_manager};
+use super::outage::{STEADY_AFTER, Telling};
 use super::punts::PuntsStatus;
 use super::refusals::{self, RefusalHistory};
 use super::security_log;
@@ -43,7 +44,7 @@ use super::strangers::{Worth, host_of};
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
-use crate::pipeline::ObjectNames;
+use crate::pipeline::{Bridge, ObjectNames};
 use crate::switch::{Command, ConnectionError, ConnectionId, News, Progress, Report};
 use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
@@ -278,6 +279,7 @@ impl Agent {
                 _ = ticks.tick() => {
                     let effects = self.host.on_tick();
                     self.perform(effects);
+                    self.tell_of_steady_bridges();
                     if let Some(news) = self.host.follow_restoration() {
                         warn!("database: {news}");
                     }
@@ -342,9 +344,12 @@ impl Agent {
                 self.perform(effects);
             }
             News::Audited { differences, missing } => {
-                info!(bridge = self.bridge_name(connection), differences, "compared flows with what is wanted");
-                if let Some((_, bridge)) = self.host.bridges().at(connection) {
-                    self.counters.bridge_mut(bridge).audited(differences);
+                if let Some((name, bridge)) = self.host.bridges().at(connection) {
+                    let counters = self.counters.bridge_mut(bridge);
+                    counters.audited(differences);
+                    if !counters.outage.flaps() {
+                        info!(bridge = &**name, differences, "compared flows with what is wanted");
+                    }
                 }
                 self.host.on_audited(connection, differences, &missing);
             }
@@ -380,29 +385,50 @@ impl Agent {
     }
 
     fn on_closed(&mut self, connection: ConnectionId, peer: &str, error: Option<&ConnectionError>) {
+        let lost = self.host.bridges().at(connection).map(|(name, bridge)| (name.clone(), bridge.clone()));
+        let identified = self.senders.remove(&connection).is_some();
         let reason = error.and_then(ConnectionError::reason);
-        if let Some(reason) = reason {
+        match (&lost, error, reason) {
+            (Some((name, bridge)), ..) => self.tell_lost(name, bridge, error),
+            (None, Some(error), Some(_)) => self.tell_refused(&format!("{}: {error}", host_of(peer))),
+            _ => {}
+        }
+        if let Some(reason) = reason.or((error.is_none() && !identified).then_some("gone")) {
             self.counters.strangers.count(reason, peer, 1);
         }
-        if self.senders.remove(&connection).is_none() {
-            // It never said who it is.
-            match error {
-                Some(error) if reason.is_some() => self.tell_refused(&format!("{}: {error}", host_of(peer))),
-                _ => self.counters.strangers.count("gone", peer, 1),
-            }
+        if !identified {
             return;
         }
-        let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {
-            let why = error.map_or_else(|| "the peer has closed the connection".to_owned(), ToString::to_string);
-            warn!(bridge = &**name, peer, "bridge disconnected; its flows stay: {why}");
-            bridge.clone()
-        });
         let effects = self.host.on_closed(connection);
-        if let Some(bridge) = bridge.filter(|bridge| !self.host.bridges().knows(bridge)) {
+        if let Some((_, bridge)) = lost.filter(|(_, bridge)| !self.host.bridges().knows(bridge)) {
             self.counters.forget(&bridge);
             self.refusals.forget(&bridge);
         }
         self.perform(effects);
+    }
+
+    fn tell_lost(&mut self, name: &str, bridge: &Bridge, error: Option<&ConnectionError>) {
+        let why = error.map(ToString::to_string);
+        let reason = why.as_deref().unwrap_or("it has closed the connection");
+        let telling = self.counters.bridge_mut(bridge).outage.lost(why.clone(), self.began.elapsed());
+        match telling {
+            Telling::Plain => warn!(bridge = name, "bridge disconnected; its flows stay: {reason}"),
+            Telling::Flaps => warn!(
+                bridge = name,
+                "bridge disconnected once more; nothing more is said of that until it has been connected for {} s: \
+                 {reason}",
+                STEADY_AFTER.as_secs()
+            ),
+            Telling::Silent => debug!(bridge = name, "bridge disconnected: {reason}"),
+        }
+    }
+
+    /// Says which bridges have stopped flapping.
+    fn tell_of_steady_bridges(&mut self) {
+        for (bridge, losses) in self.counters.steady_again(self.began.elapsed()) {
+            let name = self.host.bridges().connection(&bridge).and_then(|connection| self.bridge_name(connection));
+            info!(bridge = name, "bridge stays connected; since the start it was lost {losses} times");
+        }
     }
 
     fn tell_refusals(&mut self, connection: ConnectionId, progress: &Progress) {
@@ -421,8 +447,12 @@ impl Agent {
 
     fn perform(&mut self, effects: Effects) {
         for (connection, command) in effects.commands {
-            if matches!(command, Command::Adopt(_)) {
-                info!(bridge = self.bridge_name(connection), "bridge connected");
+            if let (Command::Adopt(_), Some((name, bridge))) = (&command, self.host.bridges().at(connection)) {
+                let outage = &mut self.counters.bridge_mut(bridge).outage;
+                outage.connected(self.began.elapsed());
+                if !outage.flaps() {
+                    info!(bridge = &**name, "bridge connected");
+                }
             }
             if let Some(identified) = self.senders.get(&connection) {
                 // A connection that has just ended reports so itself.
@@ -467,7 +497,7 @@ impl Agent {
             config_problem: self.config_problem.as_deref(),
             tls_problem: self.certificates.as_ref().and_then(Certificates::problem),
             transaction_problem: self.transaction_problem.as_deref(),
-            strangers: &self.counters.strangers,
+            counters: &self.counters,
             refusals: &self.refusals,
             now: self.began.elapsed(),
         };

@@ -53,6 +53,8 @@ pub enum Command {
     },
     /// What refused guards were for is closed: what waited for that is to be sent.
     Proceed,
+    /// Another connection says that it is this bridge: show that you live, or end.
+    Challenge,
     /// The packets that come up are this one's to answer.
     Respond(Box<Responder>),
     /// What they are answered from changed.
@@ -149,11 +151,17 @@ const MUCH: usize = 32 * 1024;
 /// numbers for takes half of it.
 const MAX_INTRODUCTION: usize = 8 << 20;
 
-/// A peer that takes nothing of what is sent to it for so long is stuck, whatever it sends itself.
-const STUCK_AFTER: Duration = Duration::from_secs(15);
-
 /// The content type of a TLS handshake (RFC 8446 §5.1), where OpenFlow has its version.
 const TLS_HANDSHAKE: u8 = 22;
+
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Either end has closed it.
+    Closed,
+    /// The peer does not answer any more. What was sent and has not arrived had better not arrive at all.
+    Abandoned,
+}
 
 /// Speaks with the switch at the other end of `stream` until either ends the connection, and reports that. Whoever
 /// connected does not matter: a bridge's management socket will do too.
@@ -162,7 +170,7 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     peer: Peer,
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
-) {
+) -> Ended {
     let mut driver = Driver {
         peer,
         connection,
@@ -171,11 +179,12 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         responder: Responder::silent(),
         told: learning::Counters::default(),
         read: 0,
-        moving: Duration::ZERO,
     };
     let error = driver.drive(stream).await.err();
+    let ended = if error.as_ref().is_some_and(ConnectionError::is_silence) { Ended::Abandoned } else { Ended::Closed };
     let Driver { peer, reports, .. } = driver;
     let _ = reports.send(Report { connection, news: News::Closed { peer: peer.address, error } }).await;
+    ended
 }
 
 struct Driver {
@@ -189,8 +198,6 @@ struct Driver {
     told: learning::Counters,
     /// Bytes that came from the peer.
     read: usize,
-    /// When something of what waited was sent, or nothing did.
-    moving: Duration,
 }
 
 impl Driver {
@@ -218,11 +225,10 @@ impl Driver {
                 biased;
                 command = next_command(&mut self.commands) => match command {
                     Some(command) => self.on_command(command, &mut session, began.elapsed(), &mut outbox)?,
-                    None => return Ok(()),
+                    None => return Err(ConnectionError::Dismissed),
                 },
                 () = wanted_back(&mut self.peer.place) => return Err(ConnectionError::CrowdedOut),
                 _ = ticks.tick() => {
-                    self.check_progress(began.elapsed(), &outbox)?;
                     if let Some(event) = session.on_tick(began.elapsed(), &mut outbox.session)? {
                         self.on_event(event, &mut session, began.elapsed(), &mut outbox).await?;
                     }
@@ -233,7 +239,6 @@ impl Driver {
                 }
                 moved = poll_fn(|context| transfer(&mut stream, &mut input, &mut outbox, context)) => match moved? {
                     Moved::Sent => {
-                        self.moving = began.elapsed();
                         // The clock is asked once for all answers that a write took.
                         if self.responder.has_leaving() && outbox.is_empty() {
                             self.responder.on_sent(began.elapsed());
@@ -274,6 +279,7 @@ impl Driver {
             }
             Command::Update { generation, changes } => session.update(generation, changes),
             Command::Proceed => session.proceed(),
+            Command::Challenge => session.challenge(&mut outbox.session)?,
             Command::Respond(responder) => {
                 let before = mem::replace(&mut self.responder, *responder);
                 self.responder.inherit(before);
@@ -328,15 +334,6 @@ impl Driver {
             return Err(SessionError::TooMuch(self.read));
         }
         Ok(())
-    }
-
-    /// Whoever sends but does not read would be kept for ever.
-    fn check_progress(&mut self, now: Duration, outbox: &Outbox) -> Result<(), ConnectionError> {
-        if outbox.is_empty() {
-            self.moving = now;
-        }
-        let stuck = now.saturating_sub(self.moving);
-        if stuck >= STUCK_AFTER { Err(ConnectionError::Stuck(stuck)) } else { Ok(()) }
     }
 
     /// Answers packets in their order, as far as there is room for answers.

@@ -1,7 +1,6 @@
 //! Why a connection ended, if not by the peer closing it.
 
 use std::io;
-use std::time::Duration;
 
 use super::session::SessionError;
 use crate::tls::HandshakeError;
@@ -24,9 +23,9 @@ pub enum ConnectionError {
     /// It asks and asks.
     #[error("does not read what it asks for: {0} bytes of answers wait")]
     NotReading(usize),
-    /// It takes nothing of what is sent to it.
-    #[error("has not read anything for {} s", .0.as_secs())]
-    Stuck(Duration),
+    /// The agent does not want it.
+    #[error("is no bridge of ours")]
+    Dismissed,
     /// Somebody else needed its place before it was a bridge of ours.
     #[error("had to make room for a newer connection before it was known as a bridge of ours")]
     CrowdedOut,
@@ -44,9 +43,15 @@ impl ConnectionError {
         Some(match self {
             Self::Session(error) => error.reason(),
             Self::Handshake(error) => error.reason(),
-            Self::NotReading(_) | Self::Stuck(_) => "not_reading",
+            Self::NotReading(_) => "not_reading",
             Self::CrowdedOut => "crowded_out",
-            Self::Io(_) | Self::Stopping => return None,
+            Self::Io(_) | Self::Stopping | Self::Dismissed => return None,
         })
+    }
+
+    /// True if the peer does not answer any more.
+    pub(super) const fn is_silence(&self) -> bool {
+        use SessionError::{Replaced, Silent, Unanswering};
+        matches!(self, Self::Session(Silent(_) | Unanswering(_) | Replaced))
     }
 }

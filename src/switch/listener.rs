@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::connection::{ConnectionId, News, Peer, Report, drive};
+use super::connection::{ConnectionId, Ended, News, Peer, Report, drive};
 use super::ending::ConnectionError;
 use super::places::{Place, Places};
 use crate::tls::Credentials;
@@ -134,24 +134,38 @@ async fn run(
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
 ) {
-    let Arrival { stream, address, permit: _one_of_all, .. } = arrival;
+    let Arrival { mut stream, address, permit: _one_of_all, .. } = arrival;
     if let Err(error) = stream.set_nodelay(true) {
         debug!(peer = %address, %error, "cannot set TCP_NODELAY");
     }
     let peer = address.to_string();
     let Some(credentials) = credentials else {
-        return drive(stream, Peer::stranger(peer, place), connection, reports).await;
+        let ended = drive(&mut stream, Peer::stranger(peer, place), connection, reports).await;
+        return forget_what_is_unsent(&stream, ended);
     };
     let handshake = tokio::select! {
         done = credentials.accept(stream) => done.map_err(ConnectionError::Handshake),
         () = place.wanted_back() => Err(ConnectionError::CrowdedOut),
     };
     match handshake {
-        Ok(stream) => drive(stream, Peer::stranger(peer, place), connection, reports).await,
+        Ok(mut stream) => {
+            let ended = drive(&mut stream, Peer::stranger(peer, place), connection, reports).await;
+            forget_what_is_unsent(stream.get_ref().0, ended);
+        }
         Err(error) => {
             let news = News::Closed { peer, error: Some(error) };
             let _ = reports.send(Report { connection, news }).await;
         }
+    }
+}
+
+/// Of a peer that does not answer any more: it may come back on another connection, and should not then find on this one
+/// what was wanted before. The kernel would keep megabytes of that, and offer them for minutes.
+fn forget_what_is_unsent(stream: &TcpStream, ended: Ended) {
+    if ended == Ended::Abandoned
+        && let Err(error) = stream.set_zero_linger()
+    {
+        debug!(%error, "cannot reset a connection");
     }
 }
 

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod ending;
 mod learnt;
 pub mod listener;
+mod liveness;
 mod outbox;
 pub mod places;
 pub mod reconciler;
