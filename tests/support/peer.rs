@@ -54,6 +54,7 @@ impl Peer {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return None,
                 Ok(count) => self.input.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("heddle is silent for {PATIENCE:?}"),
                 Err(_) => return None,
             }
