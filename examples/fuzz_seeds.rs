@@ -24,6 +24,7 @@ use heddle::packet::{Arp, VlanTag};
 use heddle::pipeline::learning;
 use heddle::switch::session::{Event, Session};
 use heddle::switch::{Ownership, Wanted};
+use heddle::tls::Names;
 use serde_json::{Value, json};
 use simulator::Simulator;
 
@@ -166,7 +167,9 @@ impl Seeds {
             self.write("session", &conversation(ownership))?;
         }
         self.write("database", snapshot().as_bytes())?;
-        self.write("names", &certificate())?;
+        let certificate = certificate();
+        assert!(Names::of(&certificate).is("compute1"), "it cannot be read");
+        self.write("names", &certificate)?;
         for (target, texts) in [("http", &REQUESTS[..]), ("question", &QUESTIONS), ("arguments", &ARGUMENTS)] {
             for text in texts {
                 self.write(target, text.as_bytes())?;
