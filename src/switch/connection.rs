@@ -23,7 +23,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
 use super::outbox::Outbox;
-use super::reconciler::{Progress, Wanted};
+use super::progress::Progress;
+use super::reconciler::Wanted;
 use super::session::{Event, Identity, Session, SessionError};
 use crate::flow::Changes;
 use crate::openflow::frame::FrameBuffer;
