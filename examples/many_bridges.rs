@@ -192,7 +192,7 @@ impl<W: Iterator<Item = FlowTable>> Bridges<W> {
                 News::Progress(progress) => {
                     self.confirmed.insert(report.connection, progress.generation);
                 }
-                News::Closed => panic!("a bridge has gone"),
+                News::Closed(_) => panic!("a bridge has gone"),
                 _ => {}
             }
         }

@@ -12,6 +12,8 @@ need ping iputils-ping
 need arping iputils-arping
 need ethtool ethtool
 need tcpdump tcpdump
+# Loses packets between Heddle and its bridges.
+need nft nftables
 need mn mininet
 # Certificates, and another implementation of TLS; ovs-pki is of Open vSwitch.
 need openssl openssl

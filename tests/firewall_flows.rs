@@ -16,7 +16,7 @@ use heddle::pipeline::origin::{RuleFlow, rules_of_flow, rules_of_hit};
 use heddle::pipeline::{Bridge, all_flows};
 use heddle::topology::{Direction, Name, Payload, Port, Role, Topology, Traffic};
 use proptest::prelude::*;
-use support::firewall::{Base, Ruling, Seen, by_rules, enters, leaves, macs};
+use support::firewall::{Base, Ruling, Seen, by_rules, enters, is_stateful, leaves, macs};
 use support::firewall_packet::{self, About, Body, Ip, Load, Segment};
 use support::firewall_topology::{PORTS, model};
 
@@ -50,6 +50,8 @@ fn fields(packet: &firewall_packet::Packet) -> Packet {
         .with(&oxm::IP_PROTO, ip.protocol().into())
         .with(src, number(ip.src))
         .with(dst, number(ip.dst));
+    // The first of them.
+    let fields = if ip.fragments { fields.with(&oxm::IP_FRAG, 1) } else { fields };
     match &ip.load {
         Load::Tcp(segment) => fields.with(&oxm::TCP_SRC, segment.src.into()).with(&oxm::TCP_DST, segment.dst.into()),
         Load::Udp { src, dst } => fields.with(&oxm::UDP_SRC, (*src).into()).with(&oxm::UDP_DST, (*dst).into()),
@@ -199,7 +201,7 @@ fn passes(
         Direction::Ingress => enters(port, packet),
     };
     match base {
-        Base::Refused(_) => false,
+        Base::Refused(_) | Base::RefusedFirst(_) => false,
         Base::Free | Base::Needed => true,
         Base::Rules => by_rules(topology, (port, direction), packet, seen) == Ruling::Allowed,
     }
@@ -239,6 +241,7 @@ fn address(id: u8, ipv6: bool) -> IpAddr {
         (UNSPECIFIED, true) => "::".into(),
         (SOLICITED, true) => "ff02::1:ff00:1".into(),
         (REPORTS, true) => "ff02::16".into(),
+        (REPORTS, false) => "224.0.0.22".into(),
         (_, false) => "192.0.2.9".into(),
         (_, true) => "fe80::f816:3eff:fe00:99".into(),
     };
@@ -338,6 +341,32 @@ proptest! {
     }
 
     #[test]
+    fn a_first_fragment_does_not_hide_what_it_carries(model in model()) {
+        let node = Node::new(model.topology());
+        let udp = |src, dst| Load::Udp { src, dst };
+        let icmp = |icmp_type| Load::Icmp { icmp_type, code: 0, about: About::Nothing };
+        let v4 = [udp(67, 68), udp(68, 67), udp(0, 0), udp(5000, 80)].map(|load| (false, load));
+        let v6 = [udp(547, 546), udp(0, 0), udp(5000, 80), icmp(134), icmp(136), icmp(128)].map(|load| (true, load));
+        for port in node.topology.ports().filter(|port| port.port_security && &*port.node == "node0") {
+            for (ipv6, load) in v4.iter().chain(&v6).cloned() {
+                let to = address(REPORTS, ipv6);
+                let src = *port.fixed_ips.iter().find(|address| address.is_ipv6() == ipv6).unwrap();
+                let body = Body::Ip(Ip { fragments: true, ..Ip::new(src, to, load) });
+                let eth_dst = MacAddr::BROADCAST;
+                let packet = firewall_packet::Packet { eth_src: port.mac_address, eth_dst, body };
+                let found = node.fate(node.preview.bindings.ports[&port.name], fields(&packet), Seen::New);
+                let expected = match leaves(port, &packet) {
+                    Base::RefusedFirst(_) => Fate::Dropped,
+                    // What their connections tell of fragments is asked of the flows on a real switch.
+                    _ if is_stateful(&node.topology, port) => continue,
+                    _ => node.expected(Some(port), &port.network, &packet, Seen::New),
+                };
+                prop_assert_eq!(found, expected, "{} of {:?}", packet, port);
+            }
+        }
+    }
+
+    #[test]
     fn nothing_stands_behind_a_commit(model in model()) {
         let node = Node::new(model.topology());
         for flow in all_flows(&node.preview.view(&node.topology)).values().flat_map(FlowTable::iter) {
@@ -364,7 +393,8 @@ proptest! {
             let vlan = node.preview.bindings.local_vlans[&port.network].vid();
             let near = (node.preview.bindings.ports[&port.name], packet.clone());
             let far = (node.preview.bindings.patch_tun.unwrap(), packet.with_vlan(Some(vlan)));
-            for (in_port, packet) in [near, far] {
+            let fragment = (near.0, near.1.clone().with(&oxm::IP_FRAG, 1));
+            for (in_port, packet) in [near, far, fragment] {
                 let (found, before) = (node.fate(in_port, packet.clone(), sent.seen), whole.fate(in_port, packet, sent.seen));
                 prop_assert!(found.is_no_more_than(&before), "{:?} after {:?} without {:?}: {:?}", found, before, gone, sent);
             }
@@ -452,6 +482,10 @@ proptest! {
         for sent in packets {
             let probe = Sent { macs: (sent.macs.0, sent.macs.1 % PORTS), ..sent.clone() }.packet();
             let (Some(from), Some(to)) = (port(sent.from), port(sent.macs.1 % PORTS)) else { continue };
+            // Who speaks in the receiver's name is answered by nobody: that answer would go where it comes from.
+            if probe.eth_src == probe.eth_dst {
+                continue;
+            }
             // What is for all routers NORMAL takes to the neighbours.
             let it = ip(&probe);
             let for_all = matches!(it.load, Load::Icmp { icmp_type: 131..=133 | 143, .. }) && it.src.is_ipv6();

@@ -203,8 +203,11 @@ impl<'a> Proof<'a> {
     }
 
     fn add(&mut self, from: Name, packet: Packet, about: String) {
-        let frames = packet.frames(u32::try_from(self.cases.len()).expect("a run is short"));
+        let mut frames = packet.frames(u32::try_from(self.cases.len()).expect("a run is short"));
         let verdict = self.network.send(&from, &packet);
+        if verdict.first_refused {
+            frames.truncate(1);
+        }
         for &ruling in &verdict.rulings {
             *self.tally.entry(ruling).or_default() += 1;
         }

@@ -70,6 +70,18 @@ struct Waiting {
     identity: Identity,
     peer: String,
     ticks: u32,
+    /// The older connection of the same bridge that was asked because of this one whether it lives.
+    challenged: Option<ConnectionId>,
+}
+
+/// What becomes of a connection that waits.
+enum Verdict {
+    Adopt(Bridge),
+    Refuse(Stranger),
+    /// Too early to tell.
+    Wait,
+    /// Too early to tell: its bridge has this older connection.
+    WaitFor(ConnectionId),
 }
 
 /// A connection that is a bridge.
@@ -108,6 +120,8 @@ pub struct Bridges {
     /// The learning bridges that are connected. Two may have one name: it is for people.
     learning_names: BTreeMap<DatapathId, Name>,
     waiting: Vec<Waiting>,
+    /// Connections that have to show that they live, for newer ones wait for their bridges.
+    challenged: Vec<ConnectionId>,
 }
 
 impl Bridges {
@@ -122,6 +136,7 @@ impl Bridges {
             learning,
             learning_names: BTreeMap::new(),
             waiting: Vec::new(),
+            challenged: Vec::new(),
         }
     }
 
@@ -210,7 +225,7 @@ impl Bridges {
 
     /// A connection says who it is; [`settle`](Self::settle) decides.
     pub fn identified(&mut self, connection: ConnectionId, identity: Identity, peer: String) {
-        self.waiting.push(Waiting { connection, identity, peer, ticks: 0 });
+        self.waiting.push(Waiting { connection, identity, peer, ticks: 0, challenged: None });
     }
 
     /// A second has passed.
@@ -272,9 +287,9 @@ impl Bridges {
     /// flows made of one, which those that learn do not wait for. Adopted ones count as connected from then on.
     pub fn settle(&mut self, database: Option<&Database>) -> Vec<(ConnectionId, Result<Bridge, Stranger>)> {
         let mut verdicts = Vec::new();
-        for waiting in std::mem::take(&mut self.waiting) {
+        for mut waiting in std::mem::take(&mut self.waiting) {
             match self.verdict(&waiting, database) {
-                Some(Ok(bridge)) => {
+                Verdict::Adopt(bridge) => {
                     let Waiting { connection, identity: Identity { datapath_id, name }, peer, .. } = waiting;
                     if let Bridge::Learning(_) = bridge {
                         let name = name.unwrap_or_else(|| datapath_id.to_string());
@@ -287,22 +302,33 @@ impl Bridges {
                     state.differences = None;
                     verdicts.push((connection, Ok(bridge)));
                 }
-                Some(Err(stranger)) => verdicts.push((waiting.connection, Err(stranger))),
-                None => self.waiting.push(waiting),
+                Verdict::Refuse(stranger) => verdicts.push((waiting.connection, Err(stranger))),
+                Verdict::Wait => self.waiting.push(waiting),
+                Verdict::WaitFor(older) => {
+                    if waiting.challenged.replace(older) != Some(older) {
+                        self.challenged.push(older);
+                    }
+                    self.waiting.push(waiting);
+                }
             }
         }
         verdicts
     }
 
-    /// `None`: too early to tell.
-    fn verdict(&self, waiting: &Waiting, database: Option<&Database>) -> Option<Result<Bridge, Stranger>> {
+    /// After [`settle`](Self::settle): the connections that have to show that they live. A switch that gives a
+    /// connection up and makes another may be the only one who knows of it.
+    pub fn take_challenged(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.challenged)
+    }
+
+    fn verdict(&self, waiting: &Waiting, database: Option<&Database>) -> Verdict {
         let Identity { datapath_id, ref name } = waiting.identity;
         if self.learning.serves(name.as_deref(), self.by_name.keys()) {
             let name = name.clone().unwrap_or_else(|| datapath_id.to_string());
             return self.unless_connected(Bridge::Learning(datapath_id), &name, waiting);
         }
         let patient = waiting.ticks < PATIENCE;
-        let database = database?;
+        let Some(database) = database else { return Verdict::Wait };
         let mut names: Vec<&str> = database
             .bridges()
             .filter(|(_, bridge)| bridge.datapath_id == Some(datapath_id))
@@ -310,26 +336,26 @@ impl Bridges {
             .collect();
         names.sort_unstable();
         let name = match names.as_slice() {
-            [] if patient => return None,
-            [] => return Some(Err(Stranger::Unknown(datapath_id))),
+            [] if patient => return Verdict::Wait,
+            [] => return Verdict::Refuse(Stranger::Unknown(datapath_id)),
             [name] => *name,
             _ => {
                 let bridges = names.into_iter().map(str::to_owned).collect();
-                return Some(Err(Stranger::Ambiguous { datapath_id, bridges }));
+                return Verdict::Refuse(Stranger::Ambiguous { datapath_id, bridges });
             }
         };
-        let Some(bridge) = self.by_name.get(name) else { return Some(Err(Stranger::NotOurs(name.to_owned()))) };
+        let Some(bridge) = self.by_name.get(name) else { return Verdict::Refuse(Stranger::NotOurs(name.to_owned())) };
         self.unless_connected(bridge.clone(), name, waiting)
     }
 
-    /// A bridge has one connection at a time.
-    fn unless_connected(&self, bridge: Bridge, name: &str, waiting: &Waiting) -> Option<Result<Bridge, Stranger>> {
+    /// A bridge has one connection at a time: the newest, once the older one does not answer any more.
+    fn unless_connected(&self, bridge: Bridge, name: &str, waiting: &Waiting) -> Verdict {
         match self.states.get(&bridge).and_then(|state| state.connected.as_ref()) {
-            None => Some(Ok(bridge)),
-            Some(_) if waiting.ticks < PATIENCE => None,
-            Some(other) => {
-                let (datapath_id, peer) = (waiting.identity.datapath_id, other.peer.clone());
-                Some(Err(Stranger::Connected { bridge: name.to_owned(), datapath_id, peer }))
+            None => Verdict::Adopt(bridge),
+            Some(older) if waiting.ticks < PATIENCE => Verdict::WaitFor(older.connection),
+            Some(older) => {
+                let (datapath_id, peer) = (waiting.identity.datapath_id, older.peer.clone());
+                Verdict::Refuse(Stranger::Connected { bridge: name.to_owned(), datapath_id, peer })
             }
         }
     }
@@ -412,6 +438,9 @@ mod tests {
         bridges.settle(Some(&database()));
         identified(&mut bridges, 8, 1);
         assert!(bridges.settle(Some(&database())).is_empty());
+        assert_eq!(bridges.take_challenged(), [ConnectionId(7)], "it may be dead and nobody knows");
+        assert!(bridges.settle(Some(&database())).is_empty());
+        assert_eq!(bridges.take_challenged(), [], "asked once");
         bridges.closed(ConnectionId(7));
         assert_eq!(bridges.settle(Some(&database())), [(ConnectionId(8), Ok(Bridge::Integration))]);
         identified(&mut bridges, 9, 1);

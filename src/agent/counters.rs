@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::outage::Outage;
 use crate::pipeline::Bridge;
 use crate::responder::{self, Latency, Outcome, Punts, Source, Topic, Verdict};
 use crate::switch::{ConnectionId, Progress};
@@ -44,6 +45,8 @@ impl Attempts {
 /// What was counted of one bridge.
 #[derive(Debug, Default)]
 pub struct BridgeCounters {
+    /// Its connection: whether there is one, and how often it was lost.
+    pub outage: Outage,
     /// How often its flows were compared with what is wanted.
     pub audits: u64,
     /// Flows that differed then.
@@ -104,6 +107,14 @@ impl Counters {
     /// What was counted of a bridge, to count on.
     pub fn bridge_mut(&mut self, bridge: &Bridge) -> &mut BridgeCounters {
         self.bridges.entry(bridge.clone()).or_default()
+    }
+
+    /// The bridges that flapped and are steady now, with how often each was lost since the start.
+    pub fn steady_again(&mut self, now: Duration) -> Vec<(Bridge, u64)> {
+        let steady = self.bridges.iter_mut().filter_map(|(bridge, counters)| {
+            counters.outage.is_steady_again(now).then(|| (bridge.clone(), counters.outage.count))
+        });
+        steady.collect()
     }
 
     /// Forgets a bridge that has gone for good.

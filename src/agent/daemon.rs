@@ -34,6 +34,7 @@ use super::http;
 use super::listeners::{Listeners, is_taken};
 use super::metrics::Metrics;
 use super::notify::{Watchdog, notify_service_manager};
+use super::outage::{STEADY_AFTER, Telling};
 use super::punts::PuntsStatus;
 use super::refusals::{self, RefusalHistory};
 use super::security_log;
@@ -43,7 +44,7 @@ use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
 use crate::pipeline::ObjectNames;
-use crate::switch::{Command, ConnectionId, MAX_CONNECTIONS, News, Progress, Report};
+use crate::switch::{Command, ConnectionError, ConnectionId, MAX_CONNECTIONS, News, Progress, Report};
 use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
 
@@ -278,6 +279,7 @@ impl Agent {
                 _ = ticks.tick() => {
                     let effects = self.host.on_tick();
                     self.perform(effects);
+                    self.tell_of_steady_bridges();
                     if let Some(news) = self.host.follow_restoration() {
                         warn!("database: {news}");
                     }
@@ -337,9 +339,12 @@ impl Agent {
                 self.perform(effects);
             }
             News::Audited { differences, missing } => {
-                info!(bridge = self.bridge_name(connection), differences, "compared flows with what is wanted");
-                if let Some((_, bridge)) = self.host.bridges().at(connection) {
-                    self.counters.bridge_mut(bridge).audited(differences);
+                if let Some((name, bridge)) = self.host.bridges().at(connection) {
+                    let counters = self.counters.bridge_mut(bridge);
+                    counters.audited(differences);
+                    if !counters.outage.flaps() {
+                        info!(bridge = &**name, differences, "compared flows with what is wanted");
+                    }
                 }
                 self.host.on_audited(connection, differences, &missing);
             }
@@ -368,19 +373,41 @@ impl Agent {
             }
             News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
             News::Crowded => self.on_refused("too_many", format!("{} are open already", MAX_CONNECTIONS)),
-            News::Closed => {
-                let bridge = self.host.bridges().at(connection).map(|(name, bridge)| {
-                    warn!(bridge = &**name, "bridge disconnected; its flows stay");
-                    bridge.clone()
-                });
-                self.senders.remove(&connection);
-                let effects = self.host.on_closed(connection);
-                if let Some(bridge) = bridge.filter(|bridge| !self.host.bridges().knows(bridge)) {
-                    self.counters.forget(&bridge);
-                    self.refusals.forget(&bridge);
-                }
-                self.perform(effects);
+            News::Closed(why) => self.on_closed(connection, why),
+        }
+    }
+
+    fn on_closed(&mut self, connection: ConnectionId, why: Option<ConnectionError>) {
+        let lost = self.host.bridges().at(connection).map(|(name, bridge)| (name.clone(), bridge.clone()));
+        self.senders.remove(&connection);
+        let effects = self.host.on_closed(connection);
+        if let Some((name, bridge)) = lost {
+            let why = why.map(|error| error.to_string());
+            let reason = why.as_deref().unwrap_or("it has closed the connection");
+            let telling = self.counters.bridge_mut(&bridge).outage.lost(why.clone(), self.began.elapsed());
+            match telling {
+                Telling::Plain => warn!(bridge = &*name, "bridge disconnected; its flows stay: {reason}"),
+                Telling::Flaps => warn!(
+                    bridge = &*name,
+                    "bridge disconnected once more; nothing more is said of that until it has been connected for {} s: \
+                     {reason}",
+                    STEADY_AFTER.as_secs()
+                ),
+                Telling::Silent => debug!(bridge = &*name, "bridge disconnected: {reason}"),
             }
+            if !self.host.bridges().knows(&bridge) {
+                self.counters.forget(&bridge);
+                self.refusals.forget(&bridge);
+            }
+        }
+        self.perform(effects);
+    }
+
+    /// Says which bridges have stopped flapping.
+    fn tell_of_steady_bridges(&mut self) {
+        for (bridge, losses) in self.counters.steady_again(self.began.elapsed()) {
+            let name = self.host.bridges().connection(&bridge).and_then(|connection| self.bridge_name(connection));
+            info!(bridge = name, "bridge stays connected; since the start it was lost {losses} times");
         }
     }
 
@@ -400,8 +427,12 @@ impl Agent {
 
     fn perform(&mut self, effects: Effects) {
         for (connection, command) in effects.commands {
-            if matches!(command, Command::Adopt(_)) {
-                info!(bridge = self.bridge_name(connection), "bridge connected");
+            if let (Command::Adopt(_), Some((name, bridge))) = (&command, self.host.bridges().at(connection)) {
+                let outage = &mut self.counters.bridge_mut(bridge).outage;
+                outage.connected(self.began.elapsed());
+                if !outage.flaps() {
+                    info!(bridge = &**name, "bridge connected");
+                }
             }
             if let Some(sender) = self.senders.get(&connection) {
                 // A connection that has just ended reports so itself.
@@ -446,7 +477,7 @@ impl Agent {
             config_problem: self.config_problem.as_deref(),
             tls_problem: self.certificates.as_ref().and_then(Certificates::problem),
             transaction_problem: self.transaction_problem.as_deref(),
-            refused: &self.counters.strangers,
+            counters: &self.counters,
             refusals: &self.refusals,
             now: self.began.elapsed(),
         };

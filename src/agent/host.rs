@@ -335,6 +335,8 @@ impl Host {
                 Err(reason) => effects.refused.push((connection, reason)),
             }
         }
+        let challenged = self.bridges.take_challenged().into_iter();
+        effects.commands.extend(challenged.map(|connection| (connection, Command::Challenge)));
     }
 
     /// What answers the packets of a bridge.

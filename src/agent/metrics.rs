@@ -47,6 +47,7 @@ pub struct Metrics {
 struct BridgeMetrics {
     name: String,
     connected: bool,
+    disconnections: u64,
     wanted: usize,
     installed: usize,
     rejected: usize,
@@ -128,6 +129,7 @@ impl Metrics {
 impl BridgeMetrics {
     fn counted(counters: &BridgeCounters) -> Self {
         Self {
+            disconnections: counters.outage.count,
             audits: counters.audits,
             differences: counters.differences,
             flow_mods: counters.flow_mods,
@@ -208,7 +210,8 @@ impl Metrics {
             ("bridge_flows_installed", "Of these, flows that the bridge has confirmed.", |bridge| bridge.installed),
             ("bridge_flows_rejected", "Of these, flows that the bridge refuses.", |bridge| bridge.rejected),
         ];
-        const COUNTERS: [Counter; 5] = [
+        const COUNTERS: [Counter; 6] = [
+            ("bridge_disconnections", "How often the bridge's connection has ended.", |bridge| bridge.disconnections),
             ("bridge_audits", "Comparisons of all flows with what is wanted.", |bridge| bridge.audits),
             ("bridge_audit_differences", "Flows that differed in audits.", |bridge| bridge.differences),
             ("bridge_flow_mods", "FLOW_MODs sent.", |bridge| bridge.flow_mods),

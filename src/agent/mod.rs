@@ -15,6 +15,7 @@ pub mod http;
 mod listeners;
 pub mod metrics;
 mod notify;
+pub mod outage;
 pub mod port_flows;
 pub mod preview;
 pub mod punts;

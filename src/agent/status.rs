@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::counters::Counters;
 use super::flow_restore::Restoration;
 use super::host::Host;
+use super::outage::Outage;
 use super::refusal_status::{RefusalStatus, Teller, why_refused};
 use super::refusals::RefusalHistory;
 use super::responders::Responders;
@@ -76,8 +78,8 @@ pub struct Standing<'a> {
     pub tls_problem: Option<&'a str>,
     /// Why the last change of the database failed.
     pub transaction_problem: Option<&'a str>,
-    /// Connections that were sent away, by reason.
-    pub refused: &'a BTreeMap<&'static str, u64>,
+    /// What was counted.
+    pub counters: &'a Counters,
     /// Since when flows are refused.
     pub refusals: &'a RefusalHistory,
     /// The time on the same clock.
@@ -95,6 +97,12 @@ pub struct BridgeStatus {
     pub datapath_id: Option<String>,
     /// Where it connects from, while it is connected.
     pub connected_from: Option<String>,
+    /// For how many seconds it has not been connected, if it is not; one that never was: since the daemon started.
+    pub disconnected_seconds: Option<u64>,
+    /// Why it is not, if it did not simply close its connection.
+    pub disconnected_reason: Option<String>,
+    /// How often its connection has ended since the daemon started.
+    pub disconnections: u64,
     /// Wanted flows.
     pub wanted: usize,
     /// Flows that the switch has confirmed.
@@ -219,12 +227,15 @@ impl Status {
             ovsdb_connected: matches!(database, DatabaseState::StandingBy | DatabaseState::Connected),
             standing_by: database == DatabaseState::StandingBy,
             problems: problems(host).chain(standing.transaction_problem.map(str::to_owned)).collect(),
-            bridges: bridges(host, &teller).filter(|bridge| uses_database || bridge.role == LEARNING).collect(),
+            bridges: bridges(host, standing, &teller)
+                .filter(|bridge| uses_database || bridge.role == LEARNING)
+                .collect(),
             networks: networks(host),
             ports: ports(host, &teller),
             unserved,
             refused_connections: standing
-                .refused
+                .counters
+                .strangers
                 .iter()
                 .map(|(reason, count)| ((*reason).to_owned(), *count))
                 .collect(),
@@ -257,7 +268,10 @@ fn mtu(host: &Host, network: &str) -> Option<u16> {
     Some(host.topology().mtu_of(host.topology().network(network)?))
 }
 
-fn bridges(host: &Host, teller: &Teller<'_>) -> impl Iterator<Item = BridgeStatus> {
+fn bridges(host: &Host, standing: Standing<'_>, teller: &Teller<'_>) -> impl Iterator<Item = BridgeStatus> {
+    let never = Outage::default();
+    let outage = |bridge| standing.counters.bridge(bridge).map_or(&never, |counters| &counters.outage);
+    let lasts = |bridge| outage(bridge).lasts(standing.now).map(|lasts| lasts.as_secs());
     let status = host.bridges().iter().map(|(name, bridge, state)| BridgeStatus {
         name: name.to_string(),
         role: match bridge {
@@ -268,6 +282,9 @@ fn bridges(host: &Host, teller: &Teller<'_>) -> impl Iterator<Item = BridgeStatu
         },
         datapath_id: state.connected.as_ref().map(|connected| connected.datapath_id.to_string()),
         connected_from: state.connected.as_ref().map(|connected| connected.peer.clone()),
+        disconnected_seconds: lasts(bridge),
+        disconnected_reason: lasts(bridge).and_then(|_| outage(bridge).reason.clone()),
+        disconnections: outage(bridge).count,
         wanted: state.progress.wanted,
         installed: state.progress.installed,
         rejected: state.progress.rejected.iter().map(|rejected| teller.tell((bridge, rejected))).collect(),

@@ -107,7 +107,7 @@ fn print_refusals(bridge: &BridgeStatus, out: &mut impl Write) -> io::Result<()>
 }
 
 fn connection(bridge: &BridgeStatus) -> String {
-    let Some(peer) = &bridge.connected_from else { return "NOT CONNECTED".to_owned() };
+    let Some(peer) = &bridge.connected_from else { return not_connected(bridge) };
     let mut text = format!("connected from {peer}");
     if bridge.repaired > 0 {
         text += &format!(", {} flows repaired", bridge.repaired);
@@ -116,6 +116,21 @@ fn connection(bridge: &BridgeStatus) -> String {
         text += &format!(", {} addresses", learning.addresses);
     }
     text
+}
+
+fn not_connected(bridge: &BridgeStatus) -> String {
+    let lasts = bridge.disconnected_seconds.map(|seconds| format!(" for {}", duration(seconds)));
+    let reason = bridge.disconnected_reason.as_ref().map(|reason| format!(": {reason}"));
+    ["NOT CONNECTED".to_owned(), lasts.unwrap_or_default(), reason.unwrap_or_default()].concat()
+}
+
+/// `59 s`, `59 min 59 s`, `1 h 0 min`: as exact as it needs to be.
+fn duration(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
 }
 
 fn port(port: &PortStatus) -> [String; 5] {

@@ -113,6 +113,7 @@ kinds! {
     FirewallForget = 0x40, Bridge, "what arrives with the connection state of somebody else loses it first";
     FirewallInvalid = 0x41, Bridge, "refuses packets that belong to no connection as it is known";
     FirewallAccepted = 0x42, Bridge, "accepted from a port: on to the switch";
+    FirewallFragment = 0x5c, Bridge, "reads what the first fragment of a packet carries, which fragments do not show";
     PortFiltered = 0x43, Port, "what {} sends goes through its firewall";
     PortUnfiltered = 0x44, Port, "what {} sends passes: its port security is off";
     PortReached = 0x45, Port, "what is sent to {} goes through its firewall";
@@ -120,7 +121,7 @@ kinds! {
     PortNeighbourOut = 0x47, Port, "neighbour discovery and multicast reports that {} sends with an address that it owns, or as long as it has none";
     PortAdvertised = 0x48, Port, "half of an answer of {} to neighbour discovery: its target, or its sender, is an address that it owns";
     PortDhcpOut = 0x49, Port, "DHCP requests of {}";
-    PortServerOut = 0x4a, Port, "refuses answers of a DHCP server, advertisements of a router and of others' addresses from {}";
+    PortServerOut = 0x4a, Port, "refuses answers of a DHCP server, advertisements of a router and of others' addresses from {}, and what hides that it is one";
     PortSender = 0x4b, Port, "packets of {} from an address that it owns: to the rules of its security groups";
     PortForged = 0x4c, Port, "refuses everything else that {} sends: from addresses that it does not own";
     PortCut = 0x4d, Port, "refuses packets of connections of {} that no rule allows any more";

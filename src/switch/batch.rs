@@ -105,8 +105,9 @@ const BUNDLE_FLAGS: BundleFlags = BundleFlags(BundleFlags::ATOMIC.0 | BundleFlag
 const UNKNOWN_MESSAGE: [ErrorCode; 3] =
     [ErrorCode::BRC_BAD_TYPE, ErrorCode::BRC_BAD_EXPERIMENTER, ErrorCode::BRC_BAD_EXP_TYPE];
 
-/// As long as less than this waits to be sent, more is written.
-const ENOUGH: usize = 256 * 1024;
+/// As long as less than this waits to be sent, more is written: with what is being sent, the memory that a switch which
+/// does not read takes is about twice this, however many flows it is to have.
+pub(super) const ENOUGH: usize = 64 * 1024;
 
 impl Batch {
     /// A batch that brings the switch to `generation`. Takes its xids from `next_xid`.

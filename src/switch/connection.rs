@@ -52,6 +52,8 @@ pub enum Command {
     },
     /// What refused guards were for is closed: what waited for that is to be sent.
     Proceed,
+    /// Another connection says that it is this bridge: show that you live, or end.
+    Challenge,
     /// The packets that come up are this one's to answer.
     Respond(Box<Responder>),
     /// What they are answered from changed.
@@ -108,8 +110,8 @@ pub enum News {
     },
     /// A peer was sent away, for more connections are open than there may be.
     Crowded,
-    /// The connection ended.
-    Closed,
+    /// The connection ended. Why, if it was a bridge's and not its peer closed it.
+    Closed(Option<ConnectionError>),
 }
 
 /// How long a peer that is to be sent away may take to read why.
@@ -118,6 +120,15 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 /// The content type of a TLS handshake (RFC 8446 §5.1), where OpenFlow has its version.
 const TLS_HANDSHAKE: u8 = 22;
 
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Either end has closed it.
+    Closed,
+    /// The peer does not answer any more. What was sent and has not arrived had better not arrive at all.
+    Abandoned,
+}
+
 /// Speaks with the switch at the other end of `stream` until either ends the connection. Whoever connected
 /// does not matter: a bridge's management socket will do too. Fails if what came in is TLS, which was to be taken off.
 pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
@@ -125,7 +136,7 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     peer: String,
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
-) -> Result<(), HandshakeError> {
+) -> Result<Ended, HandshakeError> {
     let mut driver = Driver {
         peer,
         connection,
@@ -133,40 +144,57 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         commands: None,
         responder: Responder::silent(),
         told: learning::Counters::default(),
+        adopted: false,
     };
     let ended = driver.drive(stream).await;
     let (peer, bridge) = (&driver.peer, driver.bridge());
-    let refused = match ended {
+    let how = if matches!(&ended, Err(error) if error.is_silence()) { Ended::Abandoned } else { Ended::Closed };
+    let (result, why) = match ended {
         Ok(()) => {
             debug!(%peer, bridge, "connection closed");
-            Ok(())
+            (Ok(how), None)
         }
-        Err(DriveError::Handshake(error)) => Err(error),
+        Err(ConnectionError::Handshake(error)) => (Err(error), None),
+        // The agent knows the bridge by its name, and tells.
+        Err(error) if driver.adopted => (Ok(how), Some(error)),
         Err(error) => {
             warn!(%peer, bridge, "connection ended: {error}");
-            Ok(())
+            (Ok(how), None)
         }
     };
-    let _ = driver.reports.send(Report { connection, news: News::Closed }).await;
-    refused
+    let _ = driver.reports.send(Report { connection, news: News::Closed(why) }).await;
+    result
 }
 
 /// Why a connection ended, if not by the peer closing it.
 #[derive(Debug, thiserror::Error)]
-enum DriveError {
+pub enum ConnectionError {
+    /// The session gave up.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The peer is not who it has to be, or does not speak as it has to here.
     #[error(transparent)]
     Handshake(HandshakeError),
+    /// The socket failed.
     #[error(transparent)]
     Io(io::Error),
+    /// Nobody is there to report to.
     #[error("the daemon stops")]
     Stopping,
+    /// The peer asks without end.
     #[error("does not read what it asks for: {0} bytes of answers wait")]
     NotReading(usize),
 }
 
-impl From<io::Error> for DriveError {
+impl ConnectionError {
+    /// True if the peer does not answer any more.
+    fn is_silence(&self) -> bool {
+        use SessionError::{Replaced, Silent, Unanswering};
+        matches!(self, Self::Session(Silent(_) | Unanswering(_) | Replaced))
+    }
+}
+
+impl From<io::Error> for ConnectionError {
     fn from(error: io::Error) -> Self {
         HandshakeError::of_stream(&error).map_or(Self::Io(error), Self::Handshake)
     }
@@ -181,6 +209,8 @@ struct Driver {
     responder: Responder,
     /// What the agent knows of a learning bridge.
     told: learning::Counters,
+    /// It is a bridge of ours.
+    adopted: bool,
 }
 
 impl Driver {
@@ -188,7 +218,7 @@ impl Driver {
         self.commands.as_ref().map_or_else(|| "?".to_owned(), |(datapath_id, _)| datapath_id.to_string())
     }
 
-    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, mut stream: S) -> Result<(), DriveError> {
+    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, mut stream: S) -> Result<(), ConnectionError> {
         let began = Instant::now();
         let mut input = FrameBuffer::new();
         let mut outbox = Outbox::default();
@@ -226,7 +256,7 @@ impl Driver {
                     Moved::Received(0) => return Ok(()),
                     Moved::Received(count) => {
                         if !mem::replace(&mut heard, true) && input.spare().first() == Some(&TLS_HANDSHAKE) {
-                            return Err(DriveError::Handshake(HandshakeError::NotPlain));
+                            return Err(ConnectionError::Handshake(HandshakeError::NotPlain));
                         }
                         input.filled(count);
                         if let Err(error) = self.on_input(&mut input, &mut session, began.elapsed(), &mut outbox).await {
@@ -246,11 +276,15 @@ impl Driver {
         session: &mut Session,
         now: Duration,
         outbox: &mut Outbox,
-    ) -> Result<(), DriveError> {
+    ) -> Result<(), ConnectionError> {
         match command {
-            Command::Adopt(wanted) => session.adopt(*wanted, now, &mut outbox.session)?,
+            Command::Adopt(wanted) => {
+                self.adopted = true;
+                session.adopt(*wanted, now, &mut outbox.session)?;
+            }
             Command::Update { generation, changes } => session.update(generation, changes),
             Command::Proceed => session.proceed(),
+            Command::Challenge => session.challenge(&mut outbox.session)?,
             Command::Respond(responder) => {
                 let before = mem::replace(&mut self.responder, *responder);
                 self.responder.inherit(before);
@@ -268,7 +302,7 @@ impl Driver {
         session: &mut Session,
         now: Duration,
         outbox: &mut Outbox,
-    ) -> Result<(), DriveError> {
+    ) -> Result<(), ConnectionError> {
         let together = if self.responder.foresees() { FORESEEN } else { 1 };
         let mut packets = Packets::default();
         for frame in input.frames() {
@@ -282,7 +316,7 @@ impl Driver {
                 self.on_event(event, session, now, outbox).await?;
             }
             if !outbox.takes_replies() {
-                return Err(DriveError::NotReading(outbox.session.len()));
+                return Err(ConnectionError::NotReading(outbox.session.len()));
             }
         }
         self.answer(&mut packets, now, outbox);
@@ -312,7 +346,7 @@ impl Driver {
         session: &mut Session,
         now: Duration,
         outbox: &mut Outbox,
-    ) -> Result<(), DriveError> {
+    ) -> Result<(), ConnectionError> {
         match event {
             Event::Identified(identity) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
@@ -379,9 +413,9 @@ impl Driver {
         }
     }
 
-    async fn report(&self, news: News) -> Result<(), DriveError> {
+    async fn report(&self, news: News) -> Result<(), ConnectionError> {
         let report = Report { connection: self.connection, news };
-        self.reports.send(report).await.map_err(|_| DriveError::Stopping)
+        self.reports.send(report).await.map_err(|_| ConnectionError::Stopping)
     }
 }
 

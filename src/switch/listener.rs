@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::connection::{ConnectionId, News, Report, drive};
-use crate::tls::Credentials;
+use super::connection::{ConnectionId, Ended, News, Report, drive};
+use crate::tls::{Credentials, HandshakeError};
 
 /// Connections at the most; more are closed at once, and counted.
 pub const MAX_CONNECTIONS: usize = 1024;
@@ -69,7 +69,7 @@ async fn serve_at_most(
 
 /// A handshake takes its time in the connection's own task, within [`HANDSHAKE_WITHIN`](crate::tls::HANDSHAKE_WITHIN).
 async fn run(
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
     credentials: Option<Arc<Credentials>>,
     connection: ConnectionId,
@@ -79,14 +79,32 @@ async fn run(
         debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
     let ended = match credentials {
-        None => drive(stream, peer.to_string(), connection, reports.clone()).await,
+        None => {
+            let ended = drive(&mut stream, peer.to_string(), connection, reports.clone()).await;
+            forget_what_is_unsent(&stream, &ended);
+            ended
+        }
         Some(credentials) => match credentials.accept(stream).await {
-            Ok(stream) => drive(stream, peer.to_string(), connection, reports.clone()).await,
+            Ok(mut stream) => {
+                let ended = drive(&mut stream, peer.to_string(), connection, reports.clone()).await;
+                forget_what_is_unsent(stream.get_ref().0, &ended);
+                ended
+            }
             Err(error) => Err(error),
         },
     };
     if let Err(error) = ended {
         let _ = reports.send(Report { connection, news: News::Refused { peer: peer.ip(), error } }).await;
+    }
+}
+
+/// Of a peer that does not answer any more: it may come back on another connection, and should not then find on this one
+/// what was wanted before. The kernel would keep megabytes of that, and offer them for minutes.
+fn forget_what_is_unsent(stream: &TcpStream, ended: &Result<Ended, HandshakeError>) {
+    if matches!(ended, Ok(Ended::Abandoned))
+        && let Err(error) = stream.set_zero_linger()
+    {
+        debug!(%error, "cannot reset a connection");
     }
 }
 

@@ -7,6 +7,7 @@ mod batch;
 pub mod connection;
 mod learnt;
 pub mod listener;
+mod liveness;
 mod outbox;
 mod progress;
 pub mod reconciler;
@@ -20,7 +21,7 @@ mod simulator;
 mod testing;
 
 pub use batch::BundleRefusal;
-pub use connection::{Command, ConnectionId, News, Report, drive};
+pub use connection::{Command, ConnectionError, ConnectionId, News, Report, drive};
 pub use listener::{MAX_CONNECTIONS, serve};
 pub use progress::Progress;
 pub use reconciler::{Ownership, Wanted};

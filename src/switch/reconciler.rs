@@ -53,6 +53,10 @@ const AUDIT_AGAIN: Duration = Duration::from_secs(60);
 /// How long the agent may take to close what a refused guard was for. Others wait for their flows too.
 const HELD_AT_MOST: Duration = Duration::from_secs(5);
 
+/// So many changes more than twice the flows there are may wait for a switch that is slow to take those before. When there
+/// are more, an audit finds what differs in the end.
+const MAX_BACKLOG: usize = 1024;
+
 /// A commit names one refused flow at a time. After so many failed ones in a row the changes go between
 /// barriers once, where every refused flow is named and holds no other back.
 const FAILED_COMMITS: u32 = 3;
@@ -147,6 +151,10 @@ impl Reconciler {
         if self.audited {
             self.queue.add.extend(changes.add);
             self.queue.delete.extend(changes.delete);
+        }
+        if self.audited && self.queue.len() > MAX_BACKLOG + 2 * (self.wanted.len() + self.installed.len()) {
+            self.queue = Changes::default();
+            self.doubt();
         }
     }
 

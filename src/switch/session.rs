@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::batch::BundleRefusal;
+use super::liveness::{Liveness, Verdict};
 use super::progress::{Counts, Progress};
 use super::reconciler::{Ownership, Reconciler, Wanted};
 use crate::flow::{Changes, Flow};
@@ -26,11 +27,10 @@ use crate::openflow::{
     Raw, TableId, Writer, Xid,
 };
 
-/// Nothing heard for so long: ask whether the peer is alive.
-const ECHO_AFTER: Duration = Duration::from_secs(5);
-/// Asked, and nothing heard for so long: it is not. Counts from the question, so that a daemon that was
-/// busy itself does not take that for its peers' silence.
-const DEAD_AFTER: Duration = Duration::from_secs(7);
+/// Among so many bytes of flows one ECHO_REQUEST, so that a switch which reads slowly shows that it reads.
+const ASK_EVERY: usize = 32 * 1024;
+/// Of a peer that does not answer: nothing heard for so long is silence.
+const SILENT_AFTER: Duration = Duration::from_secs(7);
 /// A peer that has not said who it is by then is let go.
 const IDENTIFIED_WITHIN: Duration = Duration::from_secs(10);
 /// A peer that has not named its ports by then has no name.
@@ -61,6 +61,12 @@ pub enum SessionError {
     /// Silence.
     #[error("nothing heard for {} s", .0.as_secs())]
     Silent(Duration),
+    /// The peer is heard, and does not answer.
+    #[error("no answer for {} s, though it is heard", .0.as_secs())]
+    Unanswering(Duration),
+    /// The peer has another connection.
+    #[error("has connected anew, and does not answer on this connection any more")]
+    Replaced,
     /// The peer did not say who it is.
     #[error("did not identify itself within {} s", .0.as_secs())]
     Unidentified(Duration),
@@ -135,8 +141,10 @@ pub struct Session {
     reconciler: Option<Reconciler>,
     next_xid: Xid,
     last_heard: Duration,
-    /// When it was asked whether it is alive, if it has not been heard since.
-    echo_sent: Option<Duration>,
+    last_answer: Duration,
+    liveness: Liveness,
+    /// Bytes of flows since the last ECHO_REQUEST among them.
+    unasked: usize,
     monitor: Monitor,
     /// The flow dump on its way.
     audit_xid: Option<Xid>,
@@ -156,7 +164,9 @@ impl Session {
             reconciler: None,
             next_xid: Xid(2),
             last_heard: Duration::ZERO,
-            echo_sent: None,
+            last_answer: Duration::ZERO,
+            liveness: Liveness::default(),
+            unasked: 0,
             monitor: Monitor::None,
             audit_xid: None,
             audited_at: Duration::ZERO,
@@ -176,7 +186,33 @@ impl Session {
     /// Something came from the peer.
     pub fn heard(&mut self, now: Duration) {
         self.last_heard = now;
-        self.echo_sent = None;
+        if self.state != State::Adopted {
+            self.liveness.sign();
+        }
+    }
+
+    /// The peer answered a question of ours.
+    fn answered(&mut self, now: Duration) {
+        self.last_answer = now;
+        self.liveness.sign();
+    }
+
+    /// Asks the peer whether it is there.
+    fn ask(&mut self, out: &mut Writer) -> Result<(), SessionError> {
+        let xid = self.xid();
+        Echo::default().encode_request(out, xid)?;
+        self.liveness.ask();
+        Ok(())
+    }
+
+    /// Another connection says that it is this peer. A switch has one: if this one does not answer any more, it ends.
+    pub fn challenge(&mut self, out: &mut Writer) -> Result<(), SessionError> {
+        if self.liveness.is_challenged() {
+            return Ok(());
+        }
+        let xid = self.xid();
+        self.liveness.challenge(xid);
+        Ok(Echo::default().encode_request(out, xid)?)
     }
 
     /// True once packets from the switch are no surprise, and the responder's.
@@ -214,6 +250,11 @@ impl Session {
                 Echo::decode(message.body).encode_reply(out, message.header.xid)?;
                 Ok(None)
             }
+            MessageType::ECHO_REPLY => {
+                self.answered(now);
+                self.liveness.on_echo_reply(message.header.xid);
+                Ok(None)
+            }
             MessageType::FEATURES_REPLY if self.state == State::Identifying => {
                 let xid = self.xid();
                 self.asked_for_ports = now;
@@ -225,6 +266,7 @@ impl Session {
             MessageType::MULTIPART_REPLY => self.on_multipart(message, now),
             MessageType::EXPERIMENTER => self.on_experimenter(message, now).map(|()| None),
             MessageType::BARRIER_REPLY => {
+                self.answered(now);
                 if let Some(reconciler) = &mut self.reconciler {
                     reconciler.on_barrier_reply(message.header.xid, now);
                 }
@@ -257,6 +299,7 @@ impl Session {
             return Ok(());
         }
         self.state = State::Adopted;
+        self.answered(now);
         // What a learning bridge learns, and forgets, is its own: only what sends packets up is watched.
         let out_port = if wanted.ownership == Ownership::Learning { PortNo::CONTROLLER } else { PortNo::ANY };
         self.reconciler = Some(Reconciler::new(wanted));
@@ -344,6 +387,9 @@ impl Session {
 
     fn on_multipart(&mut self, message: &Message<'_>, now: Duration) -> Result<Option<Event>, SessionError> {
         let multipart = Multipart::decode(message.body)?;
+        if self.audit_xid == Some(message.header.xid) {
+            self.answered(now);
+        }
         if let State::Describing(datapath_id, xid) = self.state {
             if (multipart.multipart_type, message.header.xid) != (MultipartType::PORT_DESC, xid) {
                 return Ok(None);
@@ -440,15 +486,16 @@ impl Session {
         {
             return Ok(Some(self.identified(datapath_id)));
         }
-        let silent = now.saturating_sub(self.last_heard);
-        match self.echo_sent {
-            Some(asked) if now.saturating_sub(asked) >= DEAD_AFTER => return Err(SessionError::Silent(silent)),
-            None if silent >= ECHO_AFTER && self.state != State::Greeting => {
-                let xid = self.xid();
-                Echo::default().encode_request(out, xid)?;
-                self.echo_sent = Some(now);
+        match self.liveness.on_tick() {
+            Verdict::Ask if self.state != State::Greeting => self.ask(out)?,
+            Verdict::Fine | Verdict::Ask => {}
+            Verdict::Replaced => return Err(SessionError::Replaced),
+            Verdict::Gone => {
+                let silent = now.saturating_sub(self.last_heard);
+                let is_silent = silent >= SILENT_AFTER || self.state != State::Adopted;
+                let unanswering = SessionError::Unanswering(now.saturating_sub(self.last_answer));
+                return Err(if is_silent { SessionError::Silent(silent) } else { unanswering });
             }
-            _ => {}
         }
         let Some(reconciler) = &mut self.reconciler else { return Ok(None) };
         if self.monitor == Monitor::None && now.saturating_sub(self.audited_at) >= AUDIT_EVERY {
@@ -461,10 +508,15 @@ impl Session {
     /// Writes FLOW_MODs that wait to be sent, as long as `out` is short. Call it after every event and
     /// when `out` has been sent.
     pub fn write(&mut self, out: &mut Writer) -> Result<(), SessionError> {
-        match &mut self.reconciler {
-            Some(reconciler) => Ok(reconciler.write(&mut self.next_xid, out)?),
-            None => Ok(()),
+        let Some(reconciler) = &mut self.reconciler else { return Ok(()) };
+        let before = out.len();
+        reconciler.write(&mut self.next_xid, out)?;
+        self.unasked += out.len() - before;
+        if self.unasked >= ASK_EVERY {
+            self.unasked = 0;
+            self.ask(out)?;
         }
+        Ok(())
     }
 
     /// After [`Event::Audited`]: the cookies of the flows that were missing or another.

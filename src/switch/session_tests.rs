@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::super::simulator::{Simulator, message_of, named_port};
-use super::super::testing::{ALL, Pair, flow, wanted, with_cookie};
+use super::super::testing::{ALL, Pair, add, flow, wanted, with_cookie};
 use super::*;
 use crate::openflow::frame::Framing;
 use crate::openflow::{Entry, Match};
@@ -123,6 +123,74 @@ fn a_peer_that_answers_lives_and_a_busy_daemon_asks_before_it_gives_up() {
     // The daemon slept for a minute: that is not the peer's silence.
     pair.settle_after(60 * SECOND);
     pair.settle_after(SECOND);
+}
+
+#[test]
+fn a_daemon_that_stood_still_after_it_had_asked_gives_the_answer_its_time() {
+    let mut pair = adopted();
+    let mut out = Writer::new();
+    for second in 1..=6 {
+        pair.session.on_tick(pair.now + second * SECOND, &mut out).unwrap();
+    }
+    assert_eq!(types(out.as_slice()), [MessageType::ECHO_REQUEST]);
+    assert_eq!(pair.session.on_tick(pair.now + 600 * SECOND, &mut out), Ok(None));
+}
+
+#[test]
+fn a_switch_that_is_heard_and_does_not_answer_is_given_up_within_15_seconds() {
+    let mut pair = adopted();
+    let mut out = Writer::new();
+    let asks = message_of(MessageType::ECHO_REQUEST, &[]);
+    for second in 1..=15 {
+        let now = pair.now + second * SECOND;
+        pair.session.on_message(&asks, now, &mut out).unwrap();
+        if let Err(error) = pair.session.on_tick(now, &mut out) {
+            assert_eq!(error, SessionError::Unanswering(second * SECOND));
+            return;
+        }
+    }
+    panic!("after 15 s without an answer the session goes on");
+}
+
+#[test]
+fn a_switch_that_reads_a_large_change_slowly_is_asked_among_it_and_shows_that_it_lives() {
+    let mut pair = adopted();
+    pair.log();
+    pair.update(2, add((1..20_000).map(|priority| flow(priority, 1))));
+    // 400 messages a second, of which each tells nothing: a bundle is silent until its commit.
+    for _ in 0..40 {
+        pair.settle_a_little(400);
+    }
+    assert!(!pair.log().contains(&"commit".to_owned()), "it takes longer than silence may last");
+    pair.settle();
+    assert_eq!(pair.progress.installed, 19_999);
+}
+
+#[test]
+fn a_challenged_session_ends_unless_the_very_question_is_answered() {
+    let mut pair = adopted();
+    let mut out = Writer::new();
+    pair.session.challenge(&mut out).unwrap();
+    pair.session.challenge(&mut out).unwrap();
+    assert_eq!(types(out.as_slice()), [MessageType::ECHO_REQUEST], "once");
+    let answer = |xid| {
+        let mut writer = Writer::new();
+        Echo::default().encode_reply(&mut writer, xid).unwrap();
+        writer.into_vec()
+    };
+    let xid = Message::decode(out.as_slice()).unwrap().header.xid;
+    for second in 1..=6 {
+        let now = pair.now + second * SECOND;
+        pair.session.on_message(&answer(Xid(77)), now, &mut out).unwrap();
+        pair.session.on_tick(now, &mut out).unwrap();
+    }
+    let mut late = adopted();
+    late.session.challenge(&mut out).unwrap();
+    assert_eq!(pair.session.on_tick(pair.now + 7 * SECOND, &mut out), Err(SessionError::Replaced));
+    late.session.on_message(&answer(xid), SECOND, &mut out).unwrap();
+    for second in 1..=10 {
+        assert_eq!(late.session.on_tick(late.now + second * SECOND, &mut out), Ok(None));
+    }
 }
 
 #[test]

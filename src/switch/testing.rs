@@ -112,6 +112,13 @@ impl Pair {
         self.settle();
     }
 
+    /// A second passes in which the switch deals with at most `messages` messages, and the session writes as it goes.
+    pub(super) fn settle_a_little(&mut self, messages: usize) {
+        self.now += Duration::from_secs(1);
+        self.events.extend(self.session.on_tick(self.now, &mut self.out).unwrap());
+        self.step(messages);
+    }
+
     pub(super) fn update(&mut self, generation: u64, changes: Changes) {
         self.session.update(generation, changes);
     }

@@ -1,20 +1,16 @@
 //! From a few words to a running lab.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use toml::{Table, Value};
 
 use super::Lab;
-use super::command::{eventually, register_logs};
+use super::command::register_logs;
 use super::host::{Host, UNDERLAY_IF, tunnel_ip};
 use super::sweep::LabId;
 use super::topology::{Kind, Network, Port, Topology, merge};
 use super::vm::{Binding, VmSpec};
 use super::wire::Wire;
-
-/// How long Heddle may take from its start to a ready lab.
-const START_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Host part of the first VM's address in a network; .1 is the gateway.
 const FIRST_ADDRESS: u16 = 3;
@@ -129,12 +125,7 @@ impl LabBuilder {
     pub fn start_unplugged(self) -> Lab {
         let lab = self.start_without_heddle();
         lab.hosts.iter().for_each(Host::start_heddle);
-        for host in &lab.hosts {
-            eventually(&format!("heddle of {} makes its bridges", host.name()), START_DEADLINE, || {
-                host.assert_heddle_alive();
-                host.bridge_exists("br-int") && host.bridge_exists("br-tun")
-            });
-        }
+        lab.await_bridges();
         lab
     }
 

@@ -35,6 +35,7 @@ mod flows;
 pub mod frame;
 mod heddle;
 mod host;
+mod line;
 pub mod netns;
 mod openflow_log;
 mod ping;
@@ -64,6 +65,7 @@ pub use flows::FlowLine;
 pub use frame::Frame;
 pub use heddle::{SecondHeddle, program};
 pub use host::Host;
+pub use line::{Line, Passage, Sort, Way};
 pub use openflow_log::OpenflowLog;
 pub use ping::{PingStream, Pings};
 pub use raw::RawMachines;
@@ -77,6 +79,9 @@ pub use wire::Wire;
 
 use command::ip_batch;
 use sweep::LabId;
+
+/// How long Heddle may take to make its bridges.
+const START_DEADLINE: Duration = Duration::from_secs(20);
 
 /// How long Heddle may take to confirm every plugged port.
 const READY_DEADLINE: Duration = Duration::from_secs(20);
@@ -188,6 +193,16 @@ impl Lab {
 
     fn change_vm(&self, name: &str, change: impl FnOnce(&mut VmSpec)) {
         change(self.vms.lock().unwrap().get_mut(name).expect("it was looked up before"));
+    }
+
+    /// Waits until Heddle has made its bridges on every host.
+    fn await_bridges(&self) {
+        for host in &self.hosts {
+            eventually(&format!("heddle of {} makes its bridges", host.name()), START_DEADLINE, || {
+                host.assert_heddle_alive();
+                host.bridge_exists("br-int") && host.bridge_exists("br-tun")
+            });
+        }
     }
 
     /// Waits until Heddle has confirmed the flows of every plugged VM that the topology has on that host.

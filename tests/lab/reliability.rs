@@ -144,8 +144,17 @@ impl Host {
 
     /// The resident memory of Heddle in bytes.
     pub fn heddle_memory(&self) -> u64 {
+        self.heddle_memory_of("VmRSS:")
+    }
+
+    /// The largest resident memory that Heddle ever had, in bytes.
+    pub fn heddle_memory_peak(&self) -> u64 {
+        self.heddle_memory_of("VmHWM:")
+    }
+
+    fn heddle_memory_of(&self, field: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.heddle_pid())).expect("heddle runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a process has memory");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("it is a number") * 1024
     }
 

@@ -113,7 +113,7 @@ fn is_settled(status: &Value) -> bool {
     status["ovsdb_connected"] == true
         && all("bridges", &|bridge| {
             let connected = bridge["connected_from"].is_string() && bridge["differences"].is_number();
-            connected && bridge["installed"] == bridge["wanted"]
+            connected && bridge["installed"] == bridge["wanted"] && bridge["wanted"] != 0
         })
         && all("ports", &|port| port["state"] == "installed" || port["interface"].is_null())
 }

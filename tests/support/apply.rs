@@ -89,7 +89,7 @@ pub async fn apply(socket: &Path, flows: FlowTable) -> (Progress, usize) {
             | News::Learning(_)
             | News::Refused { .. }
             | News::Crowded => {}
-            News::Closed => panic!("the session ended"),
+            News::Closed(_) => panic!("the session ended"),
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum Seen {
 pub enum Base {
     /// It goes no further, and why.
     Refused(&'static str),
+    /// The same of its first fragment; the others do not tell what they are of, and are of no use alone.
+    RefusedFirst(&'static str),
     /// It leaves and enters whatever anybody's rules say.
     Free,
     /// It leaves or enters whatever this port's rules say.
@@ -102,16 +104,25 @@ pub fn leaves(port: &Port, packet: &Packet) -> Base {
         Body::Unknown => return Base::Refused("no protocol of ours"),
         Body::Ip(ip) => ip,
     };
-    let without_address =
-        is_dhcp_request(ip) && packet.eth_src == port.mac_address && ip.src == IpAddr::from([0, 0, 0, 0]);
-    if reports_groups(port, packet.eth_src, ip) || asks_without_address(port, packet.eth_src, ip) {
+    let refused = if ip.fragments { Base::RefusedFirst } else { Base::Refused };
+    let without_address = !ip.fragments
+        && is_dhcp_request(ip)
+        && packet.eth_src == port.mac_address
+        && ip.src == IpAddr::from([0, 0, 0, 0]);
+    let unaddressed = reports_groups(port, packet.eth_src, ip) || asks_without_address(port, packet.eth_src, ip);
+    if unaddressed && !ip.fragments {
         return Base::Free;
     }
     if !owns(port, packet.eth_src, ip.src) && !without_address {
         return Base::Refused("from an address that is not its own");
     }
+    if ip.fragments && hides_what_it_carries(ip) {
+        return refused("it has no ports");
+    }
     match icmpv6_type(ip) {
-        Some(ROUTER_ADVERTISEMENT) => return Base::Refused("a machine is no router"),
+        Some(ROUTER_ADVERTISEMENT) => return refused("a machine is no router"),
+        Some(NEIGHBOUR_ADVERTISEMENT) if ip.fragments => return refused("neighbour discovery is never in fragments"),
+        _ if ip.fragments => {}
         Some(LISTENER_QUERY | ROUTER_SOLICITATION | NEIGHBOUR_SOLICITATION) => return Base::Free,
         Some(NEIGHBOUR_ADVERTISEMENT) => {
             let own =
@@ -121,10 +132,15 @@ pub fn leaves(port: &Port, packet: &Packet) -> Base {
         _ => {}
     }
     match ip {
-        ip if is_dhcp_answer(ip) => Base::Refused("a machine is no DHCP server"),
-        ip if is_dhcp_request(ip) => Base::Needed,
+        ip if is_dhcp_answer(ip) => refused("a machine is no DHCP server"),
+        ip if is_dhcp_request(ip) && !ip.fragments => Base::Needed,
         _ => Base::Rules,
     }
+}
+
+/// Does it have a port or a type of zero, as what the first fragment does not show?
+fn hides_what_it_carries(ip: &Ip) -> bool {
+    matches!(ip.load, Load::Udp { src: 0, dst: 0 }) || icmpv6_type(ip) == Some(0)
 }
 
 /// Does it say which groups its machine listens to? From a link-local address of its own, or from none yet.
@@ -159,7 +175,7 @@ pub fn enters(port: &Port, packet: &Packet) -> Base {
         Body::Ip(ip) => {
             let discovery = [LISTENER_QUERY, ROUTER_ADVERTISEMENT, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT];
             let needed = is_dhcp_answer(ip) || icmpv6_type(ip).is_some_and(|it| discovery.contains(&it));
-            if needed { Base::Needed } else { Base::Rules }
+            if needed && !ip.fragments { Base::Needed } else { Base::Rules }
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Verdict {
     pub to: Vec<Name>,
     /// What was found on the way, in words.
     pub why: Vec<String>,
+    /// Only its first fragment is refused, by the port that sends it. Who hears the others can do nothing with them.
+    pub first_refused: bool,
     /// See [`Connections::is_doubtful`].
     doubtful: bool,
     /// What it was to connections, where that mattered, and what rules said.
@@ -69,8 +71,9 @@ impl Network {
         let mut seen = None;
         let base = leaves(port, packet);
         match base {
-            Base::Refused(why) => {
+            Base::Refused(why) | Base::RefusedFirst(why) => {
                 verdict.why.push(format!("{from} may not send: {why}"));
+                verdict.first_refused = matches!(base, Base::RefusedFirst(_));
                 return verdict;
             }
             Base::Free | Base::Needed => {}
@@ -124,7 +127,7 @@ impl Network {
     /// The packet comes to a port that is held to rules.
     fn reach(&mut self, to: &Port, packet: &Packet, mut seen: Option<Seen>, verdict: &mut Verdict) {
         match enters(to, packet) {
-            Base::Refused(why) => verdict.why.push(format!("{} gets none: {why}", to.name)),
+            Base::Refused(why) | Base::RefusedFirst(why) => verdict.why.push(format!("{} gets none: {why}", to.name)),
             Base::Free | Base::Needed => verdict.to.push(to.name.clone()),
             Base::Rules => {
                 if self.meets_rules((to, Direction::Ingress), packet, &mut seen, verdict) == Ruling::Allowed {

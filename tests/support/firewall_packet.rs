@@ -126,6 +126,8 @@ impl Ip {
     fn transport(&self) -> Vec<u8> {
         let content = |length: usize| (0..length).map(|at| at as u8);
         let length = if self.fragments { LONG } else { SHORT };
+        // Some messages need fragments only because somebody makes them long.
+        let rest = || content(if self.fragments { LONG } else { 0 });
         let mut bytes = Vec::new();
         let at = match &self.load {
             Load::Tcp(segment) => {
@@ -155,13 +157,18 @@ impl Ip {
                     About::Address(address) => {
                         bytes.extend([0x20, 0, 0, 0]);
                         bytes.extend(address.octets());
+                        bytes.extend(rest());
                     }
                     About::AddressFor(address, mac) => {
                         bytes.extend([0; 4]);
                         bytes.extend(address.octets());
                         bytes.extend([&[1, 1][..], &mac.0].concat());
+                        bytes.extend(rest());
                     }
-                    About::Nothing => bytes.extend([0; 12]),
+                    About::Nothing => {
+                        bytes.extend([0; 12]);
+                        bytes.extend(rest());
+                    }
                 }
                 2
             }

@@ -322,7 +322,8 @@ fn discovery(dice: &mut Dice, port: &Port, other: &Port) -> Option<Sent> {
     }
     let icmp_type = dice.pick(&[130, 131, 133, 134, 135, 136, 136, 137, 143]);
     let about = if matches!(icmp_type, 135 | 136) { About::Address(target) } else { About::Nothing };
-    sent(port, port.mac_address, eth_dst, Body::Ip(Ip::new(src, dst, Load::Icmp { icmp_type, code: 0, about })))
+    let ip = Ip::new(src, dst, Load::Icmp { icmp_type, code: 0, about });
+    sent(port, port.mac_address, eth_dst, Body::Ip(Ip { fragments: dice.percent(20), ..ip }))
 }
 
 /// What a machine sends before it has an address, mostly: of its own addresses and of another's.
@@ -342,7 +343,8 @@ fn unaddressed(dice: &mut Dice, port: &Port, (own, theirs): (&[IpAddr], &[IpAddr
     let usual = if icmp_type == 135 { asked } else { reports };
     let (eth_dst, dst) = if dice.percent(90) { usual } else { reports };
     let eth_src = if port.port_security && dice.percent(15) { STRANGER } else { port.mac_address };
-    sent(port, eth_src, eth_dst, Body::Ip(Ip::new(src, dst, Load::Icmp { icmp_type, code: 0, about })))
+    let ip = Ip::new(src, dst, Load::Icmp { icmp_type, code: 0, about });
+    sent(port, eth_src, eth_dst, Body::Ip(Ip { fragments: dice.percent(5), ..ip }))
 }
 
 /// DHCP, both ways and both versions.
@@ -360,7 +362,7 @@ fn servers(dice: &mut Dice, port: &Port, other: &Port) -> Option<Sent> {
         2 => (address(port, v6), Load::Udp { src: server, dst: client }),
         _ => (address(other, v6), Load::Udp { src: client, dst: server }),
     };
-    sent(port, port.mac_address, eth_dst, Body::Ip(Ip::new(src, dst, udp)))
+    sent(port, port.mac_address, eth_dst, Body::Ip(Ip { fragments: dice.percent(25), ..Ip::new(src, dst, udp) }))
 }
 
 /// In another's name.

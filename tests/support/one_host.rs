@@ -331,6 +331,7 @@ impl OneHost {
                 Command::Adopt(wanted) => session.adopt(*wanted, now - began, out)?,
                 Command::Update { generation, changes } => session.update(generation, changes),
                 Command::Proceed => session.proceed(),
+                Command::Challenge => session.challenge(out)?,
                 Command::PacketOut { in_port, frame } => session.packet_out(in_port, &frame, out)?,
                 Command::Respond(_) | Command::Answers(_) => {}
             }

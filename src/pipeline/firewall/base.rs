@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnetwork::IpNetwork;
 
 use super::{
-    Bound, FAMILIES, ON, REVOKED, any_link_local, block_v6, commit, commit_marked, ct_state, eth_type_of, link_local,
-    state, track,
+    Bound, FAMILIES, ON, REVOKED, any_link_local, block_v6, commit, commit_marked, ct_state, eth_type_of, fragments,
+    link_local, state, track,
 };
 use crate::openflow::matching::{ETH_TYPE_ARP, mac_number};
 use crate::openflow::numbers::{ETH_TYPE_IPV4, ETH_TYPE_IPV6, ETH_TYPE_RARP, IP_PROTO_UDP};
@@ -29,12 +29,12 @@ const LISTENER_REPORT: u8 = 131;
 const LISTENER_DONE: u8 = 132;
 const LISTENER_REPORT_V2: u8 = 143;
 const ROUTER_SOLICITATION: u8 = 133;
-const ROUTER_ADVERTISEMENT: u8 = 134;
+pub(super) const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
-const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+pub(super) const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
 /// EtherType, client's and server's port of DHCP (RFC 2131 §4.1, RFC 8415 §7.2).
-const DHCP: [(u16, u16, u16); 2] = [(ETH_TYPE_IPV4, 68, 67), (ETH_TYPE_IPV6, 546, 547)];
+pub(super) const DHCP: [(u16, u16, u16); 2] = [(ETH_TYPE_IPV4, 68, 67), (ETH_TYPE_IPV6, 546, 547)];
 
 /// `udp,tp_src=FROM,tp_dst=TO` of a family.
 fn udp(matching: Match, eth_type: u16, (from, to): (u16, u16)) -> Match {
@@ -51,6 +51,7 @@ pub(super) fn egress(bound: &Bound<'_>, view: &View<'_>, sink: &mut Sink<'_>) {
     multicast(bound, &v6, sink);
     dhcp_client(bound, &v4, &v6, sink);
     refused(bound, sink);
+    fragments::refused(bound, sink);
     let next = if view.topology.is_stateful(bound.port) { track(RULES_EGRESS) } else { Action::resubmit(RULES_EGRESS) };
     for &(mac, block) in v4.iter().chain(&v6) {
         let own = bound.from().eth_src(mac).eth_type(eth_type_of(block)).ip_src(block);

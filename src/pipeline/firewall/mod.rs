@@ -5,6 +5,7 @@
 //! no rule allows any more. All of it as in Neutron; `docs/PIPELINE.md` has what differs and why.
 
 mod base;
+mod fragments;
 mod log;
 mod members;
 pub mod origin;
@@ -183,6 +184,7 @@ pub(super) fn host(sink: &mut Sink<'_>) {
     let tracked = ct_state(Match::new(), state::TRK, 0);
     let forget = [Action::CtClear, Action::resubmit(BASE_EGRESS)];
     sink.add(ON, Entry::new(BASE_EGRESS, 110, Kind::FirewallForget, tracked).apply(&forget));
+    fragments::read(sink);
     let drop = [Action::resubmit(DROPPED)];
     for table in [RULES_EGRESS, RULES_INGRESS] {
         let invalid = ct_state(Match::new(), state::INV | state::TRK, 0);

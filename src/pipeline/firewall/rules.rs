@@ -26,7 +26,7 @@ const PLAIN: u16 = 74;
 /// `nw_frag=no`.
 const NO_FRAGMENT: u128 = 0;
 /// `nw_frag=first`.
-const FIRST_FRAGMENT: u128 = 1;
+pub(super) const FIRST_FRAGMENT: u128 = 1;
 /// `nw_frag=later`.
 const LATER_FRAGMENT: u128 = 3;
 
