@@ -59,10 +59,10 @@ fn await_settled_within(host: &Host, deadline: Duration) {
     });
 }
 
-/// Every bridge was compared with what is wanted when it came back, nothing differed, and nothing was sent.
-fn assert_untouched(host: &Host) {
+/// These bridges were compared with what is wanted when they came back, nothing differed, and nothing was sent.
+fn assert_untouched(host: &Host, bridges: &[&str]) {
     let status = host.heddle_status();
-    for name in BRIDGES {
+    for name in bridges {
         let bridge = bridge(&status, name);
         assert_eq!((&bridge["differences"], &bridge["flow_mods"]), (&0.into(), &0.into()), "{bridge}");
     }
@@ -95,7 +95,7 @@ fn a_line_that_is_cut_costs_nothing_and_what_changed_meanwhile_is_applied_when_i
                 allow(&lab, &[]);
                 await_allowed(host, "172.18.0.77", false);
             } else {
-                assert_untouched(host);
+                assert_untouched(host, &BRIDGES);
             }
         }
     }
@@ -153,12 +153,11 @@ fn a_line_that_goes_dead_without_a_word_is_noticed_by_both_ends_and_resumed_by_a
         let mended = Instant::now();
         host.wait_settled();
         repaired = repaired.max(mended.elapsed());
+        assert_untouched(host, if *changes { &["br-tun", "br-phys"] } else { &BRIDGES });
         if *changes {
             await_allowed(host, "172.18.0.77", true);
             allow(&lab, &[]);
             await_allowed(host, "172.18.0.77", false);
-        } else {
-            assert_untouched(host);
         }
         println!("noticed after {noticed:?}");
     }
@@ -362,17 +361,41 @@ fn a_dump_that_ends_in_the_middle_of_a_message_is_noticed_and_nothing_is_sent_be
     losses.assert_none();
 }
 
+/// What Heddle writes ahead for a switch that does not read: twice `ENOUGH` of src/switch/batch.rs.
+const UNSENT: u64 = 2 * (64 << 10);
+/// What an allocator may keep to itself. The flows as messages would take more than that in `make soak`.
+const ALLOCATOR: u64 = 8 << 20;
+
+/// How long a change of br-int takes; it is undone.
+fn time_of_change(lab: &Lab) -> Duration {
+    let began = Instant::now();
+    allow(lab, &["172.18.0.77"]);
+    await_allowed(lab.host("a"), "172.18.0.77", true);
+    let took = began.elapsed();
+    allow(lab, &[]);
+    await_allowed(lab.host("a"), "172.18.0.77", false);
+    took
+}
+
 #[test]
 fn a_switch_that_stops_reading_or_reads_slowly_holds_up_nobody_and_takes_no_memory() {
     let (lab, line) = every_network("net-reader").start_on_line();
     let host = lab.host("a");
     let before = all_flows(host);
     let ports = scaled(2_500, 33_400);
-    // Once without a fault: what the flows themselves take.
+    // Once without a fault: how long a change takes, and what the flows themselves take, also when all of them are missing
+    // at an audit.
     lab.add_remote_ports(ports);
     eventually("remote ports have flows", 8 * SOON, || host.dump_flows("br-tun").len() > usize::from(ports));
     await_settled_within(host, 8 * SOON);
     let all = all_flows(host);
+    let normally = time_of_change(&lab);
+    line.cut();
+    await_connected(host, false);
+    host.ofctl(&["del-flows", "br-tun"]);
+    line.mend();
+    eventually("br-tun has all flows again", 8 * SOON, || host.flow_set("br-tun") == all[1]);
+    await_settled_within(host, 8 * SOON);
     let normal = host.heddle_memory_peak();
     lab.remove_remote_ports();
     eventually("what came has gone", 8 * SOON, || all_flows(host) == before);
@@ -385,10 +408,7 @@ fn a_switch_that_stops_reading_or_reads_slowly_holds_up_nobody_and_takes_no_memo
     await_ended(host, ended, 1);
     let noticed = began.elapsed();
     assert_eq!(line.lingering(), 0, "what was sent and has not arrived is forgotten");
-    let changed = Instant::now();
-    allow(&lab, &["172.18.0.77"]);
-    await_allowed(host, "172.18.0.77", true);
-    let meanwhile = changed.elapsed();
+    let meanwhile = time_of_change(&lab);
     assert_eq!(host.flow_set("br-tun"), before[1]);
 
     // Slower than silence may last: whoever reads is there.
@@ -400,9 +420,9 @@ fn a_switch_that_stops_reading_or_reads_slowly_holds_up_nobody_and_takes_no_memo
     // The connection that was blocked may have been one more.
     assert!(host.log_count("bridge disconnected") <= ended + 1, "a slow switch is no dead one");
     let peak = host.heddle_memory_peak();
-    println!("noticed after {noticed:?}; a change of br-int took {meanwhile:?}; memory {normal} bytes, then {peak}");
-    assert!(peak < normal + (16 << 20), "{} more bytes", peak - normal);
-    allow(&lab, &[]);
+    println!("noticed after {noticed:?}; a change of br-int took {meanwhile:?}, without the fault {normally:?}");
+    println!("memory at the peak: {normal} bytes without the fault, {peak} with it");
+    assert!(peak < normal + UNSENT + ALLOCATOR, "{} more bytes", peak - normal);
     lab.remove_remote_ports();
     line.mend();
     eventually("what came has gone", 8 * SOON, || all_flows(host) == before);

@@ -182,7 +182,7 @@ mod tests {
     use crate::responder::{Counts, Talker};
 
     fn progress(flow_mods: u64) -> Progress {
-        Progress { flow_mods, ..Progress::default() }
+        Progress { flow_mods, refusals: flow_mods * 2, ..Progress::default() }
     }
 
     fn punts(ports: std::ops::Range<u32>) -> Punts {
@@ -202,7 +202,8 @@ mod tests {
         for (connection, flow_mods) in [(1, 10), (1, 12), (2, 5), (2, 5), (2, 6)] {
             bridge.progressed(ConnectionId(connection), &progress(flow_mods));
         }
-        assert_eq!(counters.bridge(&Bridge::Integration).unwrap().flow_mods, 12 + 6);
+        let counted = counters.bridge(&Bridge::Integration).unwrap();
+        assert_eq!((counted.flow_mods, counted.refusals), (12 + 6, 2 * (12 + 6)));
         assert!(counters.bridge(&Bridge::Tunnel).is_none());
         counters.forget(&Bridge::Integration);
         assert!(counters.bridge(&Bridge::Integration).is_none());

@@ -332,6 +332,7 @@ mod tests {
             connected: true,
             wanted: 7,
             flow_mods: 9,
+            refusals: 4,
             latency,
             ..BridgeMetrics::default()
         };
@@ -344,6 +345,7 @@ mod tests {
         for line in [
             "# TYPE heddle_bridge_flow_mods counter",
             "heddle_bridge_flow_mods_total{bridge=\"br-\\\"int\\\"\"} 9",
+            "heddle_bridge_flow_refusals_total{bridge=\"br-\\\"int\\\"\"} 4",
             "heddle_bridge_flows_wanted{bridge=\"br-\\\"int\\\"\"} 7",
             "heddle_connections_refused_total{reason=\"unknown\"} 2",
             "heddle_ports_bound 3",

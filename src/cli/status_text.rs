@@ -97,7 +97,8 @@ fn print_refusals(bridge: &BridgeStatus, out: &mut impl Write) -> io::Result<()>
             RefusedChange::Addition => "refuses",
             RefusedChange::Deletion => "keeps, though told to delete,",
         };
-        writeln!(out, "  {}: {what} {} flows of table {table} with {error}:", bridge.name, refusals.len())?;
+        let flows = if refusals.len() == 1 { "1 flow".to_owned() } else { format!("{} flows", refusals.len()) };
+        writeln!(out, "  {}: {what} {flows} of table {table} with {error}:", bridge.name)?;
         for refusal in refusals.iter().take(REFUSALS_SHOWN) {
             let owner = refusal.owner.as_deref().unwrap_or(&bridge.name);
             writeln!(out, "    {owner}, {}: {}: {}", refusal.pace(), refusal.purpose, refusal.flow)?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::batch::BundleRefusal;
 use super::liveness::{Liveness, Verdict};
-use super::reconciler::{Counts, Ownership, Progress, Reconciler, Wanted};
+use super::progress::{Counts, Progress};
+use super::reconciler::{Ownership, Reconciler, Wanted};
 use crate::flow::{Changes, Flow};
 use crate::openflow::bundle::{self, BundleControl, BundleControlType};
 use crate::openflow::echo::Echo;
