@@ -9,8 +9,11 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use heddle::flow::parse::{self, NoNames};
+use heddle::openflow::frame::Framing;
 use heddle::openflow::numbers::{NEIGHBOR_SOLICITATION, ROUTER_SOLICITATION};
 use heddle::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason, PacketOut};
 use heddle::openflow::{
@@ -18,7 +21,16 @@ use heddle::openflow::{
 };
 use heddle::packet::build::{Frame, Ipv4Header, Ipv6Header, Ports};
 use heddle::packet::{Arp, VlanTag};
-use serde_json::Value;
+use heddle::pipeline::learning;
+use heddle::switch::session::{Event, Session};
+use heddle::switch::{Ownership, Wanted};
+use heddle::tls::Names;
+use serde_json::{Value, json};
+use simulator::Simulator;
+
+#[path = "../tests/support/simulator.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with tests, which use the rest")]
+mod simulator;
 
 /// Longer ones only slow the fuzzer down.
 const LONGEST: usize = 4096;
@@ -33,6 +45,7 @@ fn main() -> io::Result<()> {
         seeds.question(&frame)?;
     }
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    seeds.others(repository)?;
     for path in files(&repository.join("flows"), "flows")? {
         for line in fs::read_to_string(path)?.lines() {
             seeds.text(line)?;
@@ -148,6 +161,29 @@ impl Seeds {
         self.write("actions", flow.instructions.get(8..).unwrap_or_default())
     }
 
+    /// For the targets beyond flows and packets.
+    fn others(&self, repository: &Path) -> io::Result<()> {
+        for ownership in [Ownership::All, Ownership::Learning] {
+            self.write("session", &conversation(ownership))?;
+        }
+        self.write("database", snapshot().as_bytes())?;
+        let certificate = certificate();
+        assert!(Names::of(&certificate).is("compute1"), "it cannot be read");
+        self.write("names", &certificate)?;
+        for (target, texts) in [("http", &REQUESTS[..]), ("question", &QUESTIONS), ("arguments", &ARGUMENTS)] {
+            for text in texts {
+                self.write(target, text.as_bytes())?;
+            }
+        }
+        for folder in ["flows", "packaging", "tests"] {
+            for path in files(&repository.join(folder), "toml")? {
+                let target = if path.ends_with("heddle.toml") { "config" } else { "topology" };
+                self.write(target, &fs::read(path)?)?;
+            }
+        }
+        self.write("config", CONFIG.as_bytes())
+    }
+
     fn text(&self, line: &str) -> io::Result<()> {
         self.write("text", line.as_bytes())?;
         let Ok(flow) = parse::flow_mod(line, &NoNames) else { return Ok(()) };
@@ -232,3 +268,151 @@ fn from_hex(text: &str) -> Vec<u8> {
         _ => Vec::new(),
     }
 }
+
+/// What a switch says to a session: who it is, its flows, what becomes of the bundle, what others do.
+fn conversation(ownership: Ownership) -> Vec<u8> {
+    let mut switch = Simulator::new();
+    let mut out = Writer::new();
+    let mut session = Session::new(&mut out).expect("a HELLO is short");
+    let mut said = Vec::new();
+    switch.greet();
+    for step in 0..12 {
+        switch.receive(out.as_slice(), usize::MAX);
+        out.clear();
+        if step == 9 {
+            let flow = learning::flows().sorted().first().map(Arc::clone).expect("it wants three");
+            switch.others_delete(&flow.key());
+        }
+        let answer = switch.take_output();
+        let mut rest = answer.as_slice();
+        while let Framing::Frame(frame) = Framing::of(rest) {
+            rest = &rest[frame.len()..];
+            let now = Duration::from_millis(step);
+            if let Ok(Some(Event::Identified(_))) = session.on_message(frame, now, &mut out) {
+                let wanted = Wanted { ownership, flows: learning::flows(), learnt: Vec::new(), generation: 1 };
+                session.adopt(wanted, now, &mut out).expect("what is asked of every bridge is short");
+            }
+        }
+        session.write(&mut out).expect("three short flows");
+        said.extend(answer);
+    }
+    said
+}
+
+/// A database with the integration bridge and a port on it, then a change.
+fn snapshot() -> String {
+    let uuid = |n: u32| format!("{n:08x}-0000-4000-8000-000000000000");
+    let set = |n: u32| json!(["uuid", uuid(n)]);
+    let map = json!(["map", []]);
+    let none = json!(["set", []]);
+    let row = |n: u32, new: Value| json!({ uuid(n): { "new": new } });
+    let interface = |ofport: u32| {
+        json!({
+            "name": "web1", "type": "", "ofport": ofport, "external_ids": ["map", [["iface-id", "web1"]]],
+            "options": map, "admin_state": "up", "link_state": "up", "error": none, "mac_in_use": none, "mtu": 1500,
+            "mtu_request": none,
+        })
+    };
+    let tables = json!({
+        "Open_vSwitch": row(1, json!({
+            "bridges": set(2), "cur_cfg": 1, "next_cfg": 1, "ovs_version": "3.1.0", "other_config": map,
+            "external_ids": map,
+        })),
+        "Bridge": row(2, json!({
+            "name": "br-int", "datapath_id": "0000000000000007", "datapath_type": "", "ports": set(3),
+            "controller": set(5), "fail_mode": "secure", "protocols": ["set", ["OpenFlow13"]], "other_config": map,
+            "external_ids": map,
+        })),
+        "Port": row(3, json!({
+            "name": "web1", "interfaces": set(4), "tag": 4095, "vlan_mode": none, "trunks": none, "external_ids": map,
+            "other_config": map,
+        })),
+        "Interface": row(4, interface(1)),
+        "Controller": row(5, json!({
+            "target": "tcp:127.0.0.1:6633", "connection_mode": "out-of-band", "is_connected": true,
+            "inactivity_probe": 5000, "max_backoff": 1000, "controller_rate_limit": none, "external_ids": map,
+        })),
+    });
+    let changes = json!({ "Interface": row(4, interface(2)), "Port": { uuid(3): {} } });
+    let first = json!({ "id": 1, "result": tables, "error": null });
+    format!("{first}{}", json!({ "id": null, "method": "update", "params": ["heddle", changes] }))
+}
+
+/// A certificate (RFC 5280 §4.1) of Ed25519 that nobody has signed, with a common name and two alternative ones.
+fn certificate() -> Vec<u8> {
+    let der = |tag: u8, parts: &[&[u8]]| {
+        let content = parts.concat();
+        let length = match u8::try_from(content.len()).expect("no part of it is longer") {
+            short @ 0..=0x7f => vec![short],
+            long => vec![0x81, long],
+        };
+        [&[tag], length.as_slice(), &content].concat()
+    };
+    let sequence = |parts: &[&[u8]]| der(0x30, parts);
+    let oid = |bytes: &[u8]| der(6, &[bytes]);
+    let (version, serial, algorithm) =
+        (der(0xa0, &[&[2, 1, 2]]), der(2, &[&[1]]), sequence(&[&oid(&[0x2b, 0x65, 0x70])]));
+    let moment = der(0x17, &[b"260101000000Z"]);
+    let key = sequence(&[&algorithm, &der(3, &[&[0]])]);
+    let attribute = sequence(&[&oid(&[0x55, 4, 3]), &der(0x0c, &[b"compute1 id:6f2c"])]);
+    let subject = sequence(&[&der(0x31, &[&attribute])]);
+    let names = sequence(&[&der(0x82, &[b"compute1"]), &der(0x87, &[&[192, 0, 2, 1]])]);
+    let alternatives = sequence(&[&oid(&[0x55, 0x1d, 0x11]), &der(4, &[&names])]);
+    let extensions = der(0xa3, &[&sequence(&[&alternatives])]);
+    let (issuer, validity) = (sequence(&[]), sequence(&[&moment, &moment]));
+    let fields: [&[u8]; 8] = [&version, &serial, &algorithm, &issuer, &validity, &subject, &key, &extensions];
+    sequence(&[&sequence(&fields), &algorithm, &der(3, &[&[0]])])
+}
+
+const REQUESTS: [&str; 3] = [
+    "GET /metrics HTTP/1.1\r\nHost: localhost:9633\r\nAccept: application/openmetrics-text\r\n\r\n",
+    "HEAD /readyz?verbose HTTP/1.0\r\n\r\n",
+    "POST /healthz HTTP/1.1\r\nContent-Length: 1\r\n\r\nx",
+];
+
+const QUESTIONS: [&str; 2] = ["status\n", "punts\n"];
+
+const ARGUMENTS: [&str; 8] = [
+    "table==0 && (nw_dst~172.18.0.0/24 || !tcp) && packets>10",
+    "actions~\"resubmit\" && cookie==0x4ed1/0xffff",
+    "tcp:192.0.2.1:6633",
+    "ptcp:6633:127.0.0.1",
+    "unix:/run/openvswitch/db.sock",
+    "ssl:127.0.0.1:6640",
+    "/run/openvswitch/br-int.mgmt",
+    "[br-int]\n0 = \"LOCAL_SWITCHING\"",
+];
+
+const CONFIG: &str = r#"
+node = "compute1"
+topology = "/etc/heddle/topology.toml"
+[openflow]
+listen = ["127.0.0.1:6633", "ssl:[::1]:6653"]
+insecure = true
+[ovsdb]
+remote = "unix:/var/run/openvswitch/db.sock"
+flow_restore_timeout = 60
+[bridges]
+integration = "br-int"
+tunnel = "br-tun"
+physical = { physnet = "br-phys" }
+datapath_type = "system"
+[tunnel]
+l2_population = true
+arp_responder = "controller"
+nd_responder = false
+[learning]
+bridges = ["s1", "*"]
+[limits]
+packet_in_per_port = 200
+packet_in_per_bridge = 2000
+log_per_port = 1
+log_per_bridge = 2
+[metrics]
+listen = "127.0.0.1:9633"
+[tls]
+private_key = "key.pem"
+certificate = "cert.pem"
+ca_certificate = "ca.pem"
+peer_names = ["compute1"]
+"#;

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use heddle::flow::{Changes, Flow, FlowTable};
 use heddle::openflow::{Action, Match, PortNo, TableId};
 use heddle::pipeline::cookie::{Kind, cookie};
-use heddle::switch::{self, ConnectionId, News, Ownership, Wanted};
+use heddle::switch::{self, Admission, ConnectionId, MAX_CONNECTIONS, News, Ownership, Wanted};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::net::{TcpListener, TcpSocket};
@@ -133,7 +133,8 @@ async fn serve_bridges(count: usize, flows: usize) {
     let listener = listen().expect("loopback can be listened on");
     let address = listener.local_addr().expect("it listens");
     let (reports, mut received) = mpsc::channel(1024);
-    let server = tokio::spawn(switch::serve(listener, None, 0, reports));
+    let admission = Arc::new(Admission::new(MAX_CONNECTIONS));
+    let server = tokio::spawn(switch::serve(listener, None, 0, admission, reports));
     let wanted: Vec<FlowTable> =
         (0..count).map(|bridge| (0..flows).map(|number| flow(bridge, number)).collect()).collect();
     let before = usage(std::process::id());
@@ -192,7 +193,7 @@ impl<W: Iterator<Item = FlowTable>> Bridges<W> {
                 News::Progress(progress) => {
                     self.confirmed.insert(report.connection, progress.generation);
                 }
-                News::Closed(_) => panic!("a bridge has gone"),
+                News::Closed { .. } => panic!("a bridge has gone"),
                 _ => {}
             }
         }

@@ -11,7 +11,8 @@ cd "$(dirname "$0")/../fuzz"
 
 how=${1:?usage: scripts/fuzz.sh SECONDS|gate [TARGET…]}
 shift
-[ $# -gt 0 ] || set -- message match actions text packet packet_in
+[ $# -gt 0 ] || set -- message match actions text packet packet_in session database topology config arguments http \
+    question names
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table"

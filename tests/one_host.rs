@@ -69,3 +69,23 @@ fn a_network_gets_no_local_vlan_that_a_slow_bridge_still_takes_for_anothers() {
     assert_eq!(listeners(&one, 1002), ["green0"]);
     assert!(one.host.is_installed("green0"));
 }
+
+#[test]
+fn a_network_gets_no_local_vlan_of_which_a_bridge_refuses_to_delete_flows() {
+    let mut one = host("blue0");
+    let keep = |one: &mut OneHost, keeps| one.switches.get_mut("br-tun").unwrap().simulator.keeps = keeps;
+    keep(&mut one, true);
+    one.unplug("blue0");
+    one.settle(&[]);
+    one.plug("green0");
+    one.settle(&[]);
+    assert!(one.host.bridges().rejected().count() > 0, "br-tun keeps flows of blue");
+    assert_eq!(segments(&one, "green0"), [Segment::Vxlan(1002)]);
+    assert_eq!(listeners(&one, 1001), Vec::<String>::new(), "green hears blue");
+    assert_eq!(listeners(&one, 1002), ["green0"]);
+    keep(&mut one, false);
+    one.tick();
+    one.settle(&[]);
+    assert_eq!(one.host.bridges().rejected().count(), 0);
+    assert_eq!(listeners(&one, 1002), ["green0"]);
+}

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use heddle::config::Config;
 use heddle::flow::Flow;
 use heddle::flow::text::{Cookies, Numbers, Printer};
-use heddle::openflow::{Action, Cookie, Match, PortNo, TableId};
+use heddle::openflow::bundle::BundleControlType;
+use heddle::openflow::{Action, Cookie, ErrorCode, Match, PortNo, TableId};
 use heddle::pipeline::{Bridge, cookie};
 use support::broadcasts::{End, Segment, Wires, segment};
 use support::dice::Dice;
@@ -28,8 +29,8 @@ use support::scene::Scene;
 const SEEDS: std::ops::Range<u64> = 0..10;
 /// What happens to a host before it is left alone.
 const STEPS: usize = 400;
-/// Seconds after which a host that is left alone has to be as wanted: a flow that was refused is tried again by then.
-const QUIET_WITHIN: usize = 400;
+/// Seconds after which a host that is left alone has to be as wanted: what was refused is tried again by then.
+const QUIET_WITHIN: usize = 100;
 /// Events that a failure tells.
 const TOLD: usize = 12;
 const NODE: &str = "node0";
@@ -200,7 +201,7 @@ impl Run {
 
     /// Somebody or something stands in Heddle's way on one switch.
     fn disturb(&mut self, name: &str) {
-        let choice = self.dice.below(7);
+        let choice = self.dice.below(9);
         let Self { dice, one, seen, events, .. } = self;
         let seen = seen.entry(name.to_owned()).or_default();
         let simulator = &mut one.switches.get_mut(name).expect("it is there").simulator;
@@ -238,6 +239,17 @@ impl Run {
                 simulator.capacity = simulator.flows.len() + dice.below(5);
                 seen.disturbed = true;
             }
+            (7, _) if dice.below(3) == 0 => {
+                events.push(format!("{name} deletes no flow any more"));
+                simulator.keeps = true;
+                seen.disturbed = true;
+            }
+            (8, _) if dice.below(3) == 0 => {
+                let refused = dice.pick(&[BundleControlType::OPEN_REQUEST, BundleControlType::COMMIT_REQUEST]);
+                events.push(format!("{name} refuses bundles: {refused:?}"));
+                simulator.bundle_error = Some((refused, ErrorCode::BFC_TIMEOUT));
+                seen.disturbed = true;
+            }
             (6, _) if dice.below(2) == 0 => {
                 events.push(format!("{name} pauses its monitor"));
                 simulator.pause();
@@ -256,6 +268,8 @@ impl Run {
         for switch in self.one.switches.values_mut() {
             switch.simulator.refused.clear();
             switch.simulator.capacity = usize::MAX;
+            switch.simulator.keeps = false;
+            switch.simulator.bundle_error = None;
             switch.simulator.resume();
         }
         for _ in 0..QUIET_WITHIN {

@@ -54,7 +54,7 @@ impl Session {
         let commands = loop {
             match tokio::time::timeout(DEADLINE, reports.recv()).await.expect("identified in time").unwrap().news {
                 News::Identified { commands, .. } => break commands,
-                News::Closed(_) => panic!("the session ended"),
+                News::Closed { .. } => panic!("the session ended"),
                 _ => {}
             }
         };
@@ -69,13 +69,12 @@ impl Session {
             match report.unwrap_or_else(|_| panic!("gave up waiting for {what}: {:?}", self.progress))?.news {
                 News::Progress(progress) => self.progress = *progress,
                 News::Audited { differences, .. } => self.differences = Some(differences),
-                News::Closed(_) => return None,
+                News::Closed { .. } => return None,
                 News::Identified { .. }
                 | News::Punts(_)
                 | News::SecurityLog(_)
                 | News::Learning(_)
-                | News::Refused { .. }
-                | News::Crowded => {}
+                | News::Crowded { .. } => {}
             }
         }
         Some(&self.progress)

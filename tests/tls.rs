@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heddle::ovsdb::{self, Remote};
-use heddle::switch::{News, Report, serve};
+use heddle::switch::{Admission, ConnectionError, News, Report, serve};
 use heddle::tls::{Credentials, HANDSHAKE_WITHIN, HandshakeError, Settings};
 use pki::{Authority, Pki};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -259,14 +259,15 @@ async fn listener(settings: Option<&Settings>) -> (SocketAddr, mpsc::Receiver<Re
     let address = listener.local_addr().unwrap();
     let (sender, reports) = mpsc::channel(64);
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(serve(listener, settings.map(load), 0, sender));
+    tasks.spawn(serve(listener, settings.map(load), 0, Arc::new(Admission::new(1024)), sender));
     (address, reports, tasks)
 }
 
 async fn next_refusal(reports: &mut mpsc::Receiver<Report>) -> HandshakeError {
     let next = async {
         loop {
-            if let News::Refused { error, .. } = reports.recv().await.expect("the listener goes on").news {
+            let report = reports.recv().await.expect("the listener goes on");
+            if let News::Closed { error: Some(ConnectionError::Handshake(error)), .. } = report.news {
                 return error;
             }
         }

@@ -1,8 +1,13 @@
 //! What has to hold for any bytes: nothing panics, and what was understood can be said again.
 //!
-//! Each function is one fuzz target. They take what a switch or a file says; `scripts/fuzz.sh` feeds them.
+//! Each public function is one fuzz target: they take what a switch, a database server, a client or a file says.
+//! `scripts/fuzz.sh` feeds them.
 
+pub mod clients;
+pub mod database;
+pub mod files;
 pub mod packet_in;
+pub mod switch;
 
 use heddle::cli::message_text;
 use heddle::flow::parse::{self, NoNames};

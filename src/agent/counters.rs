@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::outage::Outage;
+use super::strangers::Strangers;
 use crate::pipeline::Bridge;
 use crate::responder::{self, Latency, Outcome, Punts, Source, Topic, Verdict};
 use crate::switch::{ConnectionId, Progress};
@@ -19,8 +20,8 @@ pub struct Counters {
     pub topology: Attempts,
     /// Transactions with the database.
     pub transactions: Attempts,
-    /// Connections that were sent away, by reason.
-    pub strangers: BTreeMap<&'static str, u64>,
+    /// Connections that were sent away or given up.
+    pub strangers: Strangers,
 }
 
 /// How often something went well or did not.
@@ -121,11 +122,6 @@ impl Counters {
     pub fn forget(&mut self, bridge: &Bridge) {
         self.bridges.remove(bridge);
     }
-
-    /// A connection was sent away, for a reason in a word.
-    pub fn refused(&mut self, reason: &'static str) {
-        *self.strangers.entry(reason).or_default() += 1;
-    }
 }
 
 impl BridgeCounters {
@@ -186,7 +182,7 @@ mod tests {
     use crate::responder::{Counts, Talker};
 
     fn progress(flow_mods: u64) -> Progress {
-        Progress { flow_mods, ..Progress::default() }
+        Progress { flow_mods, refusals: flow_mods * 2, ..Progress::default() }
     }
 
     fn punts(ports: std::ops::Range<u32>) -> Punts {
@@ -206,7 +202,8 @@ mod tests {
         for (connection, flow_mods) in [(1, 10), (1, 12), (2, 5), (2, 5), (2, 6)] {
             bridge.progressed(ConnectionId(connection), &progress(flow_mods));
         }
-        assert_eq!(counters.bridge(&Bridge::Integration).unwrap().flow_mods, 12 + 6);
+        let counted = counters.bridge(&Bridge::Integration).unwrap();
+        assert_eq!((counted.flow_mods, counted.refusals), (12 + 6, 2 * (12 + 6)));
         assert!(counters.bridge(&Bridge::Tunnel).is_none());
         counters.forget(&Bridge::Integration);
         assert!(counters.bridge(&Bridge::Integration).is_none());

@@ -13,7 +13,7 @@
 mod database;
 mod files;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -40,11 +40,12 @@ use super::refusals::{self, RefusalHistory};
 use super::security_log;
 use super::socket::{self, Request};
 use super::status::{DatabaseState, Standing, Status};
+use super::strangers::{Worth, host_of};
 use super::watch::WatchedFile;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::ovsdb::{self, TransactionResult};
-use crate::pipeline::ObjectNames;
-use crate::switch::{Command, ConnectionError, ConnectionId, MAX_CONNECTIONS, News, Progress, Report};
+use crate::pipeline::{Bridge, ObjectNames};
+use crate::switch::{Command, ConnectionError, ConnectionId, News, Progress, Report};
 use crate::tls::LoadError;
 use crate::topology::{Refused, Topology};
 
@@ -52,8 +53,6 @@ use crate::topology::{Refused, Topology};
 const REPORTS: usize = 1024;
 /// How long a stop waits for the transaction on its way.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
-/// So many refusals are remembered, so as not to be said again.
-const MAX_STRANGERS: usize = 1024;
 /// How often the files are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -182,7 +181,6 @@ async fn live(config: Config, path: Option<&Path>, config_problem: Option<String
         config_problem,
         database_state: DatabaseState::Disconnected,
         stood_by: false,
-        strangers: HashSet::new(),
         counters: Counters::new(),
         refusals: RefusalHistory::default(),
         began: Instant::now(),
@@ -207,6 +205,12 @@ fn read_topology(config: &Config) -> Result<Topology, Refused> {
     Ok(topology)
 }
 
+/// A connection that has said who it is.
+struct Identified {
+    commands: mpsc::UnboundedSender<Command>,
+    peer: String,
+}
+
 struct Agent {
     host: Host,
     /// `None` as long as there is no topology.
@@ -215,7 +219,7 @@ struct Agent {
     /// When to try again to listen.
     listen_at: Option<Instant>,
     /// How to talk to the connections that have said who they are.
-    senders: BTreeMap<ConnectionId, mpsc::UnboundedSender<Command>>,
+    senders: BTreeMap<ConnectionId, Identified>,
     /// The transaction on its way.
     transaction: Option<Pin<Box<dyn Future<Output = TransactionResult> + Send>>>,
     /// Why the last one failed, until one succeeds.
@@ -234,8 +238,6 @@ struct Agent {
     /// Who holds the addresses has been another Heddle, and will let them go.
     stood_by: bool,
     ready: bool,
-    /// What was said of connections that were refused.
-    strangers: HashSet<String>,
     counters: Counters,
     refusals: RefusalHistory,
     /// When this life began.
@@ -272,8 +274,6 @@ impl Agent {
                     }
                 }
                 result = finished(&mut self.transaction) => self.on_transaction(result),
-                Some(report) = reports.recv() => self.on_report(report),
-                Some(request) = requests.recv() => self.on_request(request),
                 () = due(self.retry_at) => self.retry_at = None,
                 () = due(self.listen_at) => self.take_over_addresses().await,
                 _ = ticks.tick() => {
@@ -310,6 +310,11 @@ impl Agent {
                         certificates.reload();
                     }
                 }
+                // Of these others can send without end: they come last, and neither before the other.
+                heard = hear(&mut reports, &mut requests) => match heard {
+                    Heard::Report(report) => self.on_report(report),
+                    Heard::Request(request) => self.on_request(request),
+                },
             }
         };
         notify_service_manager(if matches!(end, End::Stopped) { "STOPPING=1" } else { "RELOADING=1" });
@@ -334,7 +339,7 @@ impl Agent {
         match news {
             News::Identified { identity, peer, commands } => {
                 debug!(datapath_id = %identity.datapath_id, name = identity.name, peer, "a bridge connected");
-                self.senders.insert(connection, commands);
+                self.senders.insert(connection, Identified { commands, peer: peer.clone() });
                 let effects = self.host.on_identified(connection, identity, peer);
                 self.perform(effects);
             }
@@ -371,36 +376,51 @@ impl Agent {
             News::SecurityLog(records) => {
                 records.iter().for_each(|record| security_log::write(record, self.host.topology()));
             }
-            News::Refused { peer, error } => self.on_refused(error.reason(), format!("{peer}: {error}")),
-            News::Crowded => self.on_refused("too_many", format!("{} are open already", MAX_CONNECTIONS)),
-            News::Closed(why) => self.on_closed(connection, why),
+            News::Crowded { latest, count } => {
+                self.counters.strangers.count("too_many", &latest, count);
+                self.tell_refused("as many are open as may be");
+            }
+            News::Closed { peer, error } => self.on_closed(connection, &peer, error.as_ref()),
         }
     }
 
-    fn on_closed(&mut self, connection: ConnectionId, why: Option<ConnectionError>) {
+    fn on_closed(&mut self, connection: ConnectionId, peer: &str, error: Option<&ConnectionError>) {
         let lost = self.host.bridges().at(connection).map(|(name, bridge)| (name.clone(), bridge.clone()));
-        self.senders.remove(&connection);
+        let identified = self.senders.remove(&connection).is_some();
+        let reason = error.and_then(ConnectionError::reason);
+        match (&lost, error, reason) {
+            (Some((name, bridge)), ..) => self.tell_lost(name, bridge, error),
+            (None, Some(error), Some(_)) => self.tell_refused(&format!("{}: {error}", host_of(peer))),
+            _ => {}
+        }
+        if let Some(reason) = reason.or((error.is_none() && !identified).then_some("gone")) {
+            self.counters.strangers.count(reason, peer, 1);
+        }
+        if !identified {
+            return;
+        }
         let effects = self.host.on_closed(connection);
-        if let Some((name, bridge)) = lost {
-            let why = why.map(|error| error.to_string());
-            let reason = why.as_deref().unwrap_or("it has closed the connection");
-            let telling = self.counters.bridge_mut(&bridge).outage.lost(why.clone(), self.began.elapsed());
-            match telling {
-                Telling::Plain => warn!(bridge = &*name, "bridge disconnected; its flows stay: {reason}"),
-                Telling::Flaps => warn!(
-                    bridge = &*name,
-                    "bridge disconnected once more; nothing more is said of that until it has been connected for {} s: \
-                     {reason}",
-                    STEADY_AFTER.as_secs()
-                ),
-                Telling::Silent => debug!(bridge = &*name, "bridge disconnected: {reason}"),
-            }
-            if !self.host.bridges().knows(&bridge) {
-                self.counters.forget(&bridge);
-                self.refusals.forget(&bridge);
-            }
+        if let Some((_, bridge)) = lost.filter(|(_, bridge)| !self.host.bridges().knows(bridge)) {
+            self.counters.forget(&bridge);
+            self.refusals.forget(&bridge);
         }
         self.perform(effects);
+    }
+
+    fn tell_lost(&mut self, name: &str, bridge: &Bridge, error: Option<&ConnectionError>) {
+        let why = error.map(ToString::to_string);
+        let reason = why.as_deref().unwrap_or("it has closed the connection");
+        let telling = self.counters.bridge_mut(bridge).outage.lost(why.clone(), self.began.elapsed());
+        match telling {
+            Telling::Plain => warn!(bridge = name, "bridge disconnected; its flows stay: {reason}"),
+            Telling::Flaps => warn!(
+                bridge = name,
+                "bridge disconnected once more; nothing more is said of that until it has been connected for {} s: \
+                 {reason}",
+                STEADY_AFTER.as_secs()
+            ),
+            Telling::Silent => debug!(bridge = name, "bridge disconnected: {reason}"),
+        }
     }
 
     /// Says which bridges have stopped flapping.
@@ -434,34 +454,34 @@ impl Agent {
                     info!(bridge = &**name, "bridge connected");
                 }
             }
-            if let Some(sender) = self.senders.get(&connection) {
+            if let Some(identified) = self.senders.get(&connection) {
                 // A connection that has just ended reports so itself.
-                let _ = sender.send(command);
+                let _ = identified.commands.send(command);
             }
         }
         for (connection, stranger) in effects.refused {
-            self.on_refused(stranger.reason(), stranger.to_string());
-            self.senders.remove(&connection);
+            // Without its sender the connection ends.
+            let peer = self.senders.remove(&connection).map(|identified| identified.peer).unwrap_or_default();
+            self.counters.strangers.count(stranger.reason(), &peer, 1);
+            self.tell_refused(&stranger.to_string());
         }
     }
 
     /// A bridge that is refused comes back every few seconds; said once is enough.
-    fn on_refused(&mut self, reason: &'static str, text: String) {
-        self.counters.refused(reason);
-        if self.strangers.contains(&text) {
-            debug!("refused a connection again: {text}");
-            return;
+    fn tell_refused(&mut self, text: &str) {
+        match self.counters.strangers.worth(text, self.began.elapsed()) {
+            Worth::Saying => warn!("refused a connection: {text}"),
+            Worth::SayingLast => {
+                warn!("refused a connection: {text}; more are counted in heddle status, and not told of for a minute");
+            }
+            Worth::Nothing => debug!("refused a connection again: {text}"),
         }
-        warn!("refused a connection: {text}");
-        if self.strangers.len() >= MAX_STRANGERS {
-            self.strangers.clear();
-        }
-        self.strangers.insert(text);
     }
 
     /// Whoever asked may have gone since.
-    fn on_request(&self, request: Request) {
+    fn on_request(&mut self, request: Request) {
         match request {
+            Request::Refused { reason, peer } => self.counters.strangers.count(reason, &peer, 1),
             Request::Status(reply) => drop(reply.send(self.status())),
             Request::Punts(reply) => {
                 drop(reply.send(PuntsStatus::of(&self.host, &self.counters, self.began.elapsed())));
@@ -482,6 +502,20 @@ impl Agent {
             now: self.began.elapsed(),
         };
         Status::of(&self.host, standing)
+    }
+}
+
+/// What comes from peers and clients.
+enum Heard {
+    Report(Report),
+    Request(Request),
+}
+
+async fn hear(reports: &mut mpsc::Receiver<Report>, requests: &mut mpsc::Receiver<Request>) -> Heard {
+    tokio::select! {
+        Some(report) = reports.recv() => Heard::Report(report),
+        Some(request) = requests.recv() => Heard::Request(request),
+        else => pending().await,
     }
 }
 

@@ -12,14 +12,15 @@ use super::bridges::{Bridges, Stranger};
 use super::flow_restore::{self, FlowRestore, Restoration};
 use super::port_flows::{InEffect, PortFlows, Refusals, bridges_of};
 use super::preview::layout;
-use super::wiring::Wiring;
+use super::wiring::{Guards, Wiring};
 use crate::config::Config;
 use crate::openflow::Cookie;
 use crate::ovsdb::{self, Change, Database, Operation, Table, Uuid, marks, port_state};
+use crate::pipeline::cookie;
 use crate::pipeline::{Bindings, Bridge, Desired, Layout, LocalVlan, Object, View};
 use crate::responder::learning::Counters;
 use crate::responder::{Answers, Limits, Rate, Responder, Role};
-use crate::switch::{Command, ConnectionId, Identity, Progress};
+use crate::switch::{Command, ConnectionId, Identity, Progress, Rejected};
 use crate::topology::{Name, Topology};
 
 /// What has to be done.
@@ -411,6 +412,9 @@ impl Host {
         self.confirm_ports(&mut effects);
         // A patch to a physical bridge is closed once the guards on both ends are in effect.
         self.wiring_dirty |= self.wiring.open_patches(self.database.as_ref()).next().is_some();
+        // And taken apart while one is refused.
+        let physical = &self.layout.physical_networks;
+        self.wiring_dirty |= physical.iter().any(|network| self.guards(network) == Guards::Refused);
         effects
     }
 
@@ -429,8 +433,8 @@ impl Host {
         let Some(database) = &self.database else { return Vec::new() };
         let mut operations = Vec::new();
         if mem::take(&mut self.wiring_dirty) {
-            let guarded = |physical_network: &Name| self.is_guarded(physical_network);
-            let plan = self.wiring.plan(database, &self.topology, guarded);
+            let guards = |physical_network: &Name| self.guards(physical_network);
+            let plan = self.wiring.plan(database, &self.topology, guards);
             operations.extend(plan.operations);
             self.problems = plan.problems;
         }
@@ -453,7 +457,8 @@ impl Host {
         self.database.is_some() && (self.wiring_dirty || self.flow_restore.is_overdue() || !self.dirty_rows.is_empty())
     }
 
-    fn is_guarded(&self, physical_network: &Name) -> bool {
+    /// How it stands with the guards of the patch to a physical bridge.
+    fn guards(&self, physical_network: &Name) -> Guards {
         let object = Object::Physical(physical_network.clone());
         let both_known = self
             .bindings
@@ -462,11 +467,19 @@ impl Host {
             .is_some_and(|patch| patch.integration.is_some() && patch.physical.is_some());
         let bridges = [Bridge::Integration, Bridge::Physical(physical_network.clone())];
         let in_effect = |bridge: &Bridge| self.bridges.confirmed(bridge) >= self.bridges.sent(bridge);
-        let rejected = self
-            .bridges
-            .rejected()
-            .any(|(_, rejected)| self.desired.of(&object).iter().any(|(_, flow)| *flow == rejected.flow));
-        both_known && !rejected && self.bridges.sent(&Bridge::Integration) > 0 && bridges.iter().all(in_effect)
+        let flows = self.desired.of(&object);
+        let is_one = |rejected: &Rejected| flows.iter().any(|(_, flow)| *flow == rejected.flow);
+        let refused: Vec<&Rejected> =
+            self.bridges.rejected().map(|(_, rejected)| rejected).filter(|rejected| is_one(rejected)).collect();
+        let is_guard = |rejected: &&Rejected| {
+            matches!(cookie::decode(rejected.flow.cookie), Some((Ok(cookie::Kind::PhysicalGuard), _)))
+        };
+        let all_reached = self.bridges.sent(&Bridge::Integration) > 0 && bridges.iter().all(in_effect);
+        match refused.is_empty() {
+            true if both_known && all_reached => Guards::InEffect,
+            false if refused.iter().any(is_guard) => Guards::Refused,
+            _ => Guards::Unconfirmed,
+        }
     }
 
     /// Tag, marks and MTU of one port.

@@ -5,24 +5,24 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use super::clients::{Clients, Reasons, Served};
 use super::metrics::{MEDIA_TYPE, Metrics};
 use super::socket::{Request, ask};
 
 /// Connections that are served at once.
-const MAX_CLIENTS: usize = 16;
-/// A client that neither asks nor reads for so long is let go.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_CLIENTS: usize = 32;
 /// The longest head of a request in bytes.
 const MAX_HEAD: usize = 8192;
+/// How long a client that has its answer may go on sending.
+const LINGER: Duration = Duration::from_secs(1);
 /// Wait before an address that is taken is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 /// An agent that takes longer for an answer is not healthy.
@@ -32,18 +32,23 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 pub async fn serve(address: SocketAddr, requests: mpsc::Sender<Request>) {
     let listener = listen(address).await;
     info!(%address, "listening for scrapes of metrics");
-    let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let reasons = Reasons {
+        slow: "metrics_client_slow",
+        crowded_out: "metrics_client_crowded_out",
+        malformed: "metrics_client_malformed",
+    };
+    let clients = Clients::new(MAX_CLIENTS, reasons, requests.clone());
     loop {
-        let Ok(permit) = clients.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let requests = requests.clone();
-                tokio::spawn(async move {
-                    if !matches!(timeout(PATIENCE, serve_one(stream, &requests)).await, Ok(Ok(()))) {
-                        debug!("a client of the metrics did not ask or read");
-                    }
-                    drop(permit);
-                });
+                let job = async move {
+                    serve_one(stream, &requests).await.unwrap_or_else(|error| {
+                        debug!(%peer, %error, "a client of the metrics was not answered");
+                        Served::Well
+                    })
+                };
+                clients.serve(peer.to_string(), job).await;
             }
             Err(error) => {
                 debug!(%error, "cannot accept a client of the metrics");
@@ -72,7 +77,11 @@ async fn listen(address: SocketAddr) -> TcpListener {
     }
 }
 
-async fn serve_one(mut stream: TcpStream, requests: &mpsc::Sender<Request>) -> io::Result<()> {
+/// Reads one request and answers it. Whoever calls sets a deadline.
+pub async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    requests: &mpsc::Sender<Request>,
+) -> io::Result<Served> {
     let mut head = Vec::with_capacity(1024);
     let answer = loop {
         if let Some(end) = find_end(&head) {
@@ -82,15 +91,18 @@ async fn serve_one(mut stream: TcpStream, requests: &mpsc::Sender<Request>) -> i
             break Answer::text("431 Request Header Fields Too Large", "the request is too long\n");
         }
         if (&mut stream).take((MAX_HEAD - head.len()) as u64).read_buf(&mut head).await? == 0 {
-            return Ok(());
+            return Ok(Served::Well);
         }
     };
     stream.write_all(&answer.bytes()).await?;
     stream.shutdown().await?;
     // What the client may still send would make the kernel take the answer back.
-    let mut rest = [0; 256];
-    while stream.read(&mut rest).await? > 0 {}
-    Ok(())
+    let rest = async {
+        let mut rest = [0; 256];
+        while matches!(stream.read(&mut rest).await, Ok(1..)) {}
+    };
+    let _answered_all_the_same = timeout(LINGER, rest).await;
+    Ok(if answer.status.starts_with('4') { Served::Malformed } else { Served::Well })
 }
 
 /// Where the empty line begins that ends the head of a request.
@@ -185,6 +197,8 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     /// What a daemon answers to these bytes.

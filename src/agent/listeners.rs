@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::daemon::StartError;
+use super::descriptors;
 use crate::config::{Listen, Transport};
-use crate::switch::{self, Report};
+use crate::switch::{self, Admission, Report};
 use crate::tls::Credentials;
 
 /// Connections that may wait to be accepted: all bridges come back at once when Heddle restarts, and who finds no room
@@ -27,6 +28,7 @@ pub(super) struct Listeners {
     addresses: Vec<Listen>,
     credentials: Option<Arc<Credentials>>,
     reports: mpsc::Sender<Report>,
+    admission: Arc<Admission>,
     /// A task each for the first of `addresses`.
     tasks: JoinSet<()>,
     /// What the next connection's id begins with: a new one for each listener.
@@ -40,7 +42,8 @@ impl Listeners {
         credentials: Option<Arc<Credentials>>,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        Self { addresses, credentials, reports, tasks: JoinSet::new(), series: 0 }
+        let admission = Arc::new(Admission::new(descriptors::room_for_connections()));
+        Self { addresses, credentials, reports, admission, tasks: JoinSet::new(), series: 0 }
     }
 
     /// Listens on the addresses that it does not listen on yet, up to the first that cannot be had.
@@ -53,7 +56,8 @@ impl Listeners {
                 warn!(%listen, "anybody who reaches this address can be a bridge or listen to one: it has no TLS");
             }
             let credentials = self.credentials.clone().filter(|_| transport == Transport::Ssl);
-            self.tasks.spawn(switch::serve(listener, credentials, self.series << 48, self.reports.clone()));
+            let (admission, reports) = (self.admission.clone(), self.reports.clone());
+            self.tasks.spawn(switch::serve(listener, credentials, self.series << 48, admission, reports));
             self.series += 1;
         }
         Ok(())

@@ -80,7 +80,7 @@ impl Metrics {
             bound: host.binder().bindings().values().filter(|binding| binding.ofport.is_some()).count(),
             topology: counters.topology,
             transactions: counters.transactions,
-            strangers: counters.strangers.iter().map(|(reason, count)| (*reason, *count)).collect(),
+            strangers: counters.strangers.iter().map(|(reason, of)| (reason, of.count)).collect(),
             bridges: Vec::new(),
         };
         for (name, bridge, state) in host.bridges().iter() {
@@ -198,7 +198,7 @@ impl Metrics {
         text.gauge("ports", "Ports that the topology has on this node, by state.", ports)?;
         text.single("ports_bound", "Ports whose interface has its tag and its number.", self.bound)?;
         let strangers = self.strangers.iter().map(|(reason, count)| ([("reason", *reason)], *count));
-        text.counter("connections_refused", "Connections of switches that were sent away, by reason.", strangers)
+        text.counter("connections_refused", "Connections that were sent away or given up, by reason.", strangers)
     }
 
     fn encode_bridges(&self, text: &mut Text<'_, '_>) -> fmt::Result {
@@ -332,6 +332,7 @@ mod tests {
             connected: true,
             wanted: 7,
             flow_mods: 9,
+            refusals: 4,
             latency,
             ..BridgeMetrics::default()
         };
@@ -344,6 +345,7 @@ mod tests {
         for line in [
             "# TYPE heddle_bridge_flow_mods counter",
             "heddle_bridge_flow_mods_total{bridge=\"br-\\\"int\\\"\"} 9",
+            "heddle_bridge_flow_refusals_total{bridge=\"br-\\\"int\\\"\"} 4",
             "heddle_bridge_flows_wanted{bridge=\"br-\\\"int\\\"\"} 7",
             "heddle_connections_refused_total{reason=\"unknown\"} 2",
             "heddle_ports_bound 3",

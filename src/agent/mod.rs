@@ -6,8 +6,10 @@ mod announce;
 pub mod binder;
 pub mod bridges;
 mod certificates;
+pub mod clients;
 pub mod counters;
 pub mod daemon;
+mod descriptors;
 mod flow_restore;
 mod heap;
 pub mod host;
@@ -25,6 +27,7 @@ pub mod responders;
 pub mod security_log;
 pub mod socket;
 pub mod status;
+pub mod strangers;
 #[cfg(test)]
 mod testing;
 mod watch;

@@ -5,15 +5,15 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
+use super::clients::{Clients, Reasons, Served};
 use super::daemon::StartError;
 use super::metrics::Metrics;
 use super::punts::PuntsStatus;
@@ -24,9 +24,7 @@ const RUN_DIRECTORY: &str = "/run/heddle";
 /// Who may ask, beside the daemon's user and root.
 pub const GROUP: &str = "heddle";
 /// Connections to the socket that are served at once.
-const MAX_ASKING: usize = 16;
-/// A client that neither asks nor reads for so long is let go.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_ASKING: usize = 32;
 /// The longest question in bytes.
 const MAX_QUESTION: u64 = 64;
 
@@ -43,6 +41,13 @@ pub enum Request {
     Punts(oneshot::Sender<PuntsStatus>),
     /// For a scrape.
     Metrics(oneshot::Sender<Metrics>),
+    /// A client was let go without an answer.
+    Refused {
+        /// In a word, for status and metrics.
+        reason: &'static str,
+        /// Where it came from.
+        peer: String,
+    },
 }
 
 /// Puts a question to the agent; `None` if it does not answer any more.
@@ -106,20 +111,24 @@ fn group_id(groups: &str, name: &str) -> Option<u32> {
 
 /// Answers everybody who connects.
 pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
-    let asking = Arc::new(Semaphore::new(MAX_ASKING));
+    let reasons = Reasons {
+        slow: "status_client_slow",
+        crowded_out: "status_client_crowded_out",
+        malformed: "status_client_malformed",
+    };
+    let clients = Clients::new(MAX_ASKING, reasons, requests.clone());
     loop {
-        let Ok(permit) = asking.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
+                let uid = stream.peer_cred().map_or_else(|_| "?".to_owned(), |peer| peer.uid().to_string());
                 let requests = requests.clone();
-                tokio::spawn(async move {
-                    match tokio::time::timeout(PATIENCE, answer(stream, requests)).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => debug!(%error, "a client of the status socket was not answered"),
-                        Err(error) => debug!(%error, "a client of the status socket did not ask or read"),
-                    }
-                    drop(permit);
-                });
+                let job = async move {
+                    answer(stream, &requests).await.unwrap_or_else(|error| {
+                        debug!(%error, "a client of the status socket was not answered");
+                        Served::Well
+                    })
+                };
+                clients.serve(format!("uid {uid}"), job).await;
             }
             Err(error) => {
                 debug!(%error, "cannot accept on the status socket");
@@ -129,19 +138,21 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
     }
 }
 
-async fn answer(mut stream: UnixStream, requests: mpsc::Sender<Request>) -> io::Result<()> {
-    let mut question = String::new();
-    BufReader::new((&mut stream).take(MAX_QUESTION)).read_line(&mut question).await?;
-    let text = match question.trim_end() {
-        "" | STATUS => json(ask(&requests, Request::Status).await)?,
-        PUNTS => json(ask(&requests, Request::Punts).await)?,
-        other => {
-            let error = format!("{other:?} is not a question");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
-        }
+/// Reads one question and answers it. Whoever calls sets a deadline.
+pub async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    requests: &mpsc::Sender<Request>,
+) -> io::Result<Served> {
+    let mut question = Vec::new();
+    BufReader::new((&mut stream).take(MAX_QUESTION)).read_until(b'\n', &mut question).await?;
+    let text = match str::from_utf8(&question).map(str::trim_end) {
+        Ok("" | STATUS) => json(ask(requests, Request::Status).await)?,
+        Ok(PUNTS) => json(ask(requests, Request::Punts).await)?,
+        _ => return Ok(Served::Malformed),
     };
     stream.write_all(&text).await?;
-    stream.shutdown().await
+    stream.shutdown().await?;
+    Ok(Served::Well)
 }
 
 /// One line; nothing if the agent has ended.

@@ -61,8 +61,10 @@ pub struct Status {
     pub ports: Vec<PortStatus>,
     /// Interfaces on the integration bridge that are not served: what they send is dropped.
     pub unserved: Vec<UnservedStatus>,
-    /// How many connections were sent away since the start, by reason.
+    /// How many connections were sent away or given up since the start, by reason.
     pub refused_connections: BTreeMap<String, u64>,
+    /// Where the latest of each reason came from.
+    pub latest_refused: BTreeMap<String, String>,
 }
 
 /// What the daemon knows beside its [`Host`].
@@ -237,7 +239,13 @@ impl Status {
                 .counters
                 .strangers
                 .iter()
-                .map(|(reason, count)| ((*reason).to_owned(), *count))
+                .map(|(reason, of)| (reason.to_owned(), of.count))
+                .collect(),
+            latest_refused: standing
+                .counters
+                .strangers
+                .iter()
+                .map(|(reason, of)| (reason.to_owned(), of.latest.clone()))
                 .collect(),
         }
     }

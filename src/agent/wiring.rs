@@ -25,6 +25,17 @@ struct Patch {
     physical: String,
 }
 
+/// Whether anything could leak through the patch to a physical bridge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guards {
+    /// Nothing: the flows at both ends that drop it are in effect.
+    InEffect,
+    /// They may not be.
+    Unconfirmed,
+    /// A switch refuses one.
+    Refused,
+}
+
 /// The numbers of the ports of Heddle's own.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub struct Numbers {
@@ -90,8 +101,8 @@ impl Wiring {
     }
 
     /// What has to be written so that bridges and ports are as wanted. The patch to a physical bridge is
-    /// closed when `guarded` says that nothing can leak through it, and stays closed.
-    pub fn plan(&self, database: &Database, topology: &Topology, guarded: impl Fn(&Name) -> bool) -> Plan {
+    /// closed when its guards are in effect, and stays closed until one is refused.
+    pub fn plan(&self, database: &Database, topology: &Topology, guards: impl Fn(&Name) -> Guards) -> Plan {
         let mut bridges =
             vec![self.bridge(&self.integration, Role::Integration), self.bridge(&self.tunnel, Role::Tunnel)];
         let mut ports = vec![patch(&self.integration, PATCH_TUN, PATCH_INT), patch(&self.tunnel, PATCH_INT, PATCH_TUN)];
@@ -100,7 +111,11 @@ impl Wiring {
             if database.bridge_named(&ends.bridge).is_none() {
                 continue;
             }
-            let closed = !is_open(ends, database) || guarded(physical_network);
+            let closed = match guards(physical_network) {
+                Guards::InEffect => true,
+                Guards::Unconfirmed => !is_open(ends, database),
+                Guards::Refused => false,
+            };
             let peer = |name| if closed { name } else { OPEN_END };
             ports.push(patch(&self.integration, &ends.integration, peer(&ends.physical)));
             ports.push(patch(&ends.bridge, &ends.physical, peer(&ends.integration)));
@@ -245,20 +260,25 @@ mod tests {
     fn a_patch_to_a_physical_bridge_is_open_until_it_is_guarded_and_then_stays_closed() {
         let (wiring, topology) = (Wiring::new(&config()), topology(&[]));
         let without_patch = Database::from_rows([bridge(202, "br-phys", &[])]);
-        let plan = wiring.plan(&without_patch, &topology, |_| false);
+        let plan = wiring.plan(&without_patch, &topology, |_| Guards::Unconfirmed);
         assert_eq!(text(&plan).matches("nonexistent-peer").count(), 2);
         let open = wired(OPEN_END, OPEN_END);
         assert_eq!(wiring.open_patches(Some(&open)).count(), 1);
-        assert!(text(&wiring.plan(&open, &topology, |_| true)).contains("phy-br-phys"));
-        assert!(!text(&wiring.plan(&open, &topology, |_| false)).contains(r#"["peer","phy-br-phys"]"#));
+        assert!(text(&wiring.plan(&open, &topology, |_| Guards::InEffect)).contains("phy-br-phys"));
+        for guards in [Guards::Unconfirmed, Guards::Refused] {
+            assert!(!text(&wiring.plan(&open, &topology, |_| guards)).contains(r#"["peer","phy-br-phys"]"#));
+        }
         let closed = wired("phy-br-phys", "int-br-phys");
         assert_eq!(wiring.open_patches(Some(&closed)).count(), 0);
-        assert!(!text(&wiring.plan(&closed, &topology, |_| false)).contains("peer"), "a restart cuts nothing");
+        let plan = wiring.plan(&closed, &topology, |_| Guards::Unconfirmed);
+        assert!(!text(&plan).contains("peer"), "a restart cuts nothing");
+        let plan = wiring.plan(&closed, &topology, |_| Guards::Refused);
+        assert_eq!(text(&plan).matches("nonexistent-peer").count(), 2, "a refused guard does");
     }
 
     #[test]
     fn a_missing_physical_bridge_is_a_problem_and_the_rest_is_planned() {
-        let plan = Wiring::new(&config()).plan(&Database::default(), &topology(&[]), |_| true);
+        let plan = Wiring::new(&config()).plan(&Database::default(), &topology(&[]), |_| Guards::InEffect);
         assert_eq!(plan.problems.len(), 1);
         assert!(text(&plan).contains("br-int") && text(&plan).contains("patch-tun"));
     }
@@ -267,9 +287,9 @@ mod tests {
     fn a_tunnel_leads_to_each_node_that_shares_a_network() {
         let wiring = Wiring::new(&config());
         let database = Database::from_rows([bridge(202, "br-phys", &[])]);
-        assert!(text(&wiring.plan(&database, &topology(&SHARED), |_| false)).contains("vxlan-c0000202"));
+        assert!(text(&wiring.plan(&database, &topology(&SHARED), |_| Guards::Unconfirmed)).contains("vxlan-c0000202"));
         let apart = [("p1", "blue", "a"), ("p2", "green", "b"), ("p3", "red", "a"), ("p4", "flat", "b")];
-        assert!(!text(&wiring.plan(&database, &topology(&apart), |_| false)).contains("vxlan-"));
+        assert!(!text(&wiring.plan(&database, &topology(&apart), |_| Guards::Unconfirmed)).contains("vxlan-"));
     }
 
     #[test]

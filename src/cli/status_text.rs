@@ -75,9 +75,13 @@ pub(super) fn print_status(status: &Status, out: &mut impl Write) -> io::Result<
         table(status.unserved.iter().map(|row| [row.interface.clone(), row.reason.clone()]), out)?;
     }
     if !status.refused_connections.is_empty() {
-        writeln!(out, "\nConnections that were refused, by reason (the log says whose):")?;
+        writeln!(out, "\nConnections that were refused or given up, by reason, and the latest (the log says more):")?;
+        let latest = |reason| status.latest_refused.get(reason).map_or("-", String::as_str);
         let rows = status.refused_connections.iter();
-        table(rows.map(|(reason, count)| [reason.replace('_', " "), count.to_string()]), out)?;
+        table(
+            rows.map(|(reason, count)| [reason.replace('_', " "), count.to_string(), latest(reason).to_owned()]),
+            out,
+        )?;
     }
     Ok(())
 }
@@ -93,7 +97,8 @@ fn print_refusals(bridge: &BridgeStatus, out: &mut impl Write) -> io::Result<()>
             RefusedChange::Addition => "refuses",
             RefusedChange::Deletion => "keeps, though told to delete,",
         };
-        writeln!(out, "  {}: {what} {} flows of table {table} with {error}:", bridge.name, refusals.len())?;
+        let flows = if refusals.len() == 1 { "1 flow".to_owned() } else { format!("{} flows", refusals.len()) };
+        writeln!(out, "  {}: {what} {flows} of table {table} with {error}:", bridge.name)?;
         for refusal in refusals.iter().take(REFUSALS_SHOWN) {
             let owner = refusal.owner.as_deref().unwrap_or(&bridge.name);
             writeln!(out, "    {owner}, {}: {}: {}", refusal.pace(), refusal.purpose, refusal.flow)?;

@@ -28,7 +28,8 @@ impl<'a> Framing<'a> {
     }
 }
 
-/// What was read from a stream and not decoded yet: at most [`CAPACITY`](Self::CAPACITY) bytes.
+/// What was read from a stream and not decoded yet: at most [`CAPACITY`](Self::CAPACITY) bytes, and of a stranger
+/// at most [`SMALL`](Self::SMALL).
 ///
 /// [`spare`](Self::spare) → read into it → [`filled`](Self::filled) → [`frames`](Self::frames), until the
 /// stream ends. Frames are borrowed from the buffer; only the rest of an unfinished message is ever moved.
@@ -49,6 +50,8 @@ impl FrameBuffer {
     /// Bytes that a buffer holds: several of the longest messages (65,535 bytes), so that one read can
     /// bring many.
     pub const CAPACITY: usize = 256 * 1024;
+    /// Bytes that a [small](Self::small) one holds.
+    pub const SMALL: usize = 4096;
     /// With less room than this behind the unread bytes they move to the front.
     const ROOM: usize = 64 * 1024;
 
@@ -57,12 +60,37 @@ impl FrameBuffer {
         Self { bytes: vec![0; Self::CAPACITY].into_boxed_slice(), start: 0, end: 0 }
     }
 
+    /// An empty buffer for the first few messages of a peer, which are short, until it [grows](Self::grow).
+    pub fn small() -> Self {
+        Self { bytes: vec![0; Self::SMALL].into_boxed_slice(), start: 0, end: 0 }
+    }
+
+    /// Makes it one of [`CAPACITY`](Self::CAPACITY).
+    pub fn grow(&mut self) {
+        if self.bytes.len() >= Self::CAPACITY {
+            return;
+        }
+        let mut grown = Self::new();
+        let unread = self.bytes.get(self.start..self.end).unwrap_or_default();
+        if let Some(place) = grown.bytes.get_mut(..unread.len()) {
+            place.copy_from_slice(unread);
+            grown.end = unread.len();
+        }
+        *self = grown;
+    }
+
+    /// The length that an unfinished message claims, once its header is here.
+    pub fn awaited(&self) -> Option<usize> {
+        let head = self.bytes.get(self.start..self.end)?.get(..Header::LEN)?;
+        Some(Header::decode(&mut Reader::new(head)).ok()?.length.into())
+    }
+
     /// Where the next bytes go. Never empty once all frames were taken, because what is left then is
-    /// shorter than a message; empty only if nobody takes them.
+    /// shorter than a message; empty only if nobody takes them, or a small one awaits a longer message.
     pub fn spare(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-        } else if Self::CAPACITY - self.end < Self::ROOM {
+        } else if self.bytes.len() - self.end < Self::ROOM {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
@@ -71,7 +99,7 @@ impl FrameBuffer {
 
     /// Says that `count` bytes were put at the start of [`spare`](Self::spare).
     pub fn filled(&mut self, count: usize) {
-        self.end = self.end.saturating_add(count).min(Self::CAPACITY);
+        self.end = self.end.saturating_add(count).min(self.bytes.len());
     }
 
     /// Bytes that no frame was made of yet.
@@ -171,6 +199,23 @@ mod tests {
         assert!(buffer.spare().is_empty());
         assert_eq!(buffer.frames().count(), 4);
         assert!(!buffer.spare().is_empty());
+    }
+
+    #[test]
+    fn a_small_buffer_tells_what_it_has_no_room_for_and_grows_without_losing_a_byte() {
+        let bytes = stream(&[12, 65_535]);
+        let mut buffer = FrameBuffer::small();
+        assert_eq!(buffer.awaited(), None);
+        assert_eq!(feed(&mut buffer, &bytes), FrameBuffer::SMALL);
+        assert_eq!(buffer.frames().count(), 1);
+        assert_eq!(buffer.awaited(), Some(65_535));
+        buffer.grow();
+        let mut fed = FrameBuffer::SMALL;
+        while fed < bytes.len() {
+            fed += feed(&mut buffer, &bytes[fed..]);
+        }
+        assert_eq!(buffer.frames().next().unwrap().unwrap(), &bytes[12..]);
+        assert_eq!(buffer.awaited(), None);
     }
 
     proptest! {

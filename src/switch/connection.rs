@@ -1,7 +1,7 @@
 //! Moves bytes and time between sockets and [`Session`]s.
 //!
 //! A connection task owns its socket and its session, and ends when the socket does, when the session
-//! gives up, or when the agent drops its end of the commands. Reports go through one bounded channel:
+//! gives up, when somebody else needs its [`Place`], or when the agent drops its end of the commands. Reports go through one bounded channel:
 //! when the agent is behind, connections wait for it and stop reading, which slows the switches down.
 //!
 //! A packet that a flow sends up takes a short path: read in a batch with others, answered by the connection's own
@@ -11,7 +11,6 @@ use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,11 +18,15 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
+use super::ending::ConnectionError;
 use super::outbox::Outbox;
-use super::reconciler::{Progress, Wanted};
+use super::places::Place;
+use super::progress::Progress;
+use super::reconciler::Wanted;
 use super::session::{Event, Identity, Session, SessionError};
 use crate::flow::Changes;
 use crate::openflow::frame::FrameBuffer;
@@ -100,21 +103,54 @@ pub enum News {
     Punts(Box<Punts>),
     /// What the firewall tells of packets.
     SecurityLog(Vec<Record>),
-    /// Who connected does not speak as it has to here, or is not who it has to be.
-    Refused {
-        /// Where it connects from.
-        peer: IpAddr,
-        /// Why.
-        error: HandshakeError,
+    /// Peers were sent away at once, for as many connections are open as may be.
+    Crowded {
+        /// Where the latest came from.
+        latest: String,
+        /// How many since the last time.
+        count: u64,
     },
-    /// A peer was sent away, for more connections are open than there may be.
-    Crowded,
-    /// The connection ended. Why, if it was a bridge's and not its peer closed it.
-    Closed(Option<ConnectionError>),
+    /// The connection ended, whether or not it came to be a bridge's.
+    Closed {
+        /// Where it came from.
+        peer: String,
+        /// Why, if the peer did not close it.
+        error: Option<ConnectionError>,
+    },
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub struct Peer {
+    address: String,
+    /// What it has until it is a bridge of ours.
+    place: Option<Place>,
+}
+
+impl Peer {
+    /// Somebody who has taken a place.
+    pub fn stranger(address: String, place: Place) -> Self {
+        Self { address, place: Some(place) }
+    }
+}
+
+/// Somebody who takes nobody's place.
+impl From<&str> for Peer {
+    fn from(address: &str) -> Self {
+        Self { address: address.to_owned(), place: None }
+    }
 }
 
 /// How long a peer that is to be sent away may take to read why.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
+
+/// After this much in one read others have their turn: a task may read over a hundred times before it has to let go of
+/// its thread, and whoever it has woken meanwhile, the agent above all, waits on that same thread.
+const MUCH: usize = 32 * 1024;
+
+/// What a peer may send in bytes until it is known as a bridge of ours: the description of as many ports as Open vSwitch has
+/// numbers for takes half of it.
+const MAX_INTRODUCTION: usize = 8 << 20;
 
 /// The content type of a TLS handshake (RFC 8446 §5.1), where OpenFlow has its version.
 const TLS_HANDSHAKE: u8 = 22;
@@ -128,14 +164,14 @@ pub enum Ended {
     Abandoned,
 }
 
-/// Speaks with the switch at the other end of `stream` until either ends the connection. Whoever connected
-/// does not matter: a bridge's management socket will do too. Fails if what came in is TLS, which was to be taken off.
+/// Speaks with the switch at the other end of `stream` until either ends the connection, and reports that. Whoever
+/// connected does not matter: a bridge's management socket will do too.
 pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    peer: String,
+    peer: Peer,
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
-) -> Result<Ended, HandshakeError> {
+) -> Ended {
     let mut driver = Driver {
         peer,
         connection,
@@ -143,64 +179,17 @@ pub async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         commands: None,
         responder: Responder::silent(),
         told: learning::Counters::default(),
-        adopted: false,
+        read: 0,
     };
-    let ended = driver.drive(stream).await;
-    let (peer, bridge) = (&driver.peer, driver.bridge());
-    let how = if matches!(&ended, Err(error) if error.is_silence()) { Ended::Abandoned } else { Ended::Closed };
-    let (result, why) = match ended {
-        Ok(()) => {
-            debug!(%peer, bridge, "connection closed");
-            (Ok(how), None)
-        }
-        Err(ConnectionError::Handshake(error)) => (Err(error), None),
-        // The agent knows the bridge by its name, and tells.
-        Err(error) if driver.adopted => (Ok(how), Some(error)),
-        Err(error) => {
-            warn!(%peer, bridge, "connection ended: {error}");
-            (Ok(how), None)
-        }
-    };
-    let _ = driver.reports.send(Report { connection, news: News::Closed(why) }).await;
-    result
-}
-
-/// Why a connection ended, if not by the peer closing it.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectionError {
-    /// The session gave up.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// The peer is not who it has to be, or does not speak as it has to here.
-    #[error(transparent)]
-    Handshake(HandshakeError),
-    /// The socket failed.
-    #[error(transparent)]
-    Io(io::Error),
-    /// Nobody is there to report to.
-    #[error("the daemon stops")]
-    Stopping,
-    /// The peer asks without end.
-    #[error("does not read what it asks for: {0} bytes of answers wait")]
-    NotReading(usize),
-}
-
-impl ConnectionError {
-    /// True if the peer does not answer any more.
-    fn is_silence(&self) -> bool {
-        use SessionError::{Replaced, Silent, Unanswering};
-        matches!(self, Self::Session(Silent(_) | Unanswering(_) | Replaced))
-    }
-}
-
-impl From<io::Error> for ConnectionError {
-    fn from(error: io::Error) -> Self {
-        HandshakeError::of_stream(&error).map_or(Self::Io(error), Self::Handshake)
-    }
+    let error = driver.drive(stream).await.err();
+    let ended = if error.as_ref().is_some_and(ConnectionError::is_silence) { Ended::Abandoned } else { Ended::Closed };
+    let Driver { peer, reports, .. } = driver;
+    let _ = reports.send(Report { connection, news: News::Closed { peer: peer.address, error } }).await;
+    ended
 }
 
 struct Driver {
-    peer: String,
+    peer: Peer,
     connection: ConnectionId,
     reports: mpsc::Sender<Report>,
     /// The agent's commands, once the bridge has said who it is.
@@ -208,8 +197,8 @@ struct Driver {
     responder: Responder,
     /// What the agent knows of a learning bridge.
     told: learning::Counters,
-    /// It is a bridge of ours.
-    adopted: bool,
+    /// Bytes that came from the peer.
+    read: usize,
 }
 
 impl Driver {
@@ -219,7 +208,7 @@ impl Driver {
 
     async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, mut stream: S) -> Result<(), ConnectionError> {
         let began = Instant::now();
-        let mut input = FrameBuffer::new();
+        let mut input = FrameBuffer::small();
         let mut outbox = Outbox::default();
         let mut heard = false;
         let mut session = Session::new(&mut outbox.session)?;
@@ -227,6 +216,9 @@ impl Driver {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             session.write(&mut outbox.session)?;
+            if session.takes_packets() {
+                input.grow();
+            }
             if let Some(progress) = session.progress() {
                 self.report(News::Progress(Box::new(progress))).await?;
             }
@@ -234,8 +226,9 @@ impl Driver {
                 biased;
                 command = next_command(&mut self.commands) => match command {
                     Some(command) => self.on_command(command, &mut session, began.elapsed(), &mut outbox)?,
-                    None => return Ok(()),
+                    None => return Err(ConnectionError::Dismissed),
                 },
+                () = wanted_back(&mut self.peer.place) => return Err(ConnectionError::CrowdedOut),
                 _ = ticks.tick() => {
                     if let Some(event) = session.on_tick(began.elapsed(), &mut outbox.session)? {
                         self.on_event(event, &mut session, began.elapsed(), &mut outbox).await?;
@@ -258,10 +251,14 @@ impl Driver {
                             return Err(ConnectionError::Handshake(HandshakeError::NotPlain));
                         }
                         input.filled(count);
+                        self.read = self.read.saturating_add(count);
                         if let Err(error) = self.on_input(&mut input, &mut session, began.elapsed(), &mut outbox).await {
                             // The peer deserves the error that was written for it, but no patience.
                             let _ = timeout(LAST_WORDS_WITHIN, send_all(&mut stream, &mut outbox)).await;
                             return Err(error);
+                        }
+                        if count >= MUCH {
+                            yield_now().await;
                         }
                     }
                 },
@@ -278,7 +275,7 @@ impl Driver {
     ) -> Result<(), ConnectionError> {
         match command {
             Command::Adopt(wanted) => {
-                self.adopted = true;
+                self.peer.place = None;
                 session.adopt(*wanted, now, &mut outbox.session)?;
             }
             Command::Update { generation, changes } => session.update(generation, changes),
@@ -314,13 +311,29 @@ impl Driver {
             } else if let Some(event) = session.on_message(frame, now, &mut outbox.session)? {
                 self.on_event(event, session, now, outbox).await?;
             }
-            if !outbox.takes_replies() {
+            let is_ours = session.takes_packets();
+            if !(if is_ours { outbox.takes_replies() } else { outbox.takes_replies_to_stranger() }) {
                 return Err(ConnectionError::NotReading(outbox.session.len()));
             }
         }
         self.answer(&mut packets, now, outbox);
+        self.check_introduction(input, session)?;
         session.heard(now);
         self.report_records();
+        Ok(())
+    }
+
+    /// A stranger's messages are short and few. Who has said which bridge it is may need more room to say its ports.
+    fn check_introduction(&self, input: &mut FrameBuffer, session: &Session) -> Result<(), SessionError> {
+        if let Some(found) = input.awaited().filter(|length| *length > FrameBuffer::SMALL) {
+            if !session.is_introduced() {
+                return Err(SessionError::TooLong { found, limit: FrameBuffer::SMALL });
+            }
+            input.grow();
+        }
+        if !session.takes_packets() && self.read > MAX_INTRODUCTION {
+            return Err(SessionError::TooMuch(self.read));
+        }
         Ok(())
     }
 
@@ -350,7 +363,7 @@ impl Driver {
             Event::Identified(identity) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 self.commands = Some((identity.datapath_id, receiver));
-                self.report(News::Identified { identity, peer: self.peer.clone(), commands: sender }).await
+                self.report(News::Identified { identity, peer: self.peer.address.clone(), commands: sender }).await
             }
             Event::PortGone(port) => {
                 let Some(bridge) = self.responder.learning_bridge() else { return Ok(()) };
@@ -449,6 +462,13 @@ async fn next_command(commands: &mut Option<(DatapathId, mpsc::UnboundedReceiver
     }
 }
 
+async fn wanted_back(place: &mut Option<Place>) {
+    match place {
+        Some(place) => place.wanted_back().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The packet that a message brings; `None` of another message, and of one in another version.
 fn packet_in(frame: &[u8]) -> Option<Result<PacketIn<'_>, DecodeError>> {
     let message = Message::decode(frame).ok()?;
@@ -504,3 +524,7 @@ async fn send_all<S: AsyncWrite + Unpin>(stream: &mut S, outbox: &mut Outbox) ->
         outbox.sent(sent);
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

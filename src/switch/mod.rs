@@ -5,10 +5,13 @@
 
 mod batch;
 pub mod connection;
+pub mod ending;
 mod learnt;
 pub mod listener;
 mod liveness;
 mod outbox;
+pub mod places;
+mod progress;
 pub mod reconciler;
 mod refusals;
 pub mod session;
@@ -20,8 +23,11 @@ mod simulator;
 mod testing;
 
 pub use batch::BundleRefusal;
-pub use connection::{Command, ConnectionError, ConnectionId, News, Report, drive};
-pub use listener::{MAX_CONNECTIONS, serve};
-pub use reconciler::{Ownership, Progress, Wanted};
+pub use connection::{Command, ConnectionId, News, Report, drive};
+pub use ending::ConnectionError;
+pub use listener::{Admission, MAX_CONNECTIONS, serve};
+pub use places::Places;
+pub use progress::Progress;
+pub use reconciler::{Ownership, Wanted};
 pub use refusals::{RefusedChange, Rejected};
 pub use session::Identity;

@@ -24,15 +24,22 @@ impl Outbox {
     /// With more than this waiting the session answers a peer that asks without end and does not read: it writes its
     /// own messages only while few wait.
     const MAX_REPLIES: usize = 4 << 20;
+    /// The same for a peer that is no bridge of ours, or not yet.
+    const MAX_REPLIES_TO_STRANGERS: usize = 128 << 10;
 
     /// Whether there is room for another answer to a packet.
     pub(super) fn takes_answers(&self) -> bool {
         self.answers.len() < Self::MAX_ANSWERS
     }
 
-    /// Whether the session may go on answering.
+    /// Whether the session may go on answering a bridge of ours.
     pub(super) fn takes_replies(&self) -> bool {
         self.session.len() < Self::MAX_REPLIES
+    }
+
+    /// Whether it may go on answering a stranger.
+    pub(super) fn takes_replies_to_stranger(&self) -> bool {
+        self.session.len() < Self::MAX_REPLIES_TO_STRANGERS
     }
 
     /// What is to be sent next; empty if nothing waits.

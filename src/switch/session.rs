@@ -1,12 +1,13 @@
 //! One connection of a bridge, as a state machine without I/O: bytes of messages in, messages and
 //! events out. Time is a [`Duration`] since the connection began.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::batch::BundleRefusal;
 use super::liveness::{Liveness, Verdict};
-use super::reconciler::{Counts, Ownership, Progress, Reconciler, Wanted};
+use super::progress::{Counts, Progress};
+use super::reconciler::{Ownership, Reconciler, Wanted};
 use crate::flow::{Changes, Flow};
 use crate::openflow::bundle::{self, BundleControl, BundleControlType};
 use crate::openflow::echo::Echo;
@@ -34,8 +35,17 @@ const SILENT_AFTER: Duration = Duration::from_secs(7);
 const IDENTIFIED_WITHIN: Duration = Duration::from_secs(10);
 /// A peer that has not named its ports by then has no name.
 const DESCRIBED_WITHIN: Duration = Duration::from_secs(2);
+/// The most flows that a dump may have; each is kept until it is compared.
+const MAX_DUMP_FLOWS: usize = 1 << 20;
+/// The longest dump in bytes.
+const MAX_DUMP_BYTES: usize = 256 << 20;
+/// A switch that does not go on with the dump of its flows for so long has forgotten it.
+const DUMPED_WITHIN: Duration = Duration::from_secs(30);
 /// How often a switch without flow monitor is audited.
 const AUDIT_EVERY: Duration = Duration::from_secs(5);
+
+/// So much of a message goes into the error that answers it (OpenFlow 1.3.5 §7.4.4).
+const ERROR_DATA: usize = 64;
 
 /// The xid of answers to packets, which no request of a session has.
 const UNASKED: Xid = Xid(0);
@@ -69,6 +79,31 @@ pub enum SessionError {
     /// The peer did not say who it is.
     #[error("did not identify itself within {} s", .0.as_secs())]
     Unidentified(Duration),
+    /// The peer began a message longer than a stranger's may be.
+    #[error("began a message of {found} bytes before it said who it is, expected {limit} at the most")]
+    TooLong {
+        /// Its length.
+        found: usize,
+        /// The longest that is taken.
+        limit: usize,
+    },
+    /// The peer talks, and is no bridge of ours.
+    #[error("sent {0} bytes before it was known as a bridge of ours")]
+    TooMuch(usize),
+    /// The dump of its flows is longer than any.
+    #[error(
+        "sent {flows} flows in {bytes} bytes as the dump of its flows, expected {MAX_DUMP_FLOWS} flows and \
+         {MAX_DUMP_BYTES} bytes at the most"
+    )]
+    EndlessDump {
+        /// Flows so far.
+        flows: usize,
+        /// Bytes so far.
+        bytes: usize,
+    },
+    /// The dump of its flows does not go on.
+    #[error("has not gone on with the dump of its flows for {} s", .0.as_secs())]
+    NoDump(Duration),
     /// The peer refused what every switch has to answer.
     #[error("refused {what}: {code}")]
     RefusedBasics {
@@ -77,6 +112,27 @@ pub enum SessionError {
         /// Its error.
         code: ErrorCode,
     },
+}
+
+impl SessionError {
+    /// In a word, for metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoOpenFlow13(_) => "wrong_version",
+            Self::Decode(_) => "malformed",
+            Self::Encode(_) => "unsendable",
+            Self::NoHello(_) => "no_hello",
+            Self::Silent(_) => "silent",
+            Self::Unanswering(_) => "unanswering",
+            Self::Replaced => "replaced",
+            Self::Unidentified(_) => "unidentified",
+            Self::TooLong { .. } => "too_long",
+            Self::TooMuch(_) => "too_much",
+            Self::EndlessDump { .. } => "dump_too_large",
+            Self::NoDump(_) => "dump_unfinished",
+            Self::RefusedBasics { .. } => "refused_basics",
+        }
+    }
 }
 
 /// What the agent learns.
@@ -147,10 +203,14 @@ pub struct Session {
     monitor: Monitor,
     /// The flow dump on its way.
     audit_xid: Option<Xid>,
+    /// When it was asked for, went on, or was complete.
     audited_at: Duration,
+    /// Flows and bytes of it so far.
+    dumped: (usize, usize),
     asked_for_ports: Duration,
     told_without_bundles: bool,
-    ports: BTreeMap<PortNo, String>,
+    /// The name of its local port, as far as it is known.
+    local_name: Option<String>,
     reported: Counts,
 }
 
@@ -169,9 +229,10 @@ impl Session {
             monitor: Monitor::None,
             audit_xid: None,
             audited_at: Duration::ZERO,
+            dumped: (0, 0),
             asked_for_ports: Duration::ZERO,
             told_without_bundles: false,
-            ports: BTreeMap::new(),
+            local_name: None,
             reported: Counts::default(),
         })
     }
@@ -214,6 +275,11 @@ impl Session {
         Ok(Echo::default().encode_request(out, xid)?)
     }
 
+    /// True once the peer has said which bridge it is; how it is called may follow.
+    pub fn is_introduced(&self) -> bool {
+        !matches!(self.state, State::Greeting | State::Identifying)
+    }
+
     /// True once packets from the switch are no surprise, and the responder's.
     pub fn takes_packets(&self) -> bool {
         self.state == State::Adopted
@@ -231,6 +297,8 @@ impl Session {
             if message.header.message_type == MessageType::ERROR && self.monitor != Monitor::None {
                 return Ok(Some(self.without_monitor()));
             }
+            let data = frame.get(..ERROR_DATA).unwrap_or(frame);
+            ErrorMsg { code: ErrorCode::BRC_BAD_VERSION, data }.encode(out, message.header.xid)?;
             return Err(SessionError::NoOpenFlow13(message.header.version));
         }
         let event = self.on_openflow13(&message, now, out)?;
@@ -326,6 +394,7 @@ impl Session {
         })?;
         self.audit_xid = Some(xid);
         self.audited_at = now;
+        self.dumped = (0, 0);
         Ok(())
     }
 
@@ -394,8 +463,7 @@ impl Session {
                 return Ok(None);
             }
             for port in Entries::<Port>::new(multipart.body.reader()) {
-                let port = port?;
-                self.ports.insert(port.port_no, port_name(&port));
+                self.learn_name(&port?);
             }
             return Ok((!multipart.more()).then(|| self.identified(datapath_id)));
         }
@@ -403,14 +471,21 @@ impl Session {
         match multipart.multipart_type {
             MultipartType::FLOW if self.audit_xid == Some(message.header.xid) => {
                 let mut reader = multipart.body.reader();
+                self.audited_at = now;
+                let (flows, bytes) = &mut self.dumped;
+                *bytes += reader.rest().len();
                 while !reader.is_empty() {
+                    *flows += 1;
                     reconciler.on_flow_stats(&FlowStats::decode(&mut reader)?);
+                }
+                let (flows, bytes) = self.dumped;
+                if flows > MAX_DUMP_FLOWS || bytes > MAX_DUMP_BYTES {
+                    return Err(SessionError::EndlessDump { flows, bytes });
                 }
                 if multipart.more() {
                     return Ok(None);
                 }
                 self.audit_xid = None;
-                self.audited_at = now;
                 return Ok(Some(Event::Audited { differences: reconciler.on_audit_done() }));
             }
             MultipartType::EXPERIMENTER => {
@@ -458,18 +533,21 @@ impl Session {
 
     fn on_port_status(&mut self, status: &PortStatus) -> Option<Event> {
         let port = &status.port;
-        if status.reason == PortReason::DELETE {
-            self.ports.remove(&port.port_no);
-        } else {
-            self.ports.insert(port.port_no, port_name(port));
-        }
+        self.learn_name(port);
         let is_down = port.state.contains(PortState::LINK_DOWN) || port.config.contains(PortConfig::PORT_DOWN);
         (status.reason == PortReason::DELETE || is_down).then_some(Event::PortGone(port.port_no))
     }
 
+    fn learn_name(&mut self, port: &Port) {
+        let name = String::from_utf8_lossy(port.name.as_bytes());
+        if port.port_no == PortNo::LOCAL && !name.is_empty() {
+            self.local_name = Some(name.into_owned());
+        }
+    }
+
     fn identified(&mut self, datapath_id: DatapathId) -> Event {
         self.state = State::Waiting;
-        let name = self.ports.get(&PortNo::LOCAL).filter(|name| !name.is_empty()).cloned();
+        let name = self.local_name.clone();
         Event::Identified(Identity { datapath_id, name })
     }
 
@@ -495,6 +573,9 @@ impl Session {
                 let unanswering = SessionError::Unanswering(now.saturating_sub(self.last_answer));
                 return Err(if is_silent { SessionError::Silent(silent) } else { unanswering });
             }
+        }
+        if self.audit_xid.is_some() && now.saturating_sub(self.audited_at) >= DUMPED_WITHIN {
+            return Err(SessionError::NoDump(DUMPED_WITHIN));
         }
         let Some(reconciler) = &mut self.reconciler else { return Ok(None) };
         if self.monitor == Monitor::None && now.saturating_sub(self.audited_at) >= AUDIT_EVERY {
@@ -540,15 +621,6 @@ impl Session {
         self.reported = counts;
         Some(reconciler.progress())
     }
-
-    /// The bridge's ports as it describes them.
-    pub fn ports(&self) -> &BTreeMap<PortNo, String> {
-        &self.ports
-    }
-}
-
-fn port_name(port: &Port) -> String {
-    String::from_utf8_lossy(port.name.as_bytes()).into_owned()
 }
 
 #[cfg(test)]

@@ -278,19 +278,6 @@ fn nothing_is_sent_to_a_bridge_that_nobody_adopted() {
     assert_eq!(pair.log(), [""; 0]);
 }
 
-#[test]
-fn ports_are_known_by_name_and_number() {
-    let mut pair = adopted();
-    let mut writer = Writer::new();
-    for (reason, number) in [(PortReason::ADD, 3), (PortReason::ADD, 4), (PortReason::DELETE, 3)] {
-        writer.clear();
-        PortStatus { reason, port: named_port(PortNo(number), b"tap") }.encode(&mut writer, Xid(0)).unwrap();
-        pair.session.on_message(writer.as_slice(), SECOND, &mut Writer::new()).unwrap();
-    }
-    let names: Vec<_> = pair.session.ports().iter().map(|(port, name)| (port.0, name.as_str())).collect();
-    assert_eq!(names, [(1, "tap1"), (4, "tap"), (PortNo::LOCAL.0, "br0")]);
-}
-
 /// A session that has asked for the ports, and with which xid.
 fn describing() -> (Session, Xid) {
     let (mut session, mut out) = greeted();
@@ -301,6 +288,37 @@ fn describing() -> (Session, Xid) {
     assert_eq!(types(out.as_slice()), [MessageType::MULTIPART_REQUEST]);
     let xid = Message::decode(out.as_slice()).unwrap().header.xid;
     (session, xid)
+}
+
+#[test]
+fn another_version_behind_the_hello_is_answered_with_an_error() {
+    let (mut session, mut out) = greeted();
+    session.on_message(&hello(Hello::OURS), SECOND, &mut out).unwrap();
+    out.clear();
+    let mut reply = message_of(MessageType::FEATURES_REPLY, &[7; 100]);
+    reply[0] = 0x99;
+    assert_eq!(session.on_message(&reply, SECOND, &mut out), Err(SessionError::NoOpenFlow13(0x99)));
+    let error = Message::decode(out.as_slice()).unwrap();
+    let error = ErrorMsg::decode(error.body_of(MessageType::ERROR).unwrap()).unwrap();
+    assert_eq!((error.code, error.data), (ErrorCode::BRC_BAD_VERSION, &reply[..64]));
+}
+
+/// It answers echo requests, so that silence is not what ends it.
+#[test]
+fn a_switch_that_forgets_its_dump_is_given_up() {
+    let (mut session, asked) = describing();
+    let mut out = Writer::new();
+    let mut ports = Writer::new();
+    Multipart { multipart_type: MultipartType::PORT_DESC, flags: 0, body: Raw::new(&[]) }
+        .encode_reply(&mut ports, asked)
+        .unwrap();
+    session.on_message(ports.as_slice(), SECOND, &mut out).unwrap();
+    session.adopt(wanted([]), SECOND, &mut out).unwrap();
+    for second in 2..31 {
+        session.on_message(&message_of(MessageType::ECHO_REPLY, &[]), second * SECOND, &mut out).unwrap();
+        assert_eq!(session.on_tick(second * SECOND, &mut out), Ok(None));
+    }
+    assert_eq!(session.on_tick(31 * SECOND, &mut out), Err(SessionError::NoDump(30 * SECOND)));
 }
 
 #[test]

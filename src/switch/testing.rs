@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reconciler::{Ownership, Progress, Wanted};
+use super::progress::Progress;
+use super::reconciler::{Ownership, Wanted};
 use super::session::{Event, Session};
 use super::simulator::Simulator;
 use crate::flow::{Changes, Flow, FlowTable};

@@ -28,6 +28,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 pub use self::error::HandshakeError;
 pub use self::files::{FileProblem, LoadError};
+pub use self::names::Names;
 
 /// How long a handshake may take.
 pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);

@@ -24,12 +24,12 @@ pub struct Names(Vec<String>);
 
 impl Names {
     /// Of a certificate in DER. What cannot be read is no name.
-    pub(super) fn of(certificate: &[u8]) -> Self {
+    pub fn of(certificate: &[u8]) -> Self {
         Self(names(certificate).unwrap_or_default())
     }
 
     /// True if one of the names is `wanted`, whatever the case; what follows ` id:` need not be there.
-    pub(super) fn is(&self, wanted: &str) -> bool {
+    pub fn is(&self, wanted: &str) -> bool {
         let is_it = |name: &str| name.eq_ignore_ascii_case(wanted);
         self.0.iter().any(|name| is_it(name) || name.split_once(UNIQUE).is_some_and(|(before, _)| is_it(before)))
     }

@@ -83,13 +83,8 @@ pub async fn apply(socket: &Path, flows: FlowTable) -> (Progress, usize) {
                 session.abort();
                 return (*progress, found);
             }
-            News::Progress(_)
-            | News::Punts(_)
-            | News::SecurityLog(_)
-            | News::Learning(_)
-            | News::Refused { .. }
-            | News::Crowded => {}
-            News::Closed(_) => panic!("the session ended"),
+            News::Progress(_) | News::Punts(_) | News::SecurityLog(_) | News::Learning(_) | News::Crowded { .. } => {}
+            News::Closed { .. } => panic!("the session ended"),
         }
     }
 }

@@ -51,6 +51,7 @@ impl Client {
         while self.ready.is_empty() {
             let count = match self.stream.read(self.buffer.spare()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 read => read.expect("the switch speaks"),
             };
             assert!(count > 0, "the switch closed the connection");
