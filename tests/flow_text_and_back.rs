@@ -309,3 +309,12 @@ fn nat_to_ipv6_addresses_is_the_same_after_a_way_through_text() {
         assert_eq!(difference(&flow), None);
     }
 }
+
+/// Open vSwitch prints the name of this field twice there.
+#[test]
+fn a_learnt_packet_type_is_read_as_a_dump_shows_it() {
+    let flow = |text: &str| parse::flow(text, &NoNames).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let shown = "table=0, actions=learn(table=1,packet_type=packet_type=(2,0x894f),NXM_OF_IN_PORT[])";
+    let typed = "table=0, actions=learn(table=1,packet_type=(2,0x894f),NXM_OF_IN_PORT[])";
+    assert_eq!(flow(shown).to_flow_mod().instructions, flow(typed).to_flow_mod().instructions);
+}

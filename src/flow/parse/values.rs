@@ -269,10 +269,12 @@ fn fragment(piece: Piece<'_>) -> Result<Masked, ParseError> {
     Ok(Masked { value: *value, mask: if *mask == 3 { 0xff } else { *mask } })
 }
 
-/// `(ns,type)`.
+/// `(ns,type)`. A dump of Open vSwitch has the field's name once more before it in `learn`, which `ovs-ofctl` itself does
+/// not read back.
 fn packet_type(piece: Piece<'_>) -> Result<u128, ParseError> {
     let expected = "(NAMESPACE,TYPE)";
-    let inner = piece.strip_prefix("(").and_then(|inner| inner.split_once(")"));
+    let inner =
+        piece.strip_prefix("packet_type=").unwrap_or(piece).strip_prefix("(").and_then(|inner| inner.split_once(")"));
     let (pair, rest) = inner.ok_or_else(|| piece.error(expected))?;
     let (space, kind) = pair.split_once(",").ok_or_else(|| piece.error(expected))?;
     if !rest.is_empty() {
