@@ -23,7 +23,7 @@ test: install-deps ## all tests, and fuzzing with the same inputs each time; tho
 
 soak: install-deps ## half an hour of faults with traffic running: docs/RELIABILITY.md at length; needs root
 	@$(CARGO) test --quiet --no-run --test 'reliability_*'
-	HEDDLE_SOAK=1 $(CARGO) test --quiet --no-fail-fast --test 'reliability_*' -- --nocapture --test-threads 1
+	HEDDLE_SOAK=1 $(CARGO) test --quiet --no-fail-fast --test 'reliability_*' -- --nocapture --test-threads 2
 
 fuzz: install-deps ## fuzzing at random, FUZZ_SECONDS (600) for each target of fuzz/
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),600)

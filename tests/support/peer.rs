@@ -103,7 +103,8 @@ impl Peer {
         }
     }
 
-    fn on_echo_request(&mut self, message: &[u8]) {
+    /// Answers, if the message is the question whether it is there.
+    pub fn on_echo_request(&mut self, message: &[u8]) {
         let message = Message::decode(message).expect("heddle sends messages");
         if message.header.message_type == MessageType::ECHO_REQUEST {
             let mut reply = Writer::new();
