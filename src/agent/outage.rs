@@ -1,6 +1,6 @@
 //! Since when a bridge is not connected, why, and how much of its coming and going the log tells.
 //!
-//! Each loss is told, with its reason, and so is each return. A bridge that is lost more than [`TOLD`] times within
+//! Each loss is told, with its reason, and so is each return. A bridge that is lost more than five times within
 //! [`STEADY_AFTER`] flaps: that is said once, and then nothing more is until it has been connected for so long.
 
 use std::collections::VecDeque;
