@@ -15,19 +15,21 @@ use std::time::Duration;
 use heddle::flow::parse::{self, NoNames};
 use heddle::openflow::frame::Framing;
 use heddle::openflow::numbers::{NEIGHBOR_SOLICITATION, ROUTER_SOLICITATION};
-use heddle::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason, PacketOut};
-use heddle::openflow::{
-    Cookie, FlowMod, MacAddr, Match, Message, MessageType, PortNo, RawMatch, Reader, TableId, Writer, Xid, message,
-};
+use heddle::openflow::packet::{PacketIn, PacketInReason, PacketOut};
+use heddle::openflow::{FlowMod, MacAddr, Message, MessageType, PortNo, Writer, Xid, message};
 use heddle::packet::build::{Frame, Ipv4Header, Ipv6Header, Ports};
 use heddle::packet::{Arp, VlanTag};
 use heddle::pipeline::learning;
 use heddle::switch::session::{Event, Session};
 use heddle::switch::{Ownership, Wanted};
 use heddle::tls::Names;
+use packet_in::packet_in;
 use serde_json::{Value, json};
 use simulator::Simulator;
 
+#[path = "../tests/support/packet_in.rs"]
+#[allow(unreachable_pub, reason = "shared with tests")]
+mod packet_in;
 #[path = "../tests/support/simulator.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with tests, which use the rest")]
 mod simulator;
@@ -135,21 +137,7 @@ impl Seeds {
     fn question(&self, frame: &[u8]) -> io::Result<()> {
         self.write("packet", frame)?;
         for port in 1..=4 {
-            let mut flow_match = Writer::new();
-            let fields = Match::new().in_port(PortNo(port));
-            Match::encode_tlvs(fields.as_bytes(), &mut flow_match).expect("one field fits");
-            let packet_in = PacketIn {
-                buffer_id: NO_BUFFER,
-                total_len: u16::try_from(frame.len()).unwrap_or(u16::MAX),
-                reason: PacketInReason::ACTION,
-                table_id: TableId(0),
-                cookie: Cookie(0),
-                flow_match: RawMatch::decode(&mut Reader::new(flow_match.as_slice())).expect("it was just encoded"),
-                data: frame,
-            };
-            let mut writer = Writer::new();
-            packet_in.encode(&mut writer, Xid(0)).expect("a frame fits a message");
-            self.write("packet_in", writer.as_slice())?;
+            self.write("packet_in", &packet_in(PortNo(port), PacketInReason::ACTION, frame))?;
         }
         Ok(())
     }

@@ -5,6 +5,10 @@
 //! solicitations for known addresses one after the other, DHCPDISCOVERs of one port. Heddle runs on the first core, this
 //! program on the second. Printed are answers a second and CPU time of the daemon for each, medians of 3.
 
+#[path = "../tests/support/packet_in.rs"]
+#[allow(unreachable_pub, reason = "shared with other tests")]
+mod packet_in;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
@@ -19,14 +23,12 @@ use heddle::openflow::features::FeaturesReply;
 use heddle::openflow::frame::FrameBuffer;
 use heddle::openflow::hello::Hello;
 use heddle::openflow::multipart::{Multipart, MultipartType};
-use heddle::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason};
-use heddle::openflow::{
-    Cookie, DatapathId, ErrorCode, MacAddr, Match, Message, MessageType, PortNo, RawMatch, Reader, TableId, Writer,
-    Xid, barrier, echo,
-};
+use heddle::openflow::packet::PacketInReason;
+use heddle::openflow::{DatapathId, ErrorCode, MacAddr, Message, MessageType, PortNo, Writer, Xid, barrier, echo};
 use heddle::packet::arp::Arp;
 use heddle::packet::build::{Frame, Ipv4Header, Ipv6Header, Ports};
 use heddle::packet::{Ethernet, Payload, VlanTag};
+use packet_in::packet_in;
 
 const DEADLINE: Duration = Duration::from_secs(300);
 const WINDOW: usize = 1024;
@@ -47,14 +49,14 @@ fn main() {
     // One after the other: who is not measured would miss its echo requests.
     let mut integration = Bridge::connect(&lab, DatapathId(1));
     integration.settle();
-    measure("dhcpv4", &mut integration, &lab, &[packet_in(TAP, discover)], seconds);
+    measure("dhcpv4", &mut integration, &lab, &[frame_in(TAP, discover)], seconds);
     drop(integration);
     let mut tunnel = Bridge::connect(&lab, DatapathId(2));
     tunnel.settle();
     let vlan = lab.tag();
-    let arp = (0..addresses).map(|number| packet_in(PATCH_INT, |w| arp_request(vlan, number, w)));
+    let arp = (0..addresses).map(|number| frame_in(PATCH_INT, |w| arp_request(vlan, number, w)));
     measure("arp", &mut tunnel, &lab, &arp.collect::<Vec<_>>(), seconds);
-    let nd = (0..addresses).map(|number| packet_in(PATCH_INT, |w| solicitation(vlan, number, w)));
+    let nd = (0..addresses).map(|number| frame_in(PATCH_INT, |w| solicitation(vlan, number, w)));
     measure("nd", &mut tunnel, &lab, &nd.collect::<Vec<_>>(), seconds);
 }
 
@@ -122,26 +124,12 @@ fn discover(writer: &mut Writer) {
     header.udp(Ports { src: 68, dst: 67 }, writer, body).expect("it is short");
 }
 
-fn packet_in(in_port: PortNo, build: impl FnOnce(&mut Writer)) -> Vec<u8> {
+fn frame_in(in_port: PortNo, build: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut frame = Writer::new();
     build(&mut frame);
     let data = frame.as_slice();
     assert!(Ethernet::decode(Payload::new(data)).is_ok());
-    let mut matching = Writer::new();
-    Match::encode_tlvs(Match::new().in_port(in_port).as_bytes(), &mut matching).expect("it is short");
-    let flow_match = RawMatch::decode(&mut Reader::new(matching.as_slice())).expect("it was encoded");
-    let message = PacketIn {
-        buffer_id: NO_BUFFER,
-        total_len: data.len() as u16,
-        reason: PacketInReason::ACTION,
-        table_id: TableId(0),
-        cookie: Cookie(0),
-        flow_match,
-        data,
-    };
-    let mut writer = Writer::new();
-    message.encode(&mut writer, Xid(0)).expect("it is short");
-    writer.into_vec()
+    packet_in(in_port, PacketInReason::ACTION, data)
 }
 
 /// The database and the daemon.

@@ -4,6 +4,10 @@
     reason = "an allocator is unsafe by its definition; this one hands everything on to the system's"
 )]
 
+#[path = "support/packet_in.rs"]
+#[allow(unreachable_pub, reason = "shared with other tests")]
+mod packet_in;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -13,12 +17,13 @@ use std::time::Duration;
 use heddle::agent::preview::Preview;
 use heddle::config::{Config, ResponderMode};
 use heddle::openflow::matching::ETH_TYPE_VLAN;
-use heddle::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason};
-use heddle::openflow::{Cookie, MacAddr, Match, Message, PortNo, RawMatch, Reader, TableId, Writer, Xid};
+use heddle::openflow::packet::{PacketIn, PacketInReason};
+use heddle::openflow::{MacAddr, Message, PortNo, Writer};
 use heddle::packet::build::{Frame, Ipv4Header, Ipv6Header, Ports};
 use heddle::packet::{Arp, VlanTag};
 use heddle::responder::{Answers, Limits, Rate, Responder, Role, Snapshot, Topic, Verdict};
 use heddle::topology::Topology;
+use packet_in::packet_in;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -95,24 +100,11 @@ fn snapshot() -> (Arc<Snapshot>, u16, PortNo) {
     (answers.snapshot().clone(), vlan, *port)
 }
 
-/// The message by which a switch sends this frame up.
-fn packet_in(in_port: PortNo, build: impl FnOnce(&mut Writer)) -> Vec<u8> {
+/// What comes up when this frame comes in.
+fn frame_in(in_port: PortNo, build: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut frame = Writer::new();
     build(&mut frame);
-    let mut matching = Writer::new();
-    Match::encode_tlvs(Match::new().in_port(in_port).as_bytes(), &mut matching).expect("one field fits");
-    let packet_in = PacketIn {
-        buffer_id: NO_BUFFER,
-        total_len: u16::try_from(frame.len()).expect("it is short"),
-        reason: PacketInReason::ACTION,
-        table_id: TableId(0),
-        cookie: Cookie(0),
-        flow_match: RawMatch::decode(&mut Reader::new(matching.as_slice())).expect("it was encoded"),
-        data: frame.as_slice(),
-    };
-    let mut writer = Writer::new();
-    packet_in.encode(&mut writer, Xid(0)).expect("it is short");
-    writer.into_vec()
+    packet_in(in_port, PacketInReason::ACTION, frame.as_slice())
 }
 
 fn frame(dst: MacAddr, vlan: Option<u16>) -> Frame {
@@ -122,13 +114,13 @@ fn frame(dst: MacAddr, vlan: Option<u16>) -> Frame {
 fn arp_request(vlan: u16) -> Vec<u8> {
     let (spa, tpa) = (Ipv4Addr::new(10, 0, 0, 5), Ipv4Addr::new(10, 0, 0, 6));
     let request = Arp { op: Arp::REQUEST, sha: GUEST, spa, tha: MacAddr::default(), tpa };
-    packet_in(PortNo(1), |writer| frame(MacAddr::BROADCAST, Some(vlan)).arp(&request, writer))
+    frame_in(PortNo(1), |writer| frame(MacAddr::BROADCAST, Some(vlan)).arp(&request, writer))
 }
 
 fn solicitation(vlan: u16) -> Vec<u8> {
     let target = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 6);
     let dst = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 6);
-    packet_in(PortNo(1), |writer| {
+    frame_in(PortNo(1), |writer| {
         frame(MacAddr([0x33, 0x33, 0xff, 0, 0, 6]), Some(vlan)).ipv6(writer);
         let header = Ipv6Header { src: GUEST.link_local_ipv6(), dst, hop_limit: 255 };
         let sent = header.icmpv6(writer, |writer| {
@@ -143,7 +135,7 @@ fn solicitation(vlan: u16) -> Vec<u8> {
 }
 
 fn discover(in_port: PortNo) -> Vec<u8> {
-    packet_in(in_port, |writer| {
+    frame_in(in_port, |writer| {
         frame(MacAddr::BROADCAST, None).ipv4(writer);
         let header = Ipv4Header { src: Ipv4Addr::UNSPECIFIED, dst: Ipv4Addr::BROADCAST, ttl: 64 };
         let sent = header.udp(Ports { src: 68, dst: 67 }, writer, |writer| {
@@ -204,7 +196,7 @@ fn answers_to_dhcp_clients_allocate_nothing() {
 #[test]
 fn a_learning_bridge_floods_and_writes_flows_without_allocating() {
     let from = |src, dst, port| {
-        packet_in(PortNo(port), |writer| {
+        frame_in(PortNo(port), |writer| {
             Frame { dst, src, tags: [None, None] }.ipv4(writer);
             writer.zeros(64);
         })

@@ -1,6 +1,10 @@
 //! Echo replies never wait behind packets: a connection over a real socket, at the other end of which is this test in
 //! the place of a switch.
 
+#[path = "support/packet_in.rs"]
+#[allow(unreachable_pub, reason = "shared with other tests")]
+mod packet_in;
+
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -11,14 +15,12 @@ use heddle::openflow::features::FeaturesReply;
 use heddle::openflow::frame::FrameBuffer;
 use heddle::openflow::hello::Hello;
 use heddle::openflow::multipart::{Multipart, MultipartType};
-use heddle::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason};
-use heddle::openflow::{
-    Cookie, DatapathId, EncodeError, MacAddr, Match, Message, MessageType, PortNo, RawMatch, Reader, TableId, Writer,
-    Xid,
-};
+use heddle::openflow::packet::PacketInReason;
+use heddle::openflow::{DatapathId, EncodeError, MacAddr, Message, MessageType, PortNo, Writer, Xid};
 use heddle::packet::build::Frame;
 use heddle::responder::Responder;
 use heddle::switch::{Command, ConnectionId, News, Ownership, Wanted, drive};
+use packet_in::packet_in;
 use tokio::sync::mpsc;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -73,25 +75,12 @@ impl Switch {
     }
 }
 
-fn packet_in(number: usize) -> Vec<u8> {
+fn stranger(number: usize) -> Vec<u8> {
     let [.., a, b] = number.to_be_bytes();
     let mut frame = Writer::new();
     Frame { dst: MacAddr::BROADCAST, src: MacAddr([2, 0, 0, 0, a, b]), tags: [None, None] }.ipv4(&mut frame);
     frame.zeros(46);
-    let mut matching = Writer::new();
-    Match::encode_tlvs(Match::new().in_port(PortNo(1)).as_bytes(), &mut matching).unwrap();
-    let packet_in = PacketIn {
-        buffer_id: NO_BUFFER,
-        total_len: u16::try_from(frame.len()).unwrap(),
-        reason: PacketInReason::NO_MATCH,
-        table_id: TableId(0),
-        cookie: Cookie(0),
-        flow_match: RawMatch::decode(&mut Reader::new(matching.as_slice())).unwrap(),
-        data: frame.as_slice(),
-    };
-    let mut writer = Writer::new();
-    packet_in.encode(&mut writer, Xid(0)).unwrap();
-    writer.into_vec()
+    packet_in(PortNo(1), PacketInReason::NO_MATCH, frame.as_slice())
 }
 
 #[tokio::test]
@@ -131,7 +120,7 @@ async fn an_echo_request_behind_many_packets_is_answered_before_them() {
 
     // One write, before the other end gets to read any of it.
     switch.send(|writer| {
-        (0..PACKETS).for_each(|number| writer.bytes(&packet_in(number)));
+        (0..PACKETS).for_each(|number| writer.bytes(&stranger(number)));
         Echo { data: b"alive?" }.encode_request(writer, Xid(0xec0))
     });
     let answers = |(found, xid, _): &(MessageType, Xid, _)| {

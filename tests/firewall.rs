@@ -304,16 +304,6 @@ fn a_port_speaks_for_itself_only_and_is_no_server_of_addresses() {
     lab.host("a").assert_hit("br-int", &[Kind::PortForged, Kind::PortServerOut]);
 }
 
-/// The kernel's word for its own address, once it is no longer tentative.
-fn own_address(vm: &Vm<'_>, ip: &str) -> String {
-    let show = || vm.exec(&["ip", "-6", "addr", "show", "dev", "eth0", "to", ip]).stdout;
-    eventually("duplicate address detection ends", SOON, || {
-        let address = show();
-        address.contains("dadfailed") || address.contains("inet6") && !address.contains("tentative")
-    });
-    show()
-}
-
 #[test]
 fn a_machine_finds_out_that_its_address_is_taken() {
     let (taken, free) = ("2001:db8::11", "2001:db8::77");
@@ -326,18 +316,18 @@ fn a_machine_finds_out_that_its_address_is_taken() {
         .vm_with("a", "third", "blue", |vm| vm.groups(&["web"]).dad().allow(taken, None).unplugged())
         .start();
     let owner = lab.vm("owner");
-    assert!(!own_address(&owner, taken).contains("dadfailed"));
+    assert!(!owner.own_address(taken).contains("dadfailed"));
     lab.plug("third");
     for name in ["second", "third"] {
         let vm = lab.vm(name);
         let add = |ip: &str| assert!(vm.exec(&["ip", "addr", "add", &format!("{ip}/64"), "dev", "eth0"]).ok());
         add(taken);
-        assert!(own_address(&vm, taken).contains("dadfailed"), "{name}: the owner has it");
+        assert!(vm.own_address(taken).contains("dadfailed"), "{name}: the owner has it");
         for own in [vm.ip6(), link_local(&vm.mac())] {
-            assert!(!own_address(&vm, &own).contains("dadfailed"), "{name}: {own} is its own");
+            assert!(!vm.own_address(&own).contains("dadfailed"), "{name}: {own} is its own");
         }
     }
     let second = lab.vm("second");
     assert!(second.exec(&["ip", "addr", "add", &format!("{free}/64"), "dev", "eth0"]).ok());
-    assert!(!own_address(&second, free).contains("dadfailed"), "nobody has {free}");
+    assert!(!second.own_address(free).contains("dadfailed"), "nobody has {free}");
 }

@@ -114,16 +114,6 @@ fn a_solicitation_of_a_known_address_is_answered_once_and_never_crosses() {
     }
 }
 
-/// The kernel's word for its own address, once it is no longer tentative.
-fn own_address(vm: &Vm<'_>, ip: &str) -> String {
-    let show = || vm.exec(&["ip", "-6", "addr", "show", "dev", "eth0", "to", ip]).stdout;
-    eventually("duplicate address detection ends", SOON, || {
-        let address = show();
-        address.contains("dadfailed") || address.contains("inet6") && !address.contains("tentative")
-    });
-    show()
-}
-
 #[test]
 fn duplicate_address_detection_fails_if_and_only_if_the_address_is_taken() {
     for (name, way) in WAYS {
@@ -137,7 +127,7 @@ fn duplicate_address_detection_fails_if_and_only_if_the_address_is_taken() {
         // It does not run, and its address is taken all the same: the topology gives it to nobody else.
         for taken in [lab.vm("x-b").ip6(), lab.vm("off").ip6()] {
             add(&taken);
-            assert!(own_address(&free, &taken).contains("dadfailed"), "{way}: {taken} is taken");
+            assert!(free.own_address(&taken).contains("dadfailed"), "{way}: {taken} is taken");
             let answers = advertisements(&seen, &taken);
             assert!(!answers.is_empty(), "{}", seen.text("icmp6"));
             assert!(answers.iter().all(|answer| answer.is_to(ALL_NODES) && answer.nd_flags() == Some(OVERRIDE)));
@@ -147,7 +137,7 @@ fn duplicate_address_detection_fails_if_and_only_if_the_address_is_taken() {
         }
         let unused = "2001:db8::77";
         add(unused);
-        assert!(!own_address(&free, unused).contains("dadfailed"), "{way}: nobody has {unused}");
+        assert!(!free.own_address(unused).contains("dadfailed"), "{way}: nobody has {unused}");
         settle(&lab, "free", "x-b", "probed what nobody has");
         let probe = |frame: &Frame| frame.is_nd_of(SOLICITATION, unused);
         assert!(underlay.count_vxlan(probe) >= 1, "everyone is asked");

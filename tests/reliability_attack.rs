@@ -8,6 +8,9 @@ mod bystanders;
 #[allow(dead_code, unreachable_pub, reason = "shared with other tests, which use the rest")]
 mod client;
 mod lab;
+#[path = "support/packet_in.rs"]
+#[allow(unreachable_pub, reason = "shared with other tests")]
+mod packet_in;
 #[path = "support/peer.rs"]
 #[allow(unreachable_pub, reason = "beside other files of tests/support")]
 mod peer;
@@ -30,12 +33,13 @@ use bystanders::{Bystanders, GRANTED, Usage};
 use heddle::openflow::echo::Echo;
 use heddle::openflow::frame::FrameBuffer;
 use heddle::openflow::multipart::{Multipart, MultipartType};
-use heddle::openflow::packet::{NO_BUFFER, PacketIn, PacketInReason};
+use heddle::openflow::packet::PacketInReason;
 use heddle::openflow::port::Port;
-use heddle::openflow::{Cookie, Entry, Match, MessageType, PortNo, Raw, RawMatch, Reader, TableId, Writer, Xid};
+use heddle::openflow::{Entry, MessageType, PortNo, Raw, Writer, Xid};
 use heddle::switch::listener::MAX_STRANGERS;
 use lab::*;
 use nix::sys::socket::{setsockopt, sockopt};
+use packet_in::packet_in;
 use peer::{CONTROLLER, Peer};
 use pki::{Authority, Pki};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -265,7 +269,11 @@ fn strangers_that_talk_without_end_are_cut_short() {
     let part = Multipart { multipart_type: MultipartType::PORT_DESC, flags: 1, body: Raw::new(ports.as_slice()) };
     let mut endless = Writer::new();
     part.encode_reply(&mut endless, Xid(3)).unwrap();
-    let packet = packet_in(&frame::marked("fa:16:3e:00:00:01", "ff:ff:ff:ff:ff:ff", "who answers?"));
+    let packet = packet_in(
+        PortNo(1),
+        PacketInReason::NO_MATCH,
+        &frame::marked("fa:16:3e:00:00:01", "ff:ff:ff:ff:ff:ff", "who answers?"),
+    );
     let peers = scaled(4, 40);
     Bystanders::start(&lab).withstand("strangers that talk without end", room(STRANGERS), || {
         for number in 0..peers {
@@ -288,23 +296,6 @@ fn strangers_that_talk_without_end_are_cut_short() {
     });
 }
 
-fn packet_in(frame: &[u8]) -> Vec<u8> {
-    let mut flow_match = Writer::new();
-    Match::encode_tlvs(Match::new().in_port(PortNo(1)).as_bytes(), &mut flow_match).unwrap();
-    let packet_in = PacketIn {
-        buffer_id: NO_BUFFER,
-        total_len: u16::try_from(frame.len()).unwrap(),
-        reason: PacketInReason::NO_MATCH,
-        table_id: TableId(0),
-        cookie: Cookie(0),
-        flow_match: RawMatch::decode(&mut Reader::new(flow_match.as_slice())).unwrap(),
-        data: frame,
-    };
-    let mut writer = Writer::new();
-    packet_in.encode(&mut writer, Xid(0)).unwrap();
-    writer.into_vec()
-}
-
 /// One bridge's packets take their own task's time: those of others, and their flows, do not wait for it.
 #[test]
 fn a_bridge_that_floods_packets_holds_up_no_other() {
@@ -312,7 +303,11 @@ fn a_bridge_that_floods_packets_holds_up_no_other() {
     let host = lab.host("a");
     let lasts = scaled(Duration::from_secs(5), Duration::from_secs(30));
     let mut sent = 0_u64;
-    let packet = packet_in(&frame::marked("fa:16:3e:00:00:01", "ff:ff:ff:ff:ff:ff", "who answers?"));
+    let packet = packet_in(
+        PortNo(1),
+        PacketInReason::NO_MATCH,
+        &frame::marked("fa:16:3e:00:00:01", "ff:ff:ff:ff:ff:ff", "who answers?"),
+    );
     let many = packet.repeat(100);
     // A megabyte of answers may wait for who does not read them.
     let room = room(Usage { memory: 16 << 20, descriptors: 1 });

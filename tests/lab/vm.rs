@@ -326,6 +326,16 @@ impl Vm<'_> {
         must(self.command("ip").args(["neigh", "flush", "dev", "eth0"]));
     }
 
+    /// The kernel's word for its own IPv6 address, once that is no longer tentative.
+    pub fn own_address(&self, ip: &str) -> String {
+        let show = || self.exec(&["ip", "-6", "addr", "show", "dev", "eth0", "to", ip]).stdout;
+        eventually("duplicate address detection ends", REACH_DEADLINE, || {
+            let address = show();
+            address.contains("dadfailed") || address.contains("inet6") && !address.contains("tentative")
+        });
+        show()
+    }
+
     /// The MAC that the VM believes the target has.
     pub fn neighbour(&self, target: &str) -> Option<String> {
         let line = self.exec(&["ip", "neigh", "show", &self.lab.ip_of(target)]).stdout;
