@@ -56,7 +56,7 @@ fn members() {
             let text = topology(host, members, rules);
             let began = Instant::now();
             lab.write_topology(&text);
-            let wanted = if rules == 0 { 0 } else { members + 2 * rules + 1 };
+            let wanted = if rules == 0 { 0 } else { members + rules + 1 };
             eventually("the flows of conjunctions", PATIENCE, || conjunctions(host) == wanted);
             times[which].push(began.elapsed().as_secs_f64() * 1e3);
         };
